@@ -1,0 +1,39 @@
+"""The one place where a carry factor meets autograd."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from artbp_exp.backprop.state import State, map_state
+
+
+class _Carry(torch.autograd.Function):
+    """Identity forward; multiplies the gradient by a number on its way back."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor, factor: float) -> Tensor:
+        ctx.factor = factor
+        return tensor.view_as(tensor)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0] * ctx.factor, None
+
+
+def carry(state: State, factor: float) -> State:
+    """Passes `state` on to the next step; the gradient that comes back through it is multiplied by `factor`.
+
+    Implements the factor of ARTBP's recursion δ_t = ∂ℓ_t/∂s_t + factor · δ_{t+1} ∂F/∂s (Tallec & Ollivier
+    2017, arXiv 1705.08209, Proposition 1): the loss at step t reads the state that was *not* passed through here.
+
+    Args:
+        state: tensor or nested tuple of tensors.
+        factor: 1 / (1 − c(d)); a Python float (float64), whatever the dtype of the state.
+
+    Returns:
+        A state equal to `state`.
+    """
+    if factor == 1.0:
+        return state
+    return map_state(lambda tensor: _Carry.apply(tensor, factor), state)

@@ -1,0 +1,60 @@
+"""Refuse bad settings where they enter: each check returns the value or says what is wrong with it."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from artbp_exp.errors import UserError, nearest
+
+
+def number(
+    name: str, value: Any, *, at_least: float | None = None, above: float | None = None
+) -> float:
+    """Returns `value` as a finite float.
+
+    Raises:
+        UserError: `value` is not a finite number, or lies below `at_least`, or not above `above`.
+    """
+    bound = (
+        f" ≥ {at_least:g}" if at_least is not None else f" > {above:g}" if above is not None else ""
+    )
+    wrong = UserError(f"{name} must be a number{bound}; got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise wrong
+    if (at_least is not None and value < at_least) or (above is not None and value <= above):
+        raise wrong
+    return float(value)
+
+
+def whole(name: str, value: Any, *, at_least: int = 0) -> int:
+    """Returns `value` as an int; `1e6` is welcome, `1.5` is not.
+
+    Raises:
+        UserError: `value` is not a whole number ≥ `at_least`.
+    """
+    ok = not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
+    if not ok or int(value) != value or value < at_least:
+        raise UserError(f"{name} must be a whole number ≥ {at_least}; got {value!r}")
+    return int(value)
+
+
+def flag(name: str, value: Any) -> bool:
+    """Returns `value` if it is true or false.
+
+    Raises:
+        UserError: it is neither.
+    """
+    if not isinstance(value, bool):
+        raise UserError(f"{name} must be true or false; got {value!r}")
+    return value
+
+
+def choice(name: str, value: Any, valid: Sequence[str]) -> str:
+    """Returns `value` if it is one of `valid`.
+
+    Raises:
+        UserError: it is not; names the nearest.
+    """
+    if value not in valid:
+        raise UserError(f"{name}={value} is not known; {nearest(str(value), valid)}")
+    return str(value)

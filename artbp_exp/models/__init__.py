@@ -1,0 +1,1 @@
+"""Recurrent models, one file each: `build(...)` returns a `RecurrentModel`. They know nothing of truncation."""

@@ -1,0 +1,57 @@
+"""What the character models share."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from artbp_exp.recurrent import RecurrentModel
+
+
+class CharacterModel(RecurrentModel):
+    """A recurrent layer of H units between symbols: table look-up, recurrence, affine read-out.
+
+    One-hot inputs make the input projection a table look-up, E[x]: `encode` looks up all gates at once.
+
+    Args:
+        vocabulary: V, number of symbols.
+        hidden_size: H.
+        gates: pre-activations a unit has per step (4 for an LSTM, 3 for a GRU, …).
+        input_std: the tables' initial values are drawn from N(0, input_std²) (1 in the authors' code).
+        generator: the stream of initial weights.
+    """
+
+    def __init__(
+        self,
+        *,
+        vocabulary: int,
+        hidden_size: int,
+        gates: int,
+        input_std: float,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.table = nn.Parameter(
+            input_std * torch.randn(vocabulary, gates * hidden_size, generator=generator)
+        )
+        self.bias = nn.Parameter(torch.zeros(gates * hidden_size))
+        self.readout = nn.Parameter(uniform(vocabulary, hidden_size, generator=generator))
+        self.readout_bias = nn.Parameter(torch.zeros(vocabulary))
+
+    def zeros(self, batch_size: int) -> Tensor:
+        """A state of zeros, (B, H)."""
+        return self.table.new_zeros(batch_size, self.hidden_size)
+
+    def encode(self, inputs: Tensor) -> Tensor:
+        """Symbols (n, B), int64 → E[x] + b for every gate, (n, B, gates·H)."""
+        return nn.functional.embedding(inputs, self.table) + self.bias
+
+    def decode(self, outputs: Tensor) -> Tensor:
+        """Hidden states (n, B, H) → logits (n, B, V)."""
+        return nn.functional.linear(outputs, self.readout, self.readout_bias)
+
+
+def uniform(rows: int, fan_in: int, *, generator: torch.Generator) -> Tensor:
+    """A weight matrix (rows, fan_in) drawn uniformly from ±1/√fan_in."""
+    return (2 * torch.rand(rows, fan_in, generator=generator) - 1) / math.sqrt(fan_in)

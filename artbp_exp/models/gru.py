@@ -1,0 +1,64 @@
+"""The gated recurrent unit (Cho et al. 2014), in torch's variant."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from artbp_exp import checks
+from artbp_exp.models.character import CharacterModel, uniform
+
+
+class GRU(CharacterModel):
+    """r, z = σ(E[x] + W h + b);  n = tanh(E_n[x] + b_n + r∘(W_n h + b'_n));  h' = (1 − z)∘n + z∘h.
+
+    The gates lie in torch's order (reset, update, candidate). The state is h, (B, H).
+    """
+
+    def __init__(
+        self, *, vocabulary: int, hidden_size: int, input_std: float, generator: torch.Generator
+    ) -> None:
+        super().__init__(
+            vocabulary=vocabulary,
+            hidden_size=hidden_size,
+            gates=3,
+            input_std=input_std,
+            generator=generator,
+        )
+        self.recurrent = nn.Parameter(uniform(3 * hidden_size, hidden_size, generator=generator))
+        self.candidate_bias = nn.Parameter(torch.zeros(hidden_size))
+
+    def init_state(self, batch_size: int) -> Tensor:
+        """h = 0, (B, H)."""
+        return self.zeros(batch_size)
+
+    def step(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """One step: inputs (B, 3H), state (B, H) → h', h'."""
+        size = self.hidden_size
+        gate_input, candidate_input = inputs.split([2 * size, size], dim=1)
+        recurrent = state @ self.recurrent.t()
+        gate_recurrent, candidate_recurrent = recurrent.split([2 * size, size], dim=1)
+        reset, update = torch.sigmoid(gate_input + gate_recurrent).chunk(2, dim=1)
+        candidate = torch.tanh(candidate_input + reset * (candidate_recurrent + self.candidate_bias))
+        hidden = candidate + update * (state - candidate)
+        return hidden, hidden
+
+
+def build(
+    *,
+    hidden_size: int,
+    input_std: float = 1.0,
+    vocabulary: int,
+    generator: torch.Generator,
+) -> GRU:
+    """A GRU of `hidden_size` units; see `GRU` for the equations.
+
+    Raises:
+        UserError: `hidden_size` is not a whole number ≥ 1, or `input_std` is not a number ≥ 0.
+    """
+    return GRU(
+        vocabulary=vocabulary,
+        hidden_size=checks.whole("model.hidden_size", hidden_size, at_least=1),
+        input_std=checks.number("model.input_std", input_std, at_least=0),
+        generator=generator,
+    )

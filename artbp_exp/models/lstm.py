@@ -1,0 +1,72 @@
+"""The textbook LSTM (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from artbp_exp import checks
+from artbp_exp.models.character import CharacterModel, uniform
+
+
+class LSTM(CharacterModel):
+    """i, f, g, o = E[x] + W h + b;  c' = σ(f)∘c + σ(i)∘tanh(g);  h' = σ(o)∘tanh(c').
+
+    The gates lie in torch's order (input, forget, candidate, output), so `nn.LSTM` takes the same numbers.
+    The state is (h, c), each (B, H).
+    """
+
+    def __init__(
+        self,
+        *,
+        vocabulary: int,
+        hidden_size: int,
+        forget_bias: float,
+        input_std: float,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__(
+            vocabulary=vocabulary,
+            hidden_size=hidden_size,
+            gates=4,
+            input_std=input_std,
+            generator=generator,
+        )
+        self.recurrent = nn.Parameter(uniform(4 * hidden_size, hidden_size, generator=generator))
+        with torch.no_grad():
+            self.bias[hidden_size : 2 * hidden_size] = forget_bias
+
+    def init_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
+        """(h, c) = 0, each (B, H)."""
+        return self.zeros(batch_size), self.zeros(batch_size)
+
+    def step(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """One step: inputs (B, 4H), state (h, c) each (B, H) → h', (h', c')."""
+        hidden, cell = state
+        gates = torch.addmm(inputs, hidden, self.recurrent.t())
+        enter, forget, candidate, leave = gates.chunk(4, dim=1)
+        cell = torch.sigmoid(forget) * cell + torch.sigmoid(enter) * torch.tanh(candidate)
+        hidden = torch.sigmoid(leave) * torch.tanh(cell)
+        return hidden, (hidden, cell)
+
+
+def build(
+    *,
+    hidden_size: int,
+    forget_bias: float = 2.0,
+    input_std: float = 1.0,
+    vocabulary: int,
+    generator: torch.Generator,
+) -> LSTM:
+    """A textbook LSTM of `hidden_size` units; see `LSTM` for the equations.
+
+    Raises:
+        UserError: `hidden_size` is not a whole number ≥ 1, or another value is not a number.
+    """
+    return LSTM(
+        vocabulary=vocabulary,
+        hidden_size=checks.whole("model.hidden_size", hidden_size, at_least=1),
+        forget_bias=checks.number("model.forget_bias", forget_bias),
+        input_std=checks.number("model.input_std", input_std, at_least=0),
+        generator=generator,
+    )

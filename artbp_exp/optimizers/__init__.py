@@ -1,0 +1,1 @@
+"""How parameters are updated, one file each: `build(...)` returns an `Updater`."""

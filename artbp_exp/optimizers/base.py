@@ -1,0 +1,52 @@
+"""An optimiser of torch with a learning-rate schedule in steps and optional clipping."""
+
+from collections.abc import Callable
+
+import torch
+
+
+class Updater:
+    """Applies one update a segment.
+
+    Args:
+        optimizer: any `torch.optim` optimiser; its learning rates are the base rates.
+        rate: step of the run t → multiplier of the base learning rates.
+        clip: largest norm of the whole gradient; None never clips. Clipping biases the gradient.
+        plain: the update is θ ← θ − η_t·gradient and keeps no state, so `plain_step` says the same.
+    """
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        *,
+        rate: Callable[[int], float] | None = None,
+        clip: float | None = None,
+        plain: bool = False,
+    ) -> None:
+        self.optimizer = optimizer
+        self.plain = plain
+        self.rate = rate
+        self.clip = clip
+        self._base = [group["lr"] for group in optimizer.param_groups]
+
+    def update(self, step: int) -> None:
+        """Updates the parameters from their `.grad`, `step` steps into the run."""
+        if self.clip is not None:
+            parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+            torch.nn.utils.clip_grad_norm_(parameters, self.clip)
+        if self.rate is not None:
+            multiplier = self.rate(step)
+            for group, base in zip(self.optimizer.param_groups, self._base, strict=True):
+                group["lr"] = base * multiplier
+        self.optimizer.step()
+
+    def plain_step(self, step: int, gradient: float) -> float:
+        """η_t·gradient for a single parameter, `step` steps into the run: what `update` subtracts."""
+        if self.clip is not None and abs(gradient) > self.clip:
+            gradient *= self.clip / (abs(gradient) + 1e-6)  # as torch's clip_grad_norm_
+        multiplier = 1.0 if self.rate is None else self.rate(step)
+        return float(self._base[0]) * multiplier * gradient
+
+    def clear(self) -> None:
+        """Forgets the gradient before the next segment."""
+        self.optimizer.zero_grad(set_to_none=True)

@@ -1,0 +1,43 @@
+"""What a model is to the rest of the program."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from artbp_exp.backprop.state import State
+
+
+class RecurrentModel(nn.Module):
+    """A recurrent model: encode a segment's inputs, step through it, decode what the loss reads.
+
+    `encode` and `decode` act on all steps of a segment at once and carry nothing from step to step; only
+    `step` does. A subclass defines `init_state`, `step` and, where it has them, `encode` and `decode`.
+    """
+
+    def init_state(self, batch_size: int) -> State:
+        """The state before the first step, for B = `batch_size` streams: tensors of shape (B, …)."""
+        raise NotImplementedError(f"{type(self).__name__} defines no init_state")
+
+    def encode(self, inputs: Tensor) -> Tensor:
+        """Maps a segment's inputs (n, B, …) to what `step` takes, (n, B, …)."""
+        return inputs
+
+    def step(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """s_t = F(x_t, s_{t−1}, θ). Returns (what `decode` reads of s_t, shape (B, …); s_t)."""
+        raise NotImplementedError(f"{type(self).__name__} defines no step")
+
+    def decode(self, outputs: Tensor) -> Tensor:
+        """Maps a segment's outputs (n, B, H) to predictions (n, B, …)."""
+        return outputs
+
+    def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Runs over inputs (n, B, …) from `state`. Returns predictions (n, B, …) and the last state.
+
+        No carry factors: this is for evaluation, under `torch.no_grad()`.
+        """
+        outputs = []
+        for row in self.encode(inputs).unbind(0):
+            output, state = self.step(row, state)
+            outputs.append(output)
+        return self.decode(torch.stack(outputs)), state

@@ -1,0 +1,1 @@
+"""What is learnt, one file each: `build(...)` returns a `Task`. Tasks know no model and no truncation."""

@@ -1,0 +1,98 @@
+"""What a task is to the rest of the program."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from artbp_exp.recurrent import RecurrentModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far training has come when a row of metrics is due.
+
+    Attributes:
+        step: steps done since the start of the run (a step reads one symbol of each stream).
+        passes: whole passes over the sequence done.
+        at_pass_end: whether this row closes a pass.
+        loss: mean loss a step since the row before, in the task's unit (nats for characters).
+        pass_loss: the same since the pass began.
+        segments: segments, hence updates, since the start of the run.
+        mean_length: of those segments, in steps.
+        max_length: likewise.
+        training_seconds: spent in training since the pass began, evaluation excluded.
+        pass_steps: steps done since the pass began.
+        seconds: since the start of the run, everything included.
+    """
+
+    step: int
+    passes: int
+    at_pass_end: bool
+    loss: float
+    pass_loss: float
+    segments: int
+    mean_length: float
+    max_length: int
+    training_seconds: float
+    pass_steps: int
+    seconds: float
+
+
+class Task(Protocol):
+    """A data stream, a loss and what to report. Built by `build(...)` of a module in `artbp_exp.tasks`.
+
+    Attributes:
+        name: as in `conf/task`.
+        steps: T, length of the training sequence in steps, of which a pass reads all.
+        passes: how often the sequence is read.
+        batch_size: B, streams read in parallel.
+        carry_state: whether the state is carried across a cut (the algorithm) or reset to the initial one.
+        divergence: a mean loss a step beyond this (or not finite) ends the run as diverged.
+        dtype: of the parameters and states.
+        unit: what one step is called in a progress bar's rate.
+        columns: of `metrics.csv`, in order.
+        shapes: what the model has to know about the data; passed to its `build`.
+    """
+
+    name: str
+    steps: int
+    passes: int
+    batch_size: int
+    carry_state: bool
+    divergence: float
+    dtype: torch.dtype
+    unit: str
+    columns: tuple[str, ...]
+    shapes: dict[str, Any]
+
+    def place(self, device: torch.device) -> None:
+        """Moves the data to `device`."""
+
+    def begin_pass(self, rng: Any) -> None:
+        """Called before each pass with the data's own random stream, for tasks that draw their data."""
+
+    def window(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of steps `start` … `stop` − 1 of the pass: (n, B, …) each."""
+
+    def loss(self, predictions: Tensor, targets: Tensor) -> Tensor:
+        """Loss of a segment, *summed* over its steps and averaged over streams: a scalar.
+
+        Summed, because dividing by the actual length of a segment would favour short ones: a bias.
+        """
+
+    def marks(self) -> list[int]:
+        """Steps of the run, ascending, at which a row of metrics is due (pass ends are due anyway)."""
+
+    def row(self, progress: Progress, model: RecurrentModel) -> dict[str, Any]:
+        """The row of metrics for `progress`: values for `columns`, None where there is none."""
+
+    def score(self, row: dict[str, Any]) -> float | None:
+        """What to keep the best model by (smaller is better); None where a row is no candidate."""
+
+    def summary(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """The final numbers of a run with these rows."""
+
+    def headline(self, summary: dict[str, Any]) -> str:
+        """The result in one line, for the terminal."""

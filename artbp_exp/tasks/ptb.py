@@ -1,0 +1,234 @@
+"""Penn Treebank, one character at a time: predict the next symbol."""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from artbp_exp import checks
+from artbp_exp.backprop import map_state
+from artbp_exp.corpus import CORPORA, load
+from artbp_exp.errors import UserError
+from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.tasks.base import Progress
+
+NATS_PER_BIT = math.log(2)
+
+
+class PennTreebank:
+    """Reads the training part as B contiguous streams in parallel, from start to end, once an epoch.
+
+    The loss of a step is the cross-entropy of the next symbol in nats, averaged over streams; reports are in
+    bits per character. Valid and test are evaluated each epoch with the state carried from start to end.
+    """
+
+    name = "ptb"
+    dtype = torch.float32
+    unit = "step"
+    columns = (
+        "epoch",
+        "step",
+        "train_bpc",
+        "valid_bpc",
+        "test_bpc",
+        "segments",
+        "mean_length",
+        "max_length",
+        "symbols_per_second",
+        "seconds",
+    )
+
+    def __init__(
+        self,
+        *,
+        parts: dict[str, NDArray[np.int64]],
+        vocabulary: int,
+        batch_size: int,
+        epochs: int,
+        carry_state: bool,
+        divergence: float,
+        rows_per_epoch: int,
+    ) -> None:
+        per_stream = parts["train"].size // batch_size
+        streams = parts["train"][: per_stream * batch_size].reshape(batch_size, per_stream)
+        self.batch_size = batch_size
+        self.steps = per_stream - 1  # the last symbol of a stream is only a target
+        self.passes = epochs
+        self.carry_state = carry_state
+        self.divergence = divergence * NATS_PER_BIT
+        self.shapes: dict[str, Any] = {"vocabulary": vocabulary}
+        self._rows_per_epoch = rows_per_epoch
+        self._train = torch.from_numpy(np.ascontiguousarray(streams.T))  # (T + 1, B)
+        self._held_out = {part: torch.from_numpy(parts[part]) for part in ("valid", "test")}
+
+    def place(self, device: torch.device) -> None:
+        """Moves the corpus to `device`."""
+        self._train = self._train.to(device)
+        self._held_out = {part: symbols.to(device) for part, symbols in self._held_out.items()}
+
+    def begin_pass(self, rng: Any) -> None:
+        """Nothing is drawn: every epoch reads the streams from start to end."""
+
+    def window(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Symbols and the symbols that follow them, each (n, B), int64."""
+        return self._train[start:stop], self._train[start + 1 : stop + 1]
+
+    def loss(self, predictions: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy in nats, summed over steps and averaged over streams: logits (n, B, V), targets (n, B)."""
+        total = torch.nn.functional.cross_entropy(
+            predictions.flatten(0, 1), targets.flatten(), reduction="sum"
+        )
+        return total / targets.shape[1]
+
+    def marks(self) -> list[int]:
+        """A few rows within each epoch."""
+        shares = [k / self._rows_per_epoch for k in range(1, self._rows_per_epoch)]
+        return [
+            epoch * self.steps + max(1, round(share * self.steps))
+            for epoch in range(self.passes)
+            for share in shares
+        ]
+
+    def row(self, progress: Progress, model: RecurrentModel) -> dict[str, Any]:
+        """Bits per character; valid and test only at the end of an epoch. `train_bpc` runs from its start."""
+        held_out = {f"{part}_bpc": None for part in self._held_out} | (
+            {f"{part}_bpc": evaluate(model, symbols) for part, symbols in self._held_out.items()}
+            if progress.at_pass_end
+            else {}
+        )
+        seconds = progress.training_seconds
+        return {
+            "epoch": progress.passes if progress.at_pass_end else progress.passes + 1,
+            "step": progress.step,
+            "train_bpc": progress.pass_loss / NATS_PER_BIT,
+            **held_out,
+            "segments": progress.segments,
+            "mean_length": progress.mean_length,
+            "max_length": progress.max_length,
+            "symbols_per_second": progress.pass_steps * self.batch_size / seconds if seconds else None,
+            "seconds": progress.seconds,
+        }
+
+    def score(self, row: dict[str, Any]) -> float | None:
+        """Bits per character of the valid part."""
+        value: float | None = row["valid_bpc"]
+        return value
+
+    def summary(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Valid and test bits per character at the epoch with the best valid."""
+        epochs = [row for row in rows if row["valid_bpc"] is not None]
+        best = min(epochs, key=lambda row: row["valid_bpc"], default=None)
+        return {
+            "valid_bpc": best["valid_bpc"] if best else None,
+            "test_bpc": best["test_bpc"] if best else None,
+            "best_epoch": best["epoch"] if best else None,
+            "epochs": len(epochs),
+            "steps": rows[-1]["step"],
+        }
+
+    def headline(self, summary: dict[str, Any]) -> str:
+        """valid and test bpc at the best epoch."""
+        if summary["valid_bpc"] is None:
+            return "no epoch was completed"
+        return (
+            f"valid {summary['valid_bpc']:.4f} bpc, test {summary['test_bpc']:.4f} bpc "
+            f"(best valid of {summary['epochs']} epochs: epoch {summary['best_epoch']})"
+        )
+
+
+@torch.no_grad()
+def evaluate(
+    model: RecurrentModel, symbols: Tensor, *, streams: int = 64, overlap: int = 500, piece: int = 200
+) -> float:
+    """Bits per character of `symbols` with the state carried from start to end.
+
+    Equal to one long pass but for rounding: the text is split into `streams` parts that run in parallel, each
+    started `overlap` symbols early (not scored), so that it meets its part with the state of a reader who came
+    all the way. The first part starts from the model's initial state. Every symbol but the first is scored.
+
+    Args:
+        model: to evaluate.
+        symbols: shape (N,), int64.
+        streams: parts read in parallel.
+        overlap: warm-up of each part, in symbols.
+        piece: steps run at a time; bounds the memory, changes nothing.
+
+    Returns:
+        Mean of −log₂ p(symbol | all before it), bits per character.
+    """
+    count = symbols.numel() - 1
+    # a short text takes fewer streams, so that no part starts closer than `overlap` to the beginning
+    part = max(-(-count // streams), min(overlap, count))
+    starts = torch.arange(0, count, part, device=symbols.device)
+    state = model.init_state(starts.numel())
+    if overlap and starts.numel() > 1:
+        warm = (starts + torch.arange(-overlap, 0, device=symbols.device)[:, None]).clamp_min(0)
+        for rows in warm.split(piece):
+            _, state = model(symbols[rows], state)
+        # the first part has nothing before it
+        state = map_state(_first_from, state, model.init_state(starts.numel()))
+    nats = 0.0
+    for rows in (starts + torch.arange(part, device=symbols.device)[:, None]).split(piece):
+        logits, state = model(symbols[rows.clamp_max(count - 1)], state)
+        targets = symbols[(rows + 1).clamp_max(count)].masked_fill(rows >= count, -100)
+        nats += torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum"
+        ).item()
+    return nats / count / NATS_PER_BIT
+
+
+def _first_from(state: Tensor, initial: Tensor) -> Tensor:
+    return torch.cat([initial[:1], state[1:]])
+
+
+def build(
+    *,
+    corpus: str = "text",
+    data_dir: str | None = None,
+    epochs: int = 20,
+    batch_size: int = 64,
+    carry_state: bool = True,
+    divergence: float = 100.0,
+    rows_per_epoch: int = 20,
+    progress: bool = False,
+) -> PennTreebank:
+    """Penn Treebank (Mikolov's preparation), one character at a time.
+
+    Args:
+        corpus: `text` (the raw text, byte by byte), `char` (MSD+12's character files) or `own` (a text of yours:
+            train.txt, valid.txt and test.txt in `data_dir`, read byte by byte).
+        data_dir: folder of the corpus; None: data/ptb, downloaded if it is not there.
+        epochs: passes over the training part.
+        batch_size: B, streams read in parallel.
+        carry_state: carry the state across a cut; false starts every segment from the zero state.
+        divergence: training bits per character beyond which a run is stopped as diverged.
+        rows_per_epoch: rows of metrics an epoch.
+        progress: show a progress bar while downloading.
+
+    Raises:
+        UserError: a value out of range, a missing or altered file, or more streams than the corpus can fill.
+    """
+    checks.choice("task.corpus", corpus, list(CORPORA))
+    batch_size = checks.whole("task.batch_size", batch_size, at_least=1)
+    epochs = checks.whole("task.epochs", epochs, at_least=1)
+    rows_per_epoch = checks.whole("task.rows_per_epoch", rows_per_epoch, at_least=1)
+    checks.flag("task.carry_state", carry_state)
+    divergence = checks.number("task.divergence", divergence, above=0)
+    parts, vocabulary = load(CORPORA[corpus], data_dir, "data/ptb", progress=progress)
+    if parts["train"].size < 2 * batch_size:
+        raise UserError(
+            f"task.batch_size={batch_size} is larger than the corpus can fill: its {parts['train'].size} training "
+            f"symbols make at most {parts['train'].size // 2} streams of two symbols"
+        )
+    return PennTreebank(
+        parts=parts,
+        vocabulary=vocabulary,
+        batch_size=batch_size,
+        epochs=epochs,
+        carry_state=carry_state,
+        divergence=divergence,
+        rows_per_epoch=rows_per_epoch,
+    )

@@ -1,0 +1,1 @@
+"""The methods on offer, one file each: `build(...)` returns a `Scheme`."""

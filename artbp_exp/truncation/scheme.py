@@ -1,0 +1,122 @@
+"""A truncation scheme is one hazard function: where to cut, and what the carried gradient is worth."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """A stretch of steps that one gradient is computed on.
+
+    Attributes:
+        length: n ≥ 1, in steps.
+        factors: shape (n − 1,), float64; `factors[d − 1]` multiplies the gradient that flows from
+            step d + 1 of the segment back into the state after step d, and nothing else.
+    """
+
+    length: int
+    factors: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scheme:
+    """A truncation scheme (SPEC: hazard c(d), the probability that a segment ends after its d-th step).
+
+    The carry factor after step d, where no cut was made, is 1 / (1 − c(d)) if `reweight`, else 1: with it
+    the gradient is unbiased whatever the hazard (Tallec & Ollivier 2017, arXiv 1705.08209, Proposition 1).
+
+    Attributes:
+        name: of the method, as in `conf/method`.
+        length: truncation length L, or the mean length L0, in steps; None where no cut is ever made.
+        hazard: maps lags d = 1, 2, … (int64, shape (N,)) to c(d) in [0, 1] (float64, shape (N,)).
+        reweight: whether the gradient that is carried on is compensated.
+    """
+
+    name: str
+    length: float | None
+    hazard: Callable[[NDArray[np.int64]], Floats]
+    reweight: bool = True
+    _table: "_Table" = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_table", _Table(self))
+
+    def factors(self, count: int) -> Floats:
+        """Carry factors after steps 1 … `count` of a segment that goes on: shape (count,), float64."""
+        return self._table.upto(count).factors[:count]
+
+    def survival(self, count: int) -> Floats:
+        """P(length > n) = Π_{d ≤ n} (1 − c(d)) for n = 0 … `count`: shape (count + 1,), float64."""
+        return self._table.upto(count).survival[: count + 1]
+
+    def segment(self, length: int) -> Segment:
+        """The segment of a given `length` (steps), with this scheme's factors."""
+        return Segment(length=length, factors=self.factors(length - 1))
+
+    def draw(self, rng: np.random.Generator, limit: int) -> int:
+        """Draws the length of the next segment, in steps, by inverting P(length > n).
+
+        One number is taken from `rng` whatever comes out, so the stream of cuts does not depend on
+        `limit`. At `limit` (the end of the data) a segment ends without a draw, which biases nothing.
+        """
+        threshold = 1.0 - rng.random()  # in (0, 1]: a survival of 0 is always below it
+        known = 0
+        while known < limit:
+            known = min(limit, max(64, 2 * known))
+            survival = self.survival(known)
+            if survival[known] < threshold:
+                # the first n ≥ 1 whose survival is below the threshold
+                return int(np.searchsorted(-survival, -threshold, side="right"))
+        return limit
+
+
+class _Table:
+    """Hazards worked out once and kept: factors and survival up to the longest lag asked for."""
+
+    def __init__(self, scheme: Scheme) -> None:
+        self._scheme = scheme
+        self.factors: Floats = np.empty(0)
+        self.survival: Floats = np.ones(1)
+
+    def upto(self, lag: int) -> "_Table":
+        if lag > self.factors.size:
+            size = max(lag, 2 * self.factors.size, 64)
+            hazard = np.asarray(self._scheme.hazard(np.arange(1, size + 1)), dtype=np.float64)
+            if not ((hazard >= 0) & (hazard <= 1)).all():
+                raise ValueError(f"hazard of {self._scheme.name} leaves [0, 1]")
+            keep = 1.0 - hazard
+            self.survival = np.concatenate([[1.0], np.cumprod(keep)])
+            # where c = 1 the segment always ends: no gradient is carried, and 1 is as good as any factor
+            carried = np.divide(1.0, keep, out=np.ones_like(keep), where=keep > 0)
+            self.factors = carried if self._scheme.reweight else np.ones_like(keep)
+        return self
+
+
+def enumerate_cuts(scheme: Scheme, steps: int) -> Iterator[tuple[tuple[int, ...], float]]:
+    """Yields every way to cut `steps` steps into segments, with its probability.
+
+    The end of the data ends the last segment without a draw. The 2^(steps − 1) probabilities sum to 1.
+
+    Args:
+        scheme: whose hazard decides.
+        steps: T ≥ 1; keep it small, the number of patterns doubles with each step.
+
+    Yields:
+        (lengths of the segments in order, probability).
+    """
+    hazard = scheme.hazard(np.arange(1, steps + 1))
+
+    def after(done: tuple[int, ...], lag: int, step: int, probability: float) -> Iterator[tuple]:
+        if step == steps:
+            yield (*done, lag), probability
+            return
+        c = float(hazard[lag - 1])
+        yield from after((*done, lag), 1, step + 1, probability * c)
+        yield from after(done, lag + 1, step + 1, probability * (1.0 - c))
+
+    yield from after((), 1, 1, 1.0)
