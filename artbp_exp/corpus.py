@@ -1,6 +1,7 @@
 """Finds, downloads and checks a character corpus: every file by its sha256, whichever way it came."""
 
 import hashlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +69,7 @@ CORPORA = {
 
 
 def load(
-    corpus: Corpus, data_dir: str | None, default_dir: str, *, progress: bool = False
+    corpus: Corpus, data_dir: str | None, default_dir: str
 ) -> tuple[dict[str, NDArray[np.int64]], int]:
     """Reads a corpus as symbol indices.
 
@@ -76,7 +77,6 @@ def load(
         corpus: which.
         data_dir: folder that holds the files; None takes `default_dir` and downloads what is not there.
         default_dir: where downloads are kept.
-        progress: show a progress bar while downloading.
 
     Returns:
         (part → symbols, int64 (N,); V, the number of symbols that the training part has).
@@ -95,7 +95,7 @@ def load(
                 raise UserError(
                     f"{path} is missing; {_expected(corpus)}; name their folder with task.data_dir=…"
                 )
-            _download(corpus, name, folder, progress=progress)
+            _download(corpus, name, folder)
         texts[part] = _symbols(_checked(corpus, path), spaced=corpus.spaced)
     return _index(texts, folder)
 
@@ -142,12 +142,12 @@ def _expected(corpus: Corpus) -> str:
     return f"the corpus is {files}"
 
 
-def _download(corpus: Corpus, name: str, folder: Path, *, progress: bool) -> None:
+def _download(corpus: Corpus, name: str, folder: Path) -> None:
     failures = []
     pooch.get_logger().setLevel("ERROR")
     for source in corpus.sources:
         try:
-            _fetch(source, name, corpus.sha256[name], folder, progress=progress)
+            _fetch(source, name, corpus.sha256[name], folder)
             return
         except (requests.RequestException, ValueError, OSError) as error:
             # a source that is down, or that serves another file, is no reason to give up on the next
@@ -158,8 +158,8 @@ def _download(corpus: Corpus, name: str, folder: Path, *, progress: bool) -> Non
     )
 
 
-def _fetch(source: str, name: str, sha256: str, folder: Path, *, progress: bool) -> None:
-    downloader = pooch.HTTPDownloader(progressbar=progress, timeout=20)
+def _fetch(source: str, name: str, sha256: str, folder: Path) -> None:
+    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=20)
     if not source.endswith(".tgz"):
         pooch.retrieve(
             source.format(name=name), f"sha256:{sha256}", fname=name, path=folder, downloader=downloader

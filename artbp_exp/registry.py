@@ -53,13 +53,20 @@ def build(group: str, settings: Mapping[str, Any], **context: Any) -> Any:
     """
     name = settings.get("name", "")
     make = builder(group, name)
-    known = set(inspect.signature(make).parameters) - set(context)
+    parameters = inspect.signature(make).parameters
+    known = set(parameters) - set(context)
     given = {key: value for key, value in settings.items() if key not in ("name", "suggest")}
     for key in given:
         if key not in known:
             raise UserError(
                 f"{group}.{key} is not a setting of {group}={name}; {nearest(key, known)}"
             )
+    needed = {key for key, p in parameters.items() if p.default is p.empty}
+    missing = sorted(needed - set(given) - set(context))
+    # what the program hands in but this member does not take, or takes but is not handed: they do not go together
+    if missing or not set(context) <= set(parameters):
+        unmet = ", ".join(missing or sorted(set(context) - set(parameters)))
+        raise UserError(f"{group}={name} does not fit the rest of the configuration (because of: {unmet})")
     return make(**given, **context)
 
 

@@ -17,23 +17,27 @@ from artbp_exp.records.summary import read_summary
 FINAL = ("finished", "diverged")
 """Statuses of a run that has its result."""
 
-# where and how a run is done, as against what is computed
-EXECUTION_KEYS = ("results_dir", "run_dir", "overwrite", "device", "threads")
-
-
 class RunFolder:
     """Writes a run's records. Opening it decides whether the run is to be done at all.
 
     Args:
         path: the folder; made if it is not there.
         config: the resolved configuration, plain containers.
+        identity: configuration → its settings as flat keys, those that make it another computation.
 
     Attributes:
         path: the folder.
     """
 
-    def __init__(self, path: str | Path, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        config: Mapping[str, Any],
+        *,
+        identity: Callable[[Mapping[str, Any]], dict[str, Any]],
+    ) -> None:
         self.path = Path(path)
+        self._identity = identity
         self._config = dict(config)
         self._metrics: IO[str] | None = None
 
@@ -51,7 +55,7 @@ class RunFolder:
             raise UserError(
                 f"{self.path}/config.yaml cannot be read as YAML; move the folder away or set overwrite=true"
             ) from error
-        differing = differences(identity(self._config), identity(there or {}))
+        differing = differences(self._identity(self._config), self._identity(there or {}))
         if differing:
             shown = ", ".join(f"{key}={old} there, {new} now" for key, (new, old) in differing.items())
             raise UserError(
@@ -137,21 +141,6 @@ class RunFolder:
             )
         except OSError as error:
             raise _cannot_write(self.path, error) from error
-
-
-def identity(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a configuration computes, flattened to dotted keys: all but where and how it is run."""
-    flat: dict[str, Any] = {}
-
-    def add(prefix: str, value: Any) -> None:
-        if isinstance(value, Mapping):
-            for key, below in value.items():
-                add(f"{prefix}.{key}" if prefix else str(key), below)
-        else:
-            flat[prefix] = value
-
-    add("", {key: value for key, value in config.items() if key not in EXECUTION_KEYS})
-    return flat
 
 
 def differences(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -14,7 +14,7 @@ from artbp_exp import __version__
 
 
 def provenance(*, command: str, device: torch.device) -> dict[str, Any]:
-    """What to write beside a result so that it can be had again.
+    """What to write beside a result so that it can be had again. To be asked at the start: code changes.
 
     Args:
         command: that repeats this one run.
@@ -30,7 +30,6 @@ def provenance(*, command: str, device: torch.device) -> dict[str, Any]:
         },
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
         "threads": torch.get_num_threads(),
-        "peak_memory_mib": round(peak_memory(device) / 2**20, 1),
     }
 
 

@@ -193,7 +193,6 @@ def build(
     carry_state: bool = True,
     divergence: float = 100.0,
     rows_per_epoch: int = 20,
-    progress: bool = False,
 ) -> PennTreebank:
     """Penn Treebank (Mikolov's preparation), one character at a time.
 
@@ -206,7 +205,6 @@ def build(
         carry_state: carry the state across a cut; false starts every segment from the zero state.
         divergence: training bits per character beyond which a run is stopped as diverged.
         rows_per_epoch: rows of metrics an epoch.
-        progress: show a progress bar while downloading.
 
     Raises:
         UserError: a value out of range, a missing or altered file, or more streams than the corpus can fill.
@@ -217,7 +215,7 @@ def build(
     rows_per_epoch = checks.whole("task.rows_per_epoch", rows_per_epoch, at_least=1)
     checks.flag("task.carry_state", carry_state)
     divergence = checks.number("task.divergence", divergence, above=0)
-    parts, vocabulary = load(CORPORA[corpus], data_dir, "data/ptb", progress=progress)
+    parts, vocabulary = load(CORPORA[corpus], data_dir, "data/ptb")
     if parts["train"].size < 2 * batch_size:
         raise UserError(
             f"task.batch_size={batch_size} is larger than the corpus can fill: its {parts['train'].size} training "

@@ -1,0 +1,94 @@
+"""From Hydra's configuration to plain settings: where the yaml files are, what a run's folder is called."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from artbp_exp.checks import whole
+from artbp_exp.errors import UserError, nearest
+
+NAME = "config"
+
+# where and how a run is done, as against what is computed
+EXECUTION = ("results_dir", "run_dir", "overwrite", "device", "threads")
+
+
+def directory() -> str:
+    """Absolute path of the yaml files: packaged along in an installation, beside the package in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    packaged = package / "conf"
+    found = packaged if (packaged / f"{NAME}.yaml").is_file() else package.parent / "conf"
+    return str(found)
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """The resolved configuration as plain containers.
+
+    Raises:
+        UserError: a key that no setting has (Hydra lets `+key=` and `++key=` through), or a bad seed.
+    """
+    settings = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(settings, dict)
+    known = _reference({}, choices=False)
+    for key in settings:
+        if key not in known:
+            raise UserError(f"{key} is not a setting; {nearest(str(key), known)}")
+    settings["seed"] = whole("seed", settings["seed"])
+    return {str(key): value for key, value in settings.items()}
+
+
+def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a configuration computes, flattened to dotted keys: all but where and how it is run."""
+    flat: dict[str, Any] = {}
+
+    def add(prefix: str, value: Any) -> None:
+        if isinstance(value, Mapping):
+            for key, below in value.items():
+                add(f"{prefix}.{key}" if prefix else str(key), below)
+        else:
+            flat[prefix] = value
+
+    add("", {key: value for key, value in settings.items() if key not in EXECUTION})
+    return {key: value for key, value in flat.items() if not key.startswith("task.suggest.")}
+
+
+def run_folder(settings: Mapping[str, Any]) -> Path:
+    """`run_dir`, or <results_dir>/<task>/<method and the settings that differ>/seed<k>.
+
+    The settings that differ are told against the defaults of that task and method, so that different
+    configurations never share a folder.
+    """
+    if settings["run_dir"] is not None:
+        return Path(settings["run_dir"])
+    mine = identity(settings)
+    usual = identity(_reference(settings))
+    method = mine.pop("method.name")
+    parts = [method]
+    if "method.length" in mine:
+        parts.append(f"length={_short(mine.pop('method.length'))}")
+    for key, value in mine.items():
+        if key not in ("seed", "experiment") and (key not in usual or usual[key] != value):
+            parts.append(f"{key.removeprefix('method.')}={_short(value)}")
+    wanted = "-".join(parts)
+    safe = re.sub(r"[^\w.=+-]", "_", wanted)[:180]
+    if safe != wanted:
+        # two configurations must not meet in one folder because of what a folder cannot be called
+        safe += "-" + hashlib.sha256(wanted.encode()).hexdigest()[:8]
+    return Path(settings["results_dir"]) / settings["task"]["name"] / safe / f"seed{settings['seed']}"
+
+
+def _short(value: Any) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _reference(settings: Mapping[str, Any], *, choices: bool = True) -> dict[str, Any]:
+    """The configuration with nothing set but the task and the method."""
+    overrides = [f"{group}={settings[group]['name']}" for group in ("task", "method")] if choices else []
+    container = OmegaConf.to_container(hydra.compose(NAME, overrides=overrides), resolve=True)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}

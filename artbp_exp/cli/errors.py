@@ -1,0 +1,44 @@
+"""Turns a mistake of the user's into one line and exit code 2."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from artbp_exp.errors import UserError, nearest
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Within it, user errors and Hydra's end the program with one line on stderr and exit code 2."""
+    try:
+        yield
+    except (UserError, HydraException, OmegaConfBaseException) as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def one_line(error: BaseException) -> str:
+    """What was wrong, in one line, with the nearest valid names where there are any."""
+    if isinstance(error, UserError):
+        return " ".join(str(error).split())
+    cause = error.__cause__
+    if isinstance(cause, ConfigAttributeError | ConfigKeyError) and isinstance(cause.parent_node, DictConfig):
+        valid = [str(key) for key in cause.parent_node if key != "hydra"]
+        where = f" of {cause.full_key.rpartition('.')[0]}" if "." in str(cause.full_key) else ""
+        return f"{cause.full_key} is not a setting{where}; {nearest(str(cause.key), valid)}"
+    options = getattr(error, "options", None)
+    name = getattr(error, "missing_cfg_file", None)
+    if options and name:
+        group, _, choice = str(name).rpartition("/")
+        return f"{group}={choice} is not known; {nearest(choice, options)}"
+    text = " ".join(str(error).split("See https")[0].split())
+    if cause is not None and str(cause):
+        text += f" ({str(cause).splitlines()[0]})"
+    return text

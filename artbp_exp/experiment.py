@@ -1,0 +1,75 @@
+"""Assembles a run from plain settings: task, model, method, optimiser, learner."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+
+from artbp_exp import checks, registry
+from artbp_exp.errors import UserError
+from artbp_exp.estimators import make_learner
+from artbp_exp.estimators.learner import Tick
+from artbp_exp.runner import Record, train
+from artbp_exp.streams import Streams
+
+
+class Experiment:
+    """A run that is ready to train.
+
+    Args:
+        settings: `task`, `model`, `method` and `optimizer` (each with a `name`), `seed`, `engine`, `device`, `threads`.
+
+    Attributes:
+        task: built from `settings["task"]`.
+        model: on `device`.
+        learner: holds the method and the optimiser.
+        device: what it runs on.
+
+    Raises:
+        UserError: a setting is wrong.
+    """
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        if settings["threads"] is not None:
+            torch.set_num_threads(checks.whole("threads", settings["threads"], at_least=1))
+        self.device = find_device(settings["device"])
+        self._streams = Streams.from_seed(settings["seed"])
+        scheme = registry.build("method", settings["method"])
+        self.task = registry.build("task", settings["task"])
+        self.model = registry.build(
+            "model", settings["model"], generator=self._streams.weights, **self.task.shapes
+        ).to(device=self.device, dtype=self.task.dtype)
+        self.task.place(self.device)
+        updater = registry.build(
+            "optimizer", settings["optimizer"], parameters=list(self.model.parameters())
+        )
+        self.learner = make_learner(
+            engine=settings["engine"],
+            model=self.model,
+            task=self.task,
+            scheme=scheme,
+            updater=updater,
+            cuts=self._streams.cuts,
+        )
+
+    def train(self, tick: Tick = lambda steps: None) -> Iterator[Record]:
+        """Trains to the end; see `runner.train`."""
+        return train(
+            task=self.task,
+            model=self.model,
+            learner=self.learner,
+            data=self._streams.data,
+            tick=tick,
+        )
+
+
+def find_device(name: str) -> torch.device:
+    """The device for `auto` (CUDA where there is one), `cpu` or `cuda`.
+
+    Raises:
+        UserError: `cuda` on a machine without, or another name.
+    """
+    checks.choice("device", name, ["auto", "cpu", "cuda"])
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device=cuda, but torch finds no CUDA device here; take device=cpu or device=auto")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
