@@ -7,17 +7,13 @@ from typing import Any
 from artbp_exp.errors import UserError, nearest
 
 
-def number(
-    name: str, value: Any, *, at_least: float | None = None, above: float | None = None
-) -> float:
+def number(name: str, value: Any, *, at_least: float | None = None, above: float | None = None) -> float:
     """Returns `value` as a finite float.
 
     Raises:
         UserError: `value` is not a finite number, or lies below `at_least`, or not above `above`.
     """
-    bound = (
-        f" ≥ {at_least:g}" if at_least is not None else f" > {above:g}" if above is not None else ""
-    )
+    bound = f" ≥ {at_least:g}" if at_least is not None else f" > {above:g}" if above is not None else ""
     wrong = UserError(f"{name} must be a number{bound}; got {value!r}")
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise wrong

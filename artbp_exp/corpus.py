@@ -62,15 +62,11 @@ CORPORA = {
         spaced=True,
     ),
     # a text of one's own, read byte by byte
-    "own": Corpus(
-        files={part: f"{part}.txt" for part in PARTS}, sha256={}, sources=(), spaced=False
-    ),
+    "own": Corpus(files={part: f"{part}.txt" for part in PARTS}, sha256={}, sources=(), spaced=False),
 }
 
 
-def load(
-    corpus: Corpus, data_dir: str | None, default_dir: str
-) -> tuple[dict[str, NDArray[np.int64]], int]:
+def load(corpus: Corpus, data_dir: str | None, default_dir: str) -> tuple[dict[str, NDArray[np.int64]], int]:
     """Reads a corpus as symbol indices.
 
     Args:
@@ -92,9 +88,7 @@ def load(
         path = folder / name
         if not path.is_file():
             if data_dir is not None or not corpus.sources:
-                raise UserError(
-                    f"{path} is missing; {_expected(corpus)}; name their folder with task.data_dir=…"
-                )
+                raise UserError(f"{path} is missing; {_expected(corpus)}; name their folder with task.data_dir=…")
             _download(corpus, name, folder)
         texts[part] = _symbols(_checked(corpus, path), spaced=corpus.spaced)
     return _index(texts, folder)
@@ -136,8 +130,7 @@ def _index(texts: dict[str, NDArray[np.int64]], folder: Path) -> tuple[dict[str,
 
 def _expected(corpus: Corpus) -> str:
     files = ", ".join(
-        f"{name} (sha256 {corpus.sha256[name]})" if corpus.sha256 else name
-        for name in corpus.files.values()
+        f"{name} (sha256 {corpus.sha256[name]})" if corpus.sha256 else name for name in corpus.files.values()
     )
     return f"the corpus is {files}"
 
@@ -161,9 +154,7 @@ def _download(corpus: Corpus, name: str, folder: Path) -> None:
 def _fetch(source: str, name: str, sha256: str, folder: Path) -> None:
     downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=20)
     if not source.endswith(".tgz"):
-        pooch.retrieve(
-            source.format(name=name), f"sha256:{sha256}", fname=name, path=folder, downloader=downloader
-        )
+        pooch.retrieve(source.format(name=name), f"sha256:{sha256}", fname=name, path=folder, downloader=downloader)
         return
     # the archive's own sum is not published: what is taken from it is checked file by file
     member = f"simple-examples/data/{name}"

@@ -36,13 +36,11 @@ class Experiment:
         self._streams = Streams.from_seed(settings["seed"])
         scheme = registry.build("method", settings["method"])
         self.task = registry.build("task", settings["task"])
-        self.model = registry.build(
-            "model", settings["model"], generator=self._streams.weights, **self.task.shapes
-        ).to(device=self.device, dtype=self.task.dtype)
-        self.task.place(self.device)
-        updater = registry.build(
-            "optimizer", settings["optimizer"], parameters=list(self.model.parameters())
+        self.model = registry.build("model", settings["model"], generator=self._streams.weights, **self.task.shapes).to(
+            device=self.device, dtype=self.task.dtype
         )
+        self.task.place(self.device)
+        updater = registry.build("optimizer", settings["optimizer"], parameters=list(self.model.parameters()))
         self.learner = make_learner(
             engine=settings["engine"],
             model=self.model,

@@ -58,9 +58,7 @@ def build(group: str, settings: Mapping[str, Any], **context: Any) -> Any:
     given = {key: value for key, value in settings.items() if key not in ("name", "suggest")}
     for key in given:
         if key not in known:
-            raise UserError(
-                f"{group}.{key} is not a setting of {group}={name}; {nearest(key, known)}"
-            )
+            raise UserError(f"{group}.{key} is not a setting of {group}={name}; {nearest(key, known)}")
     needed = {key for key, p in parameters.items() if p.default is p.empty}
     missing = sorted(needed - set(given) - set(context))
     # what the program hands in but this member does not take, or takes but is not handed: they do not go together

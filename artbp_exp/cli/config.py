@@ -34,12 +34,12 @@ def plain(config: DictConfig) -> dict[str, Any]:
     """
     settings = OmegaConf.to_container(config, resolve=True)
     assert isinstance(settings, dict)
+    named = {str(key): value for key, value in settings.items()}
     known = _reference({}, choices=False)
-    for key in settings:
+    for key in named:
         if key not in known:
-            raise UserError(f"{key} is not a setting; {nearest(str(key), known)}")
-    settings["seed"] = whole("seed", settings["seed"])
-    return {str(key): value for key, value in settings.items()}
+            raise UserError(f"{key} is not a setting; {nearest(key, known)}")
+    return named | {"seed": whole("seed", named["seed"])}
 
 
 def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,12 +74,12 @@ def run_folder(settings: Mapping[str, Any]) -> Path:
     for key, value in mine.items():
         if key not in ("seed", "experiment") and (key not in usual or usual[key] != value):
             parts.append(f"{key.removeprefix('method.')}={_short(value)}")
-    wanted = "-".join(parts)
+    wanted = "-".join(str(part) for part in parts)
     safe = re.sub(r"[^\w.=+-]", "_", wanted)[:180]
     if safe != wanted:
         # two configurations must not meet in one folder because of what a folder cannot be called
         safe += "-" + hashlib.sha256(wanted.encode()).hexdigest()[:8]
-    return Path(settings["results_dir"]) / settings["task"]["name"] / safe / f"seed{settings['seed']}"
+    return Path(settings["results_dir"], settings["task"]["name"], safe, f"seed{settings['seed']}")
 
 
 def _short(value: Any) -> str:

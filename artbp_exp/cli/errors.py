@@ -31,8 +31,9 @@ def one_line(error: BaseException) -> str:
     cause = error.__cause__
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and isinstance(cause.parent_node, DictConfig):
         valid = [str(key) for key in cause.parent_node if key != "hydra"]
-        where = f" of {cause.full_key.rpartition('.')[0]}" if "." in str(cause.full_key) else ""
-        return f"{cause.full_key} is not a setting{where}; {nearest(str(cause.key), valid)}"
+        full_key = str(cause.full_key)
+        where = f" of {full_key.rpartition('.')[0]}" if "." in full_key else ""
+        return f"{full_key} is not a setting{where}; {nearest(str(cause.key), valid)}"
     options = getattr(error, "options", None)
     name = getattr(error, "missing_cfg_file", None)
     if options and name:

@@ -64,9 +64,7 @@ def run(settings: dict[str, Any], *, command: str) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     status = "running"
     title = f"{task.name} {settings['method']['name']} seed {settings['seed']}"
-    with tqdm(
-        total=task.steps * task.passes, desc=title, unit=task.unit, unit_scale=True, disable=None
-    ) as bar:
+    with tqdm(total=task.steps * task.passes, desc=title, unit=task.unit, unit_scale=True, disable=None) as bar:
         for record in experiment.train(tick=bar.update):
             folder.write_row(record.row)
             rows.append(record.row)

@@ -1,5 +1,7 @@
 """How a model is trained: the gradient of a segment, and learners that go from segment to segment."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from artbp_exp import checks
@@ -39,5 +41,5 @@ def make_learner(
             f"engine=fused is not to be had for this model with this task and optimizer "
             f"({type(model).__name__}, {task.name}); take engine=auto or engine=plain"
         )
-    make = ClosedFormLearner if fits and engine != "plain" else OnlineLearner
+    make: Callable[..., Learner] = OnlineLearner if engine == "plain" or not fits else ClosedFormLearner
     return make(model=model, task=task, scheme=scheme, updater=updater, cuts=cuts)

@@ -55,9 +55,7 @@ class LinearTables:
             added = np.empty(wanted - known)
             with np.errstate(over="ignore", invalid="ignore"):
                 for lag in range(known, wanted):
-                    self._sensitivity = self._drive + factors[lag] * (
-                        self._transition @ self._sensitivity
-                    )
+                    self._sensitivity = self._drive + factors[lag] * (self._transition @ self._sensitivity)
                     added[lag - known] = self._sensitivity[0]
             self._influence = np.concatenate([self._influence, added])
         return self._influence[:length]

@@ -51,5 +51,5 @@ def estimate(
     """
     outputs, last = unroll(model.step, model.encode(inputs), state, segment)
     total = loss(model.decode(torch.stack(outputs)), targets)
-    total.backward()  # type: ignore[no-untyped-call]  # torch ships this method untyped
+    total.backward()
     return Estimate(loss=total.item(), state=detach(last))

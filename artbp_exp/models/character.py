@@ -32,9 +32,7 @@ class CharacterModel(RecurrentModel):
     ) -> None:
         super().__init__()
         self.hidden_size = hidden_size
-        self.table = nn.Parameter(
-            input_std * torch.randn(vocabulary, gates * hidden_size, generator=generator)
-        )
+        self.table = nn.Parameter(input_std * torch.randn(vocabulary, gates * hidden_size, generator=generator))
         self.bias = nn.Parameter(torch.zeros(gates * hidden_size))
         self.readout = nn.Parameter(uniform(vocabulary, hidden_size, generator=generator))
         self.readout_bias = nn.Parameter(torch.zeros(vocabulary))

@@ -15,9 +15,7 @@ class GRU(CharacterModel):
     The gates lie in torch's order (reset, update, candidate). The state is h, (B, H).
     """
 
-    def __init__(
-        self, *, vocabulary: int, hidden_size: int, input_std: float, generator: torch.Generator
-    ) -> None:
+    def __init__(self, *, vocabulary: int, hidden_size: int, input_std: float, generator: torch.Generator) -> None:
         super().__init__(
             vocabulary=vocabulary,
             hidden_size=hidden_size,

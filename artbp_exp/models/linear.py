@@ -43,14 +43,10 @@ class LinearSystem(RecurrentModel):
         return state[:, 0], state
 
 
-def build(
-    *, theta: float = 0.5, size: int, positive: int, generator: torch.Generator
-) -> LinearSystem:
+def build(*, theta: float = 0.5, size: int, positive: int, generator: torch.Generator) -> LinearSystem:
     """The linear system that `task` describes, from θ = `theta`. Its start is fixed: `generator` is not used.
 
     Raises:
         UserError: `theta` is not a number.
     """
-    return LinearSystem(
-        size=size, positive=positive, theta=checks.number("model.theta", theta)
-    )
+    return LinearSystem(size=size, positive=positive, theta=checks.number("model.theta", theta))

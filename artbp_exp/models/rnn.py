@@ -12,9 +12,7 @@ from artbp_exp.models.character import CharacterModel, uniform
 class RNN(CharacterModel):
     """h' = tanh(E[x] + W h + b). The state is h, (B, H)."""
 
-    def __init__(
-        self, *, vocabulary: int, hidden_size: int, input_std: float, generator: torch.Generator
-    ) -> None:
+    def __init__(self, *, vocabulary: int, hidden_size: int, input_std: float, generator: torch.Generator) -> None:
         super().__init__(
             vocabulary=vocabulary,
             hidden_size=hidden_size,

@@ -8,9 +8,7 @@ from artbp_exp import checks
 from artbp_exp.optimizers.base import Updater
 
 
-def build(
-    *, lr: float, clip: float | None = None, parameters: Iterable[torch.nn.Parameter]
-) -> Updater:
+def build(*, lr: float, clip: float | None = None, parameters: Iterable[torch.nn.Parameter]) -> Updater:
     """Adam with torch's defaults for everything but the learning rate.
 
     Args:

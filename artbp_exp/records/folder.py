@@ -17,6 +17,7 @@ from artbp_exp.records.summary import read_summary
 FINAL = ("finished", "diverged")
 """Statuses of a run that has its result."""
 
+
 class RunFolder:
     """Writes a run's records. Opening it decides whether the run is to be done at all.
 
@@ -136,9 +137,7 @@ class RunFolder:
                 self.path / "segments.csv",
                 lambda path: path.write_text("length,count\n" + table, encoding="utf-8"),
             )
-            write_atomically(
-                self.path / "summary.json", lambda path: path.write_text(text + "\n", encoding="utf-8")
-            )
+            write_atomically(self.path / "summary.json", lambda path: path.write_text(text + "\n", encoding="utf-8"))
         except OSError as error:
             raise _cannot_write(self.path, error) from error
 

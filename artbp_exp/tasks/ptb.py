@@ -78,18 +78,14 @@ class PennTreebank:
 
     def loss(self, predictions: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy in nats, summed over steps and averaged over streams: logits (n, B, V), targets (n, B)."""
-        total = torch.nn.functional.cross_entropy(
-            predictions.flatten(0, 1), targets.flatten(), reduction="sum"
-        )
+        total = torch.nn.functional.cross_entropy(predictions.flatten(0, 1), targets.flatten(), reduction="sum")
         return total / targets.shape[1]
 
     def marks(self) -> list[int]:
         """A few rows within each epoch."""
         shares = [k / self._rows_per_epoch for k in range(1, self._rows_per_epoch)]
         return [
-            epoch * self.steps + max(1, round(share * self.steps))
-            for epoch in range(self.passes)
-            for share in shares
+            epoch * self.steps + max(1, round(share * self.steps)) for epoch in range(self.passes) for share in shares
         ]
 
     def row(self, progress: Progress, model: RecurrentModel) -> dict[str, Any]:

@@ -96,9 +96,7 @@ class Synthetic:
         return text
 
 
-def build(
-    *, size: int = 23, positive: int = 10, steps: int = 1_000_000, divergence: float = 1e30
-) -> Synthetic:
+def build(*, size: int = 23, positive: int = 10, steps: int = 1_000_000, divergence: float = 1e30) -> Synthetic:
     """Influence balancing on `size` units, `positive` of them driven upwards.
 
     Args:
@@ -114,9 +112,7 @@ def build(
     size = checks.whole("task.size", size, at_least=1)
     positive = checks.whole("task.positive", positive)
     if positive > size:
-        raise UserError(
-            f"task.positive={positive} is more than task.size={size}: at most all signs are plus"
-        )
+        raise UserError(f"task.positive={positive} is more than task.size={size}: at most all signs are plus")
     return Synthetic(
         size=size,
         positive=positive,

@@ -111,7 +111,9 @@ def enumerate_cuts(scheme: Scheme, steps: int) -> Iterator[tuple[tuple[int, ...]
     """
     hazard = scheme.hazard(np.arange(1, steps + 1))
 
-    def after(done: tuple[int, ...], lag: int, step: int, probability: float) -> Iterator[tuple]:
+    def after(
+        done: tuple[int, ...], lag: int, step: int, probability: float
+    ) -> Iterator[tuple[tuple[int, ...], float]]:
         if step == steps:
             yield (*done, lag), probability
             return

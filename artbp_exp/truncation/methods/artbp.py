@@ -8,9 +8,7 @@ from artbp_exp.errors import UserError
 from artbp_exp.truncation.scheme import Floats, Scheme
 
 
-def build(
-    *, length: float, schedule: str = "paper", alpha: float | None = None, reweight: bool = True
-) -> Scheme:
+def build(*, length: float, schedule: str = "paper", alpha: float | None = None, reweight: bool = True) -> Scheme:
     """Anticipated reweighted truncated backpropagation.
 
     `schedule=paper` (the paper's eq. 14): c(d) = (α − 1) / ((α − 2)·L0 + d), with mean length exactly L0 and
@@ -44,6 +42,7 @@ def build(
             )
 
         def hazard(lag: NDArray[np.int64]) -> Floats:
-            return np.minimum(1.0, (exponent - 1.0) / ((exponent - 2.0) * mean + lag))
+            bounded: Floats = np.minimum(1.0, (exponent - 1.0) / ((exponent - 2.0) * mean + lag))
+            return bounded
 
     return Scheme(name="artbp", length=mean, hazard=hazard, reweight=reweight)

@@ -14,6 +14,4 @@ def build(*, length: int) -> Scheme:
         UserError: `length` is not a whole number ≥ 1.
     """
     length = checks.whole("method.length", length, at_least=1)
-    return Scheme(
-        name="tbptt", length=length, hazard=lambda lag: (lag == length).astype("float64")
-    )
+    return Scheme(name="tbptt", length=length, hazard=lambda lag: (lag == length).astype("float64"))
