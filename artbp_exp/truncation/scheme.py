@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+CutPattern = tuple[tuple[int, ...], float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +98,7 @@ class _Table:
         return self
 
 
-def enumerate_cuts(scheme: Scheme, steps: int) -> Iterator[tuple[tuple[int, ...], float]]:
+def enumerate_cuts(scheme: Scheme, steps: int) -> Iterator[CutPattern]:
     """Yields every way to cut `steps` steps into segments, with its probability.
 
     The end of the data ends the last segment without a draw. The 2^(steps − 1) probabilities sum to 1.

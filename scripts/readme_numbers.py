@@ -1,0 +1,95 @@
+"""Puts the numbers of the committed CSVs into README.md, between its markers: none is typed by hand."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from artbp_exp.figures.common import arms, label
+from artbp_exp.records.load import Run, load_runs
+
+README = Path("README.md")
+RESULTS = Path("results")
+
+
+def influence_balancing() -> str:
+    """Final loss and |θ − θ*| for each method: median and range over seeds."""
+    lines = [
+        "| method | seeds | status | final loss, median (range) | final abs(θ − θ*), median (range) |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for which, runs in arms(load_runs(RESULTS / "influence_balancing")).items():
+        losses = [run.summary["loss"] for run in runs]
+        off = [abs(run.summary["theta"] - run.summary["theta_optimal"]) for run in runs]
+        lines.append(f"| {plain(which)} | {len(runs)} | {statuses(runs)} | {interval(losses)} | {interval(off)} |")
+    return "\n".join(lines)
+
+
+def learning_rates() -> str:
+    """For each method, on how many seeds each learning rate came within 10⁻³ of θ*."""
+    runs = load_runs(RESULTS / "learning_rates")
+    rates = sorted({run.config["optimizer"]["lr"] for run in runs})
+    lines = [
+        "| abs(θ − θ*) < 10⁻³ after 10⁶ steps, seeds of all, at η = | "
+        + " | ".join(f"{rate:g}" for rate in rates)
+        + " |",
+        "| --- |" + " --- |" * len(rates),
+    ]
+    for which, members in arms(runs).items():
+        cells = []
+        for rate in rates:
+            seeds = [run for run in members if run.config["optimizer"]["lr"] == rate]
+            near = sum(abs(run.summary["theta"] - run.summary["theta_optimal"]) < 1e-3 for run in seeds)
+            cells.append(f"{near}/{len(seeds)}")
+        lines.append(f"| {plain(which)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def penn_treebank() -> str:
+    """Bits per character at the best valid epoch, and at the last, seed by seed."""
+    lines = [
+        "| method | seed | epochs | valid bpc, best epoch | test bpc at that epoch | valid bpc, last epoch | hours |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for which, runs in arms(load_runs(RESULTS / "ptb_256")).items():
+        for run in runs:
+            summary = run.summary
+            last = run.metrics()["valid_bpc"].dropna().iloc[-1]
+            lines.append(
+                f"| {plain(which)} | {summary['seed']} | {summary['epochs']} | {summary['valid_bpc']:.3f} "
+                f"(epoch {summary['best_epoch']}) | {summary['test_bpc']:.3f} | {last:.3f} | "
+                f"{summary['wall_seconds'] / 3600:.2f} |"
+            )
+    return "\n".join(lines)
+
+
+def plain(which: tuple[str, float | None]) -> str:
+    """A method's name without mathematical markup."""
+    return label(which).replace("$L_0$", "L0").replace("$L$", "L")
+
+
+def statuses(runs: list[Run]) -> str:
+    """How the runs ended, counted."""
+    found = [run.summary["status"] for run in runs]
+    return ", ".join(f"{found.count(status)} {status}" for status in sorted(set(found)))
+
+
+def interval(values: list[float]) -> str:
+    """Median (least to greatest)."""
+    return f"{np.median(values):.2g} ({min(values):.2g} to {max(values):.2g})"
+
+
+def main() -> None:
+    """Rewrites the marked blocks of README.md."""
+    text = README.read_text(encoding="utf-8")
+    for make in (influence_balancing, learning_rates, penn_treebank):
+        name = make.__name__
+        block = f"<!-- numbers: {name} -->\n{make()}\n<!-- end -->"
+        text, count = re.subn(rf"<!-- numbers: {name} -->.*?<!-- end -->", lambda _, b=block: b, text, flags=re.DOTALL)
+        if count != 1:
+            raise SystemExit(f"README.md has {count} blocks for {name}, not one")
+    README.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
