@@ -108,7 +108,8 @@ class ClosedFormLearner:
                 self._position += length
                 tally.add(loss, length, limit)
                 if not tally.diverged:
-                    z[-2] -= self._updater.plain_step(tally.step, gradient)
+                    gradient = self._updater.clipped(gradient)
+                    z[-2] -= self._updater.plain_rate(tally.step) * gradient
         if gradient is not None:
             self._model.theta.data.fill_(z[-2])
             self._model.theta.grad = self._model.theta.detach().new_tensor(gradient)

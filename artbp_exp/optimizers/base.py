@@ -12,7 +12,7 @@ class Updater:
         optimizer: any `torch.optim` optimiser; its learning rates are the base rates.
         rate: step of the run t → multiplier of the base learning rates.
         clip: largest norm of the whole gradient; None never clips. Clipping biases the gradient.
-        plain: the update is θ ← θ − η_t·gradient and keeps no state, so `plain_step` says the same.
+        plain: the update is θ ← θ − η_t·gradient and keeps no state, so `plain_rate` and `clipped` say it all.
     """
 
     def __init__(
@@ -40,12 +40,14 @@ class Updater:
                 group["lr"] = base * multiplier
         self.optimizer.step()
 
-    def plain_step(self, step: int, gradient: float) -> float:
-        """η_t·gradient for a single parameter, `step` steps into the run: what `update` subtracts."""
-        if self.clip is not None and abs(gradient) > self.clip:
-            gradient *= self.clip / (abs(gradient) + 1e-6)  # as torch's clip_grad_norm_
-        multiplier = 1.0 if self.rate is None else self.rate(step)
-        return float(self._base[0]) * multiplier * gradient
+    def clipped(self, gradient: float) -> float:
+        """The gradient of a single parameter as `update` applies it."""
+        # the small number as in torch's clip_grad_norm_
+        return gradient if self.clip is None else gradient * min(1.0, self.clip / (abs(gradient) + 1e-6))
+
+    def plain_rate(self, step: int) -> float:
+        """η_t, `step` steps into the run."""
+        return float(self._base[0]) * (1.0 if self.rate is None else self.rate(step))
 
     def clear(self) -> None:
         """Forgets the gradient before the next segment."""

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 import yaml
@@ -40,7 +40,7 @@ class RunFolder:
         self.path = Path(path)
         self._identity = identity
         self._config = dict(config)
-        self._metrics: IO[str] | None = None
+        self._columns: list[str] = []
 
     def finished(self) -> dict[str, Any] | None:
         """The summary of a finished run of this very configuration, None if there is none.
@@ -77,6 +77,7 @@ class RunFolder:
         Raises:
             UserError: the folder cannot be written.
         """
+        self._columns = list(columns)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             for stale in ("summary.json", "model.pt", "segments.csv"):
@@ -90,10 +91,8 @@ class RunFolder:
                     yaml.safe_dump(self._config, sort_keys=False, allow_unicode=True), encoding="utf-8"
                 ),
             )
-            self._metrics = metrics.open("w", newline="", encoding="utf-8")
-            self._writer = csv.DictWriter(self._metrics, fieldnames=list(columns), lineterminator="\n")
-            self._writer.writeheader()
-            self._metrics.flush()
+            with metrics.open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file, lineterminator="\n").writerow(self._columns)
         except OSError as error:
             raise _cannot_write(self.path, error) from error
 
@@ -103,10 +102,11 @@ class RunFolder:
         Raises:
             UserError: the disk is full, or was taken away.
         """
-        assert self._metrics is not None, "open the folder first"
         try:
-            self._writer.writerow({key: _cell(value) for key, value in row.items()})
-            self._metrics.flush()
+            # opened for each row: rows are few, and nothing is left in a buffer when the process dies
+            with (self.path / "metrics.csv").open("a", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, fieldnames=self._columns, lineterminator="\n")
+                writer.writerow({key: _cell(value) for key, value in row.items()})
         except OSError as error:
             raise _cannot_write(self.path, error) from error
 
@@ -131,8 +131,6 @@ class RunFolder:
         table = "".join(f"{length},{count}\n" for length, count in sorted(lengths.items()))
         text = json.dumps(_finite(dict(summary)), indent=2, ensure_ascii=False, allow_nan=False)
         try:
-            if self._metrics is not None:
-                self._metrics.close()
             write_atomically(
                 self.path / "segments.csv",
                 lambda path: path.write_text("length,count\n" + table, encoding="utf-8"),

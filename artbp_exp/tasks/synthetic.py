@@ -61,7 +61,7 @@ class Synthetic:
         return sorted(log | regular | {self.steps})
 
     def row(self, progress: Progress, model: RecurrentModel) -> dict[str, Any]:
-        """θ, and the gradient of the segment that ended last (summed over its steps)."""
+        """θ, and the gradient of the segment that ended last (summed over its steps; clipped, if that is asked for)."""
         theta = model.get_parameter("theta")
         return {
             "step": progress.step,
