@@ -1,0 +1,83 @@
+"""Figures from records: drawn from CSVs of real (short) runs, without torch."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from artbp_exp.cli.figures import FIGURES, draw
+from artbp_exp.cli.run import run
+from artbp_exp.errors import UserError
+from artbp_exp.figures.common import spread
+from artbp_exp.figures.segment_lengths import sum_of_counts
+from artbp_exp.records.load import load_runs
+
+
+def settings(folder, method, seed, **task):
+    return {
+        "seed": seed,
+        "engine": "auto",
+        "device": "cpu",
+        "threads": 1,
+        "run_dir": str(folder / f"{method['name']}{method.get('length')}-{seed}"),
+        "results_dir": "unused",
+        "overwrite": False,
+        "task": {"name": "synthetic", "steps": 3000, **task},
+        "model": {"name": "linear", "theta": 0.5},
+        "method": method,
+        "optimizer": {"name": "sgd", "lr": 3e-4},
+    }
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory, made_up):
+    """A results folder with short runs of every experiment that a figure reads."""
+    root = tmp_path_factory.mktemp("results")
+    artbp = {"name": "artbp", "length": 16, "alpha": 6, "schedule": "paper"}
+    for below in ("influence_balancing", "learning_rates"):
+        for seed in (0, 1):
+            run(settings(root / below, artbp, seed), command="test")
+        run(settings(root / below, {"name": "tbptt", "length": 10}, 0, divergence=20), command="test")
+    for method in ({**artbp, "length": 20}, {"name": "tbptt", "length": 20}):
+        characters = settings(root / "ptb_256", method, 0)
+        characters["task"] = {"name": "ptb", "corpus": "own", "data_dir": str(made_up), "epochs": 2}
+        characters["model"] = {"name": "lstm", "hidden_size": 4}
+        characters["optimizer"] = {"name": "adam", "lr": 1e-2}
+        run(characters, command="test")
+    return root
+
+
+def test_every_figure_is_drawn_and_drawn_alike_again(results, tmp_path):
+    written = draw(results, tmp_path / "a", list(FIGURES))
+    assert {path.name for path in written} == {f"{name}{end}" for name in FIGURES for end in (".png", ".pdf")}
+    assert all(path.stat().st_size > 5000 for path in written)
+    for first, again in zip(written, draw(results, tmp_path / "b", list(FIGURES)), strict=True):
+        assert first.read_bytes() == again.read_bytes()
+
+
+def test_spread_is_median_and_range_and_stops_where_a_run_diverged(results):
+    runs = load_runs(results / "influence_balancing")
+    artbp = [r for r in runs if r.summary["method"] == "artbp"]
+    median, least, greatest = spread(artbp, "theta", np.array([3000.0]))
+    final = [r.summary["theta"] for r in artbp]
+    assert (median[0], least[0], greatest[0]) == (np.median(final), min(final), max(final))
+    (tbptt,) = [r for r in runs if r.summary["method"] == "tbptt"]
+    assert tbptt.summary["status"] == "diverged"
+    assert np.isnan(spread([tbptt], "loss", np.array([3000.0]))[0]).all()
+
+
+def test_segment_counts_add_up(results):
+    runs = [r for r in load_runs(results / "influence_balancing") if r.summary["method"] == "artbp"]
+    counts = sum_of_counts(runs)
+    assert counts @ np.arange(counts.size) == 2 * 3000
+
+
+def test_nothing_to_draw_is_said(tmp_path):
+    with pytest.raises(UserError, match="nothing to draw"):
+        draw(tmp_path, tmp_path / "out", ["influence_balancing"])
+
+
+def test_figures_need_no_torch():
+    code = "import artbp_exp.cli.figures, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
