@@ -1,5 +1,6 @@
 """Assembles a run from plain settings: task, model, method, optimiser, learner."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +12,9 @@ from artbp_exp.estimators import make_learner
 from artbp_exp.estimators.learner import Tick
 from artbp_exp.runner import Record, train
 from artbp_exp.streams import Streams
+
+MANY_STEPS = 10_000
+"""Stored steps beyond which a user is warned."""
 
 
 class Experiment:
@@ -40,6 +44,12 @@ class Experiment:
             device=self.device, dtype=self.task.dtype
         )
         self.task.place(self.device)
+        if scheme.length is None and self.task.steps > MANY_STEPS:
+            warnings.warn(
+                f"method={scheme.name} never cuts: one update for each pass over {self.task.steps} steps, and the plain "
+                f"engine stores them all until then; method=artbp estimates the same gradient without bias",
+                stacklevel=2,
+            )
         updater = registry.build("optimizer", settings["optimizer"], parameters=list(self.model.parameters()))
         self.learner = make_learner(
             engine=settings["engine"],

@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 import time
+import warnings
 from typing import Any
 
 import hydra
@@ -89,6 +90,7 @@ def run(settings: dict[str, Any], *, command: str) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point: user errors are one line and exit code 2; anything else is a bug and keeps its traceback."""
+    warnings.showwarning = lambda message, *where, **more: print(f"warning: {message}", file=sys.stderr)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints its own many lines and exits 1
     with explained():
         job()
