@@ -46,8 +46,8 @@ class Experiment:
         self.task.place(self.device)
         if scheme.length is None and self.task.steps > MANY_STEPS:
             warnings.warn(
-                f"method={scheme.name} never cuts: one update for each pass over {self.task.steps} steps, and the plain "
-                f"engine stores them all until then; method=artbp estimates the same gradient without bias",
+                f"method={scheme.name} never cuts: one update for each pass over {self.task.steps} steps, and the "
+                f"plain engine stores them all until then; method=artbp estimates the same gradient without bias",
                 stacklevel=2,
             )
         updater = registry.build("optimizer", settings["optimizer"], parameters=list(self.model.parameters()))
