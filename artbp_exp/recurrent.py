@@ -1,5 +1,6 @@
 """What a model is to the rest of the program."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -8,24 +9,24 @@ from torch import Tensor, nn
 from artbp_exp.backprop.state import State
 
 
-class RecurrentModel(nn.Module):
+class RecurrentModel(nn.Module, ABC):
     """A recurrent model: encode a segment's inputs, step through it, decode what the loss reads.
 
     `encode` and `decode` act on all steps of a segment at once and carry nothing from step to step; only
     `step` does. A subclass defines `init_state`, `step` and, where it has them, `encode` and `decode`.
     """
 
+    @abstractmethod
     def init_state(self, batch_size: int) -> State:
         """The state before the first step, for B = `batch_size` streams: tensors of shape (B, …)."""
-        raise NotImplementedError(f"{type(self).__name__} defines no init_state")
 
     def encode(self, inputs: Tensor) -> Tensor:
         """Maps a segment's inputs (n, B, …) to what `step` takes, (n, B, …)."""
         return inputs
 
+    @abstractmethod
     def step(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
         """s_t = F(x_t, s_{t−1}, θ). Returns (what `decode` reads of s_t, shape (B, …); s_t)."""
-        raise NotImplementedError(f"{type(self).__name__} defines no step")
 
     def decode(self, outputs: Tensor) -> Tensor:
         """Maps a segment's outputs (n, B, H) to predictions (n, B, …)."""

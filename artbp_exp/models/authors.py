@@ -21,8 +21,8 @@ class AuthorsCell(CharacterModel):
         *,
         vocabulary: int,
         hidden_size: int,
-        forget_bias: float,
-        input_std: float,
+        forget_bias: float = 2.0,
+        input_std: float = 1.0,
         generator: torch.Generator,
     ) -> None:
         super().__init__(
@@ -32,10 +32,10 @@ class AuthorsCell(CharacterModel):
             input_std=input_std,
             generator=generator,
         )
-        self.mixing = nn.Parameter(uniform(hidden_size, hidden_size, generator=generator))
-        self.gating = nn.Parameter(uniform(4 * hidden_size, hidden_size, generator=generator))
+        self.mixing = nn.Parameter(uniform(self.hidden_size, self.hidden_size, generator=generator))
+        self.gating = nn.Parameter(uniform(4 * self.hidden_size, self.hidden_size, generator=generator))
         with torch.no_grad():
-            self.bias[2 * hidden_size : 3 * hidden_size] = forget_bias
+            self.bias[2 * self.hidden_size : 3 * self.hidden_size] = checks.number("model.forget_bias", forget_bias)
 
     def init_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
         """(h, c) = 0, each (B, H)."""
@@ -53,23 +53,4 @@ class AuthorsCell(CharacterModel):
         return hidden, (hidden, cell)
 
 
-def build(
-    *,
-    hidden_size: int,
-    forget_bias: float = 2.0,
-    input_std: float = 1.0,
-    vocabulary: int,
-    generator: torch.Generator,
-) -> AuthorsCell:
-    """The authors' cell of `hidden_size` units; see `AuthorsCell` for the equations.
-
-    Raises:
-        UserError: `hidden_size` is not a whole number ≥ 1, or another value is not a number.
-    """
-    return AuthorsCell(
-        vocabulary=vocabulary,
-        hidden_size=checks.whole("model.hidden_size", hidden_size, at_least=1),
-        forget_bias=checks.number("model.forget_bias", forget_bias),
-        input_std=checks.number("model.input_std", input_std, at_least=0),
-        generator=generator,
-    )
+build = AuthorsCell

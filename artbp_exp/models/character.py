@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from artbp_exp import checks
 from artbp_exp.recurrent import RecurrentModel
 
 
@@ -19,6 +20,9 @@ class CharacterModel(RecurrentModel):
         gates: pre-activations a unit has per step (4 for an LSTM, 3 for a GRU, …).
         input_std: the tables' initial values are drawn from N(0, input_std²) (1 in the authors' code).
         generator: the stream of initial weights.
+
+    Raises:
+        UserError: `hidden_size` is not a whole number ≥ 1, or `input_std` not a number ≥ 0.
     """
 
     def __init__(
@@ -31,6 +35,8 @@ class CharacterModel(RecurrentModel):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
+        hidden_size = checks.whole("model.hidden_size", hidden_size, at_least=1)
+        input_std = checks.number("model.input_std", input_std, at_least=0)
         self.hidden_size = hidden_size
         self.table = nn.Parameter(input_std * torch.randn(vocabulary, gates * hidden_size, generator=generator))
         self.bias = nn.Parameter(torch.zeros(gates * hidden_size))

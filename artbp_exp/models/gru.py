@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from artbp_exp import checks
 from artbp_exp.models.character import CharacterModel, uniform
 
 
@@ -15,7 +14,9 @@ class GRU(CharacterModel):
     The gates lie in torch's order (reset, update, candidate). The state is h, (B, H).
     """
 
-    def __init__(self, *, vocabulary: int, hidden_size: int, input_std: float, generator: torch.Generator) -> None:
+    def __init__(
+        self, *, vocabulary: int, hidden_size: int, input_std: float = 1.0, generator: torch.Generator
+    ) -> None:
         super().__init__(
             vocabulary=vocabulary,
             hidden_size=hidden_size,
@@ -23,8 +24,8 @@ class GRU(CharacterModel):
             input_std=input_std,
             generator=generator,
         )
-        self.recurrent = nn.Parameter(uniform(3 * hidden_size, hidden_size, generator=generator))
-        self.candidate_bias = nn.Parameter(torch.zeros(hidden_size))
+        self.recurrent = nn.Parameter(uniform(3 * self.hidden_size, self.hidden_size, generator=generator))
+        self.candidate_bias = nn.Parameter(torch.zeros(self.hidden_size))
 
     def init_state(self, batch_size: int) -> Tensor:
         """h = 0, (B, H)."""
@@ -42,21 +43,4 @@ class GRU(CharacterModel):
         return hidden, hidden
 
 
-def build(
-    *,
-    hidden_size: int,
-    input_std: float = 1.0,
-    vocabulary: int,
-    generator: torch.Generator,
-) -> GRU:
-    """A GRU of `hidden_size` units; see `GRU` for the equations.
-
-    Raises:
-        UserError: `hidden_size` is not a whole number ≥ 1, or `input_std` is not a number ≥ 0.
-    """
-    return GRU(
-        vocabulary=vocabulary,
-        hidden_size=checks.whole("model.hidden_size", hidden_size, at_least=1),
-        input_std=checks.number("model.input_std", input_std, at_least=0),
-        generator=generator,
-    )
+build = GRU
