@@ -45,6 +45,17 @@ def flag(name: str, value: Any) -> bool:
     return value
 
 
+def text(name: str, value: Any) -> str:
+    """Returns `value` if it is text that is not empty.
+
+    Raises:
+        UserError: it is not.
+    """
+    if not isinstance(value, str) or not value:
+        raise UserError(f"{name} must be a name or a path; got {value!r}")
+    return value
+
+
 def choice(name: str, value: Any, valid: Sequence[str]) -> str:
     """Returns `value` if it is one of `valid`.
 

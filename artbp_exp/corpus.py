@@ -2,6 +2,8 @@
 
 import hashlib
 import sys
+import tarfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pooch
 import requests
 from numpy.typing import NDArray
 
+from artbp_exp import checks
 from artbp_exp.errors import UserError
 
 PARTS = ("train", "valid", "test")
@@ -31,6 +34,9 @@ class Corpus:
     sources: tuple[str, ...]
     spaced: bool
 
+
+ARCHIVE_NAME = "simple-examples.tgz"
+BROKEN_ARCHIVE = (tarfile.TarError, zlib.error, EOFError, LookupError)
 
 _ARCHIVE = "http://www.fit.vutbr.cz/~imikolov/rnnlm/simple-examples.tgz"
 
@@ -80,7 +86,7 @@ def load(corpus: Corpus, data_dir: str | None, default_dir: str) -> tuple[dict[s
     Raises:
         UserError: a file is missing, altered, empty or cannot be had, or valid or test hold a symbol that train lacks.
     """
-    folder = Path(data_dir if data_dir is not None else default_dir)
+    folder = Path(default_dir if data_dir is None else checks.text("task.data_dir", data_dir))
     if data_dir is not None and not folder.is_dir():
         raise UserError(f"task.data_dir={data_dir} is not a folder")
     texts = {}
@@ -109,8 +115,10 @@ def _checked(corpus: Corpus, path: Path) -> bytes:
 def _symbols(content: bytes, *, spaced: bool) -> NDArray[np.int64]:
     if not spaced:
         return np.frombuffer(content, dtype=np.uint8).astype(np.int64)
-    lines = content.decode("utf-8").splitlines()
-    return np.array([ord(s) for line in lines for s in [*line.split(), "\n"]], dtype=np.int64)
+    # what follows the last line end is no line: the published files end in a line end and a space
+    lines = content.decode("utf-8").splitlines(keepends=True)
+    symbols = (s for line in lines for s in [*line.split(), *("\n" if line.endswith("\n") else "")])
+    return np.array([ord(s) for s in symbols], dtype=np.int64)
 
 
 def _index(texts: dict[str, NDArray[np.int64]], folder: Path) -> tuple[dict[str, NDArray[np.int64]], int]:
@@ -142,7 +150,8 @@ def _download(corpus: Corpus, name: str, folder: Path) -> None:
         try:
             _fetch(source, name, corpus.sha256[name], folder)
             return
-        except (requests.RequestException, ValueError, OSError) as error:
+        except (requests.RequestException, ValueError, OSError, *BROKEN_ARCHIVE) as error:
+            (folder / ARCHIVE_NAME).unlink(missing_ok=True)  # or a broken one would be taken again
             # a source that is down, or that serves another file, is no reason to give up on the next
             failures.append(f"{source.format(name=name)} ({type(error).__name__})")
     raise UserError(
@@ -161,7 +170,7 @@ def _fetch(source: str, name: str, sha256: str, folder: Path) -> None:
     found = pooch.retrieve(
         source,
         None,
-        fname="simple-examples.tgz",
+        fname=ARCHIVE_NAME,
         path=folder,
         downloader=downloader,
         processor=pooch.Untar(members=[member], extract_dir=".extracted"),

@@ -40,9 +40,13 @@ class Experiment:
         self._streams = Streams.from_seed(settings["seed"])
         scheme = registry.build("method", settings["method"])
         self.task = registry.build("task", settings["task"])
-        self.model = registry.build("model", settings["model"], generator=self._streams.weights, **self.task.shapes).to(
-            device=self.device, dtype=self.task.dtype
-        )
+        try:
+            model = registry.build("model", settings["model"], generator=self._streams.weights, **self.task.shapes)
+        except (MemoryError, RuntimeError) as error:
+            if "memory" not in str(error).lower():
+                raise
+            raise UserError(f"model={settings['model']['name']} of this size does not fit in memory") from error
+        self.model = model.to(device=self.device, dtype=self.task.dtype)
         self.task.place(self.device)
         if scheme.length is None and self.task.steps > MANY_STEPS:
             warnings.warn(

@@ -9,7 +9,8 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from artbp_exp.checks import whole
+from artbp_exp import registry
+from artbp_exp.checks import text, whole
 from artbp_exp.errors import UserError, nearest
 
 NAME = "config"
@@ -39,6 +40,16 @@ def plain(config: DictConfig) -> dict[str, Any]:
     for key in named:
         if key not in known:
             raise UserError(f"{key} is not a setting; {nearest(key, known)}")
+    for key in known:
+        if key not in named:
+            raise UserError(f"{key} is missing: every run needs it; leave out ~{key}")
+    for group in registry.PACKAGES:
+        if not isinstance(named[group], dict):
+            raise UserError(f"{group} must be a choice with settings of its own; got {named[group]!r}")
+        text(f"{group}.name", named[group].get("name"))
+    text("results_dir", named["results_dir"])
+    if named["run_dir"] is not None:
+        text("run_dir", named["run_dir"])
     return named | {"seed": whole("seed", named["seed"])}
 
 
@@ -76,8 +87,9 @@ def run_folder(settings: Mapping[str, Any]) -> Path:
             parts.append(f"{key.removeprefix('method.')}={_short(value)}")
     wanted = "-".join(str(part) for part in parts)
     safe = re.sub(r"[^\w.=+-]", "_", wanted)[:180]
-    if safe != wanted:
-        # two configurations must not meet in one folder because of what a folder cannot be called
+    if safe != wanted or wanted.count("=") >= len(parts):
+        # two configurations must not meet in one folder because of what a folder cannot be called, or because
+        # a value reads like a setting
         safe += "-" + hashlib.sha256(wanted.encode()).hexdigest()[:8]
     return Path(settings["results_dir"], settings["task"]["name"], safe, f"seed{settings['seed']}")
 

@@ -19,11 +19,14 @@ from artbp_exp.cli.errors import explained, one_line
 from artbp_exp.errors import UserError
 
 _failures: list[Exception] = []
+_composed = False
 
 
 @hydra.main(version_base="1.3", config_path=conf.directory(), config_name=conf.NAME)
 def job(config: DictConfig) -> None:
     """One run, from its configuration to its records. In a sweep, one that fails does not stop the others."""
+    global _composed
+    _composed = True
     overrides = [str(o) for o in HydraConfig.get().overrides.task]
     try:
         run(conf.plain(config), command=shlex.join(["artbp-run", *overrides]))
@@ -93,7 +96,13 @@ def main() -> None:
     warnings.showwarning = lambda message, *where, **more: print(f"warning: {message}", file=sys.stderr)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints its own many lines and exits 1
     with explained():
-        job()
+        try:
+            job()
+        except ValueError as error:
+            # before there is a configuration it is Hydra's word on what was typed (method=null, say); after, a bug
+            if _composed:
+                raise
+            raise UserError(str(error)) from error
     if _failures:
         sys.exit(2)
 

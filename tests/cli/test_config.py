@@ -1,115 +1,80 @@
-"""Every yaml composes; yaml and code agree; every recipe makes two updates; folders are told apart."""
+"""Names of run folders: two configurations never share one."""
 
-import inspect
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import hydra
 import pytest
-import torch
-import yaml
 
-from artbp_exp import registry
-from artbp_exp.cli import config as conf
+from artbp_exp.cli.config import directory, identity, run_folder
 from artbp_exp.errors import UserError
-from artbp_exp.experiment import Experiment
 
-CONF = Path(conf.directory())
-RECIPES = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+Compose = Callable[..., dict[str, Any]]
 
-
-@pytest.fixture(autouse=True)
-def composing():
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        yield
-
-
-def compose(*overrides):
-    return conf.plain(hydra.compose(conf.NAME, overrides=list(overrides)))
-
-
-@pytest.mark.parametrize("group", registry.PACKAGES)
-def test_one_file_and_one_yaml(group):
-    yamls = {path.stem: yaml.safe_load(path.read_text()) for path in (CONF / group).glob("*.yaml")}
-    assert set(yamls) == set(registry.names(group))
-    for name, content in yamls.items():
-        settings = content[group] if group == "task" else content
-        assert settings["name"] == name
-        keys = set(settings) - {"name", "suggest", "defaults"}
-        taken = inspect.signature(registry.builder(group, name)).parameters
-        handed_in = {"generator", "vocabulary", "size", "positive", "parameters"} if group != "task" else set()
-        assert keys == set(taken) - handed_in
+CHANGES = [
+    *("method.length=5", "method.length=5.5", "method.alpha=4", "method.alpha=40", "method.schedule=constant"),
+    *("method.reweight=false", "method=tbptt", "method=tbptt method.length=16", "method=tbptt method.length=5"),
+    *("method=bptt", "seed=1", "optimizer.lr=1e-3", "optimizer.lr=1e-30", "optimizer.decay=none", "optimizer=adam"),
+    *("optimizer.clip=1", "task.steps=10", "task.size=24", "task.positive=9", "task.divergence=10", "engine=plain"),
+    *("model.theta=0.25", "model.theta=-0.25", "task=ptb", "task=ptb model.hidden_size=256", "task=ptb model=gru"),
+    *("task=ptb model=rnn", "task=ptb task.corpus=char", "task=ptb task.corpus=own", "task=ptb task.carry_state=false"),
+    *("task=ptb task.data_dir=a/b", "task=ptb task.data_dir=a_b"),
+    *(f"task=ptb task.data_dir={'x' * 200}{end}" for end in "ab"),
+]
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_every_recipe_composes_and_makes_two_updates(recipe, ptb_settings):
-    for method in ("artbp", "tbptt"):
-        settings = compose(f"experiment={recipe}", f"method={method}")
-        assert settings["results_dir"].startswith("results/")
-        if settings["task"]["name"] == "ptb":
-            settings["task"] |= {key: ptb_settings[key] for key in ("corpus", "data_dir")}
-            settings["model"]["hidden_size"] = 8
-        experiment = Experiment({**settings, "device": "cpu", "threads": 1})
-        before = [p.detach().clone() for p in experiment.model.parameters()]
-        experiment.task.begin_pass(None)
-        experiment.learner.begin_pass()
-        until = 0
-        while experiment.learner.tally.segments < 2:
-            until += 1
-            experiment.learner.advance(until, lambda steps: None)
-        assert any(not torch.equal(a, b) for a, b in zip(before, experiment.model.parameters(), strict=True))
+def test_different_configurations_have_different_folders(compose: Compose) -> None:
+    folders = {change: run_folder(compose(*change.split())) for change in ["seed=0", *CHANGES]}
+    assert len(set(folders.values())) == len(folders)
+    assert all(len(part) < 250 for folder in folders.values() for part in folder.parts)
 
 
-def test_recipes_open_with_their_command():
-    for recipe in RECIPES:
-        head = (CONF / "experiment" / f"{recipe}.yaml").read_text().splitlines()[:3]
-        assert f"artbp-run -m experiment={recipe}" in head[1]
+def test_a_name_a_folder_cannot_have_is_told_apart(compose: Compose) -> None:
+    blank = compose("task=ptb")
+    blank["task"]["data_dir"] = "a b"
+    under = compose("task=ptb", "task.data_dir=a_b")
+    slash = compose("task=ptb", "task.data_dir=a/b")
+    assert len({run_folder(s) for s in (blank, under, slash)}) == 3
+    assert all(len(run_folder(s).parts) == 5 for s in (blank, under, slash))
 
 
-def test_task_picks_its_own_defaults():
-    assert compose()["model"]["name"] == "linear"
-    assert compose()["method"] | {"length": 16, "alpha": 6} == compose()["method"]
-    ptb = compose("task=ptb")
-    assert (ptb["model"]["name"], ptb["optimizer"]["name"], ptb["optimizer"]["lr"]) == ("lstm", "adam", 1e-4)
-    assert (ptb["method"]["length"], ptb["method"]["alpha"], ptb["model"]["hidden_size"]) == (50, 4, 1000)
-    assert compose("task=ptb", "method=tbptt")["method"]["length"] == 50
-    assert compose("method=tbptt")["method"]["length"] == 100
-    assert compose("task=ptb", "model=gru")["model"]["name"] == "gru"
+@pytest.mark.parametrize("how", ["device=cpu", "threads=1", "overwrite=true"])
+def test_how_it_is_run_makes_no_other_folder(compose: Compose, how: str) -> None:
+    assert run_folder(compose(how)) == run_folder(compose())
+    assert identity(compose(how)) == identity(compose())
 
 
-def test_folders_tell_configurations_apart():
-    variants = [
-        [],
-        ["method.length=10"],
-        ["method=tbptt"],
-        ["method=tbptt", "method.length=10"],
-        ["method=bptt"],
-        ["method.alpha=4"],
-        ["method.schedule=constant"],
-        ["method.reweight=false"],
-        ["optimizer.lr=1e-3"],
-        ["optimizer=adam"],
-        ["optimizer.clip=1"],
-        ["engine=plain"],
-        ["task.size=22"],
-        ["task=ptb"],
-        ["task=ptb", "model=gru"],
-        ["task=ptb", "task.data_dir=/a/b"],
-        ["task=ptb", "task.data_dir=/a_b"],
-        ["task=ptb", "task.data_dir=/" + "x" * 300],
-        ["task=ptb", "task.data_dir=/" + "x" * 301],
-    ]
-    folders = [conf.run_folder(compose(*overrides)) for overrides in variants]
-    assert len(set(folders)) == len(variants)
-    assert all(len(folder.parent.name) < 255 for folder in folders)
-    assert folders[0] == Path("results/runs/synthetic/artbp-length=16/seed0")
-    assert conf.run_folder(compose("seed=3", "device=cpu", "threads=1")) == folders[0].with_name("seed3")
-    assert conf.run_folder(compose("run_dir=here")) == Path("here")
+def test_the_name_says_method_length_and_what_differs(compose: Compose) -> None:
+    assert run_folder(compose()) == Path("results/runs/synthetic/artbp-length=16/seed0")
+    named = run_folder(compose("method=tbptt", "method.length=10", "optimizer.lr=0.001", "seed=7"))
+    assert named == Path("results/runs/synthetic/tbptt-length=10-optimizer.lr=0.001/seed7")
+    assert run_folder(compose("run_dir=here")) == Path("here")
+    assert run_folder(compose("results_dir=there")).parts[0] == "there"
 
 
-def test_keys_that_no_setting_has():
+def test_suggestions_are_no_settings_of_a_run(compose: Compose) -> None:
+    flat = identity(compose())
+    assert not any("suggest" in key for key in flat)
+    assert flat["method.length"] == 16
+    assert "results_dir" not in flat
+
+
+@pytest.mark.parametrize("seed", ["-1", "0.5", "abc", "null", "true"])
+def test_a_seed_that_is_none_is_refused(compose: Compose, seed: str) -> None:
+    with pytest.raises(UserError, match="seed must be a whole number ≥ 0"):
+        compose(f"seed={seed}")
+
+
+def test_a_key_that_is_no_setting_is_refused(compose: Compose) -> None:
     with pytest.raises(UserError, match="sed is not a setting; did you mean seed"):
         compose("+sed=3")
-    with pytest.raises(UserError, match="seed must be a whole number"):
-        compose("seed=-1")
-    with pytest.raises(UserError, match=r"method.lenght is not a setting of method=artbp; did you mean length"):
-        registry.build("method", compose("+method.lenght=3")["method"])
+
+
+def test_the_yaml_files_are_there() -> None:
+    assert (Path(directory()) / "config.yaml").is_file()
+
+
+@pytest.mark.parametrize(("task", "model"), [("synthetic", "linear"), ("ptb", "lstm")])
+def test_a_task_brings_its_model_unless_another_is_named(compose: Compose, task: str, model: str) -> None:
+    assert compose(f"task={task}")["model"]["name"] == model
+    assert compose("task=ptb", "model=gru")["model"]["name"] == "gru"

@@ -31,7 +31,7 @@ def settings(folder, method, seed, **task):
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory, made_up):
+def results(tmp_path_factory, own_corpus):
     """A results folder with short runs of every experiment that a figure reads."""
     root = tmp_path_factory.mktemp("results")
     artbp = {"name": "artbp", "length": 16, "alpha": 6, "schedule": "paper"}
@@ -41,7 +41,7 @@ def results(tmp_path_factory, made_up):
         run(settings(root / below, {"name": "tbptt", "length": 10}, 0, divergence=20), command="test")
     for method in ({**artbp, "length": 20}, {"name": "tbptt", "length": 20}):
         characters = settings(root / "ptb_256", method, 0)
-        characters["task"] = {"name": "ptb", "corpus": "own", "data_dir": str(made_up), "epochs": 2}
+        characters["task"] = {"name": "ptb", "corpus": "own", "data_dir": str(own_corpus), "epochs": 2}
         characters["model"] = {"name": "lstm", "hidden_size": 4}
         characters["optimizer"] = {"name": "adam", "lr": 1e-2}
         run(characters, command="test")

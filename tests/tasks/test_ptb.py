@@ -1,116 +1,104 @@
-"""Penn Treebank: corpus, streams, evaluation."""
+"""The character task: layout of the streams, loss, marks."""
 
-import hashlib
+import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from problems import make_model
 
-from artbp_exp import corpus, registry
-from artbp_exp.corpus import CORPORA, Corpus, load
 from artbp_exp.errors import UserError
-from artbp_exp.tasks.ptb import evaluate
+from artbp_exp.tasks.base import Progress
+from artbp_exp.tasks.ptb import PennTreebank, build
+from tests.cells import build_model
 
 
-def test_streams_are_contiguous(made_up):
-    task = registry.build("task", {"name": "ptb", "corpus": "own", "data_dir": str(made_up), "batch_size": 4})
-    symbols, _ = load(CORPORA["own"], str(made_up), "unused")
+def small(**changes: Any) -> PennTreebank:
+    parts = {"train": np.arange(23) % 4, "valid": np.arange(9) % 4, "test": np.arange(8) % 4}
+    usual = {"batch_size": 3, "epochs": 2, "carry_state": True, "divergence": 100.0, "rows_per_epoch": 4}
+    return PennTreebank(parts=parts, vocabulary=4, **(usual | changes))
+
+
+def test_streams_are_contiguous_and_read_from_start_to_end() -> None:
+    train = np.arange(23) % 4
+    task = small()
+    assert task.steps == 6  # 23 // 3 = 7 symbols a stream, the last only a target
     inputs, targets = task.window(0, task.steps)
-    assert torch.equal(inputs[1:], targets[:-1])
-    per_stream = symbols["train"].size // 4
-    for b in range(4):
-        stream = torch.from_numpy(symbols["train"][b * per_stream : (b + 1) * per_stream])
-        assert torch.equal(inputs[:, b], stream[:-1])
-        assert torch.equal(targets[:, b], stream[1:])
+    assert inputs.shape == targets.shape == (6, 3)
+    for stream in range(3):
+        own = train[7 * stream : 7 * stream + 7]
+        assert inputs[:, stream].tolist() == own[:-1].tolist()
+        assert targets[:, stream].tolist() == own[1:].tolist()
 
 
-def test_real_corpus_has_its_published_size(real_corpus):
-    if real_corpus is None:
-        assert set(CORPORA) == {"text", "char", "own"}
-        return
-    text, vocabulary = load(CORPORA["text"], str(real_corpus), "unused")
-    assert (text["train"].size, vocabulary) == (5_101_618, 50)
-    char, vocabulary = load(CORPORA["char"], str(real_corpus), "unused")
-    assert (char["train"].size, vocabulary) == (5_017_482, 50)
+def test_windows_follow_each_other() -> None:
+    task = small()
+    pieces = [task.window(a, b)[0] for a, b in ((0, 2), (2, 3), (3, 6))]
+    assert torch.equal(torch.cat(pieces), task.window(0, 6)[0])
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru"])
-@pytest.mark.parametrize("count", [2, 50, 1500])
-def test_parallel_evaluation_equals_one_long_pass(name, count):
-    model = make_model(name, hidden_size=8)
-    symbols = torch.randint(5, (count,))
-    one = evaluate(model, symbols, streams=1, overlap=0)
-    assert evaluate(model, symbols, streams=16, overlap=300, piece=33) == pytest.approx(one, rel=1e-9)
-    logits, _ = model(symbols[:-1, None], model.init_state(1))
-    nats = torch.nn.functional.cross_entropy(logits[:, 0], symbols[1:])
-    assert one == pytest.approx(nats.item() / np.log(2), rel=1e-12)
+def test_loss_is_summed_over_steps_and_averaged_over_streams() -> None:
+    task = small()
+    logits = torch.randn(5, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    targets = torch.randint(4, (5, 3), generator=torch.Generator().manual_seed(1))
+    wanted = -torch.log_softmax(logits, -1).gather(-1, targets[..., None]).sum() / 3
+    torch.testing.assert_close(task.loss(logits, targets), wanted, rtol=1e-14, atol=0)
+    halves = task.loss(logits[:2], targets[:2]) + task.loss(logits[2:], targets[2:])
+    torch.testing.assert_close(halves, wanted, rtol=1e-14, atol=0)
 
 
-def test_trains_and_reports(ptb_settings):
-    task = registry.build("task", ptb_settings)
-    assert registry.build("task", {**ptb_settings, "batch_size": 3}).batch_size == 3
-    assert task.marks() == sorted(set(task.marks()))
-    inputs, targets = task.window(0, 5)
-    logits = torch.zeros(5, task.batch_size, task.shapes["vocabulary"])
-    expected = 5 * np.log(task.shapes["vocabulary"])
-    assert task.loss(logits, targets).item() == pytest.approx(expected, rel=1e-6)
-    assert inputs.shape == targets.shape == (5, task.batch_size)
+@pytest.mark.parametrize("rows", [1, 2, 4, 20])
+def test_marks_ascend_within_each_epoch(rows: int) -> None:
+    task = small(rows_per_epoch=rows)
+    marks = task.marks()
+    assert marks == sorted(marks)
+    assert len(marks) == 2 * (rows - 1)
+    assert all(0 < mark <= 2 * task.steps for mark in marks)
 
 
-def test_missing_altered_and_foreign(tmp_path, made_up):
-    with pytest.raises(UserError, match=r"ptb.train.txt is missing.*sha256.*task.data_dir"):
-        load(CORPORA["text"], str(tmp_path), "unused")
-    (tmp_path / "ptb.train.txt").write_text("truncated")
-    with pytest.raises(UserError, match="is not the published file: sha256"):
-        load(CORPORA["text"], str(tmp_path), "unused")
-    for part in corpus.PARTS:
-        (tmp_path / f"{part}.txt").write_text("abc" + ("é" if part == "valid" else ""))
-    with pytest.raises(UserError, match=r"valid part .* symbols that train never has"):
-        load(CORPORA["own"], str(tmp_path), "unused")
-    with pytest.raises(UserError, match="not a folder"):
-        load(CORPORA["text"], str(tmp_path / "nowhere"), "unused")
-    with pytest.raises(UserError, match="batch_size=100000 is larger"):
-        registry.build("task", {"name": "ptb", "corpus": "own", "data_dir": str(made_up), "batch_size": 100_000})
+def test_a_row_closes_an_epoch_with_held_out_scores_and_only_then() -> None:
+    task, model = small(), build_model("rnn")
+    common = {"step": 6, "loss": 1.0, "pass_loss": math.log(2), "segments": 2, "mean_length": 3.0, "max_length": 4}
+    times = {"training_seconds": 2.0, "pass_steps": 6, "seconds": 3.0}
+    within = task.row(Progress(passes=0, at_pass_end=False, **common, **times), model)
+    closing = task.row(Progress(passes=1, at_pass_end=True, **common, **times), model)
+    assert tuple(closing) == tuple(within) == task.columns
+    assert within["valid_bpc"] is None
+    assert (within["epoch"], closing["epoch"]) == (1, 1)
+    assert closing["train_bpc"] == pytest.approx(1.0)
+    assert closing["symbols_per_second"] == 9.0
+    assert task.score(within) is None
+    assert task.score(closing) == closing["valid_bpc"] > 0
 
 
-class FakeServer:
-    """Serves what it is given instead of the network; a source it does not know is down."""
-
-    def __init__(self, served):
-        self.served, self.asked = served, []
-
-    def __call__(self, **_):
-        return self.fetch
-
-    def fetch(self, url, output_file, _pooch, **_):
-        self.asked.append(url)
-        if url not in self.served:
-            raise ConnectionError("no route")
-        with open(output_file, "wb") as file:  # noqa: PTH123  # pooch hands a path as text
-            file.write(self.served[url])
+def test_test_is_reported_at_the_epoch_with_the_best_valid() -> None:
+    rows = [
+        {"epoch": e, "step": e, "valid_bpc": valid, "test_bpc": 10.0 * e}
+        for e, valid in ((1, 3.0), (1, None), (2, 2.0), (3, 2.5))
+    ]
+    summary = small().summary(rows)
+    assert (summary["valid_bpc"], summary["test_bpc"], summary["best_epoch"], summary["epochs"]) == (2.0, 20.0, 2, 3)
+    assert small().summary(rows[1:2])["valid_bpc"] is None
+    assert small().headline(small().summary(rows[1:2])) == "no epoch was completed"
 
 
-def test_download_tries_sources_in_turn_and_checks(tmp_path, monkeypatch):
-    content = {f"{part}.txt": b"abcabc" for part in corpus.PARTS}
-    mine = Corpus(
-        files={part: f"{part}.txt" for part in corpus.PARTS},
-        sha256={name: hashlib.sha256(text).hexdigest() for name, text in content.items()},
-        sources=("https://down.example/{name}", "https://altered.example/{name}", "https://good.example/{name}"),
-        spaced=False,
-    )
-    served = {f"https://good.example/{name}": text for name, text in content.items()}
-    served |= {f"https://altered.example/{name}": b"something else" for name in content}
-    server = FakeServer(served)
-    monkeypatch.setattr(corpus.pooch, "HTTPDownloader", server)
-    parts, vocabulary = load(mine, None, str(tmp_path / "data"))
-    assert vocabulary == 3
-    assert parts["test"].tolist() == [0, 1, 2, 0, 1, 2]
-    assert len(server.asked) == 9
-    load(mine, None, str(tmp_path / "data"))
-    assert len(server.asked) == 9  # what is there is not fetched again
-    server.served = {}
-    with pytest.raises(UserError) as refused:
-        load(mine, None, str(tmp_path / "elsewhere"))
-    for wanted in ("train.txt", mine.sha256["train.txt"], "https://down.example/train.txt", "task.data_dir"):
-        assert wanted in str(refused.value)
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"batch_size": 2001}, "task.batch_size=2001 is larger than the corpus can fill"),
+        ({"batch_size": 0}, "task.batch_size must be a whole number ≥ 1"),
+        ({"epochs": 0}, "task.epochs"),
+        ({"rows_per_epoch": 0.5}, "task.rows_per_epoch"),
+        ({"carry_state": "yes"}, "task.carry_state must be true or false"),
+        ({"divergence": 0}, "task.divergence"),
+        ({"corpus": "txt"}, "task.corpus=txt is not known; did you mean text"),
+    ],
+)
+def test_bad_settings_are_refused(own_corpus: Path, wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        build(**({"corpus": "own", "data_dir": str(own_corpus)} | wrong))
+
+
+def test_the_most_streams_that_fit_are_accepted(own_corpus: Path) -> None:
+    assert build(corpus="own", data_dir=str(own_corpus), batch_size=2000).steps == 1

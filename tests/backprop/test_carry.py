@@ -1,0 +1,66 @@
+import pytest
+import torch
+
+from artbp_exp.backprop import carry, detach, map_state
+
+
+def test_forward_is_the_identity_and_backward_the_factor() -> None:
+    state = torch.tensor([1.0, -2.0], dtype=torch.float64, requires_grad=True)
+    carried = carry(state, 1.7)
+    assert torch.equal(carried, state)
+    (carried * torch.tensor([3.0, 5.0])).sum().backward()
+    torch.testing.assert_close(state.grad, torch.tensor([5.1, 8.5], dtype=torch.float64), rtol=1e-15, atol=0)
+
+
+def test_what_reads_the_state_before_it_is_carried_gets_the_plain_gradient() -> None:
+    state = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    (10 * state + carry(state, 3.0)).backward()
+    assert state.grad == 13.0
+
+
+def test_every_leaf_of_a_nested_state_is_scaled() -> None:
+    leaves = [torch.ones(2, requires_grad=True) for _ in range(3)]
+    (a, b), c = carry(((leaves[0], leaves[1]), leaves[2]), 4.0)
+    (a + 2 * b + 3 * c).sum().backward()
+    for leaf, weight in zip(leaves, (1, 2, 3), strict=True):
+        assert torch.equal(leaf.grad, torch.full((2,), 4.0 * weight))
+
+
+def test_a_factor_of_one_adds_nothing_to_the_tape() -> None:
+    state = torch.ones(2, requires_grad=True)
+    assert carry(state, 1.0) is state
+
+
+def test_a_factor_beyond_single_precision_stays_a_float64_number() -> None:
+    state = torch.ones(1, dtype=torch.float64, requires_grad=True)
+    carry(state, 1 + 1e-12).backward()
+    assert state.grad.item() == 1 + 1e-12
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_the_dtype_of_the_state_is_kept(dtype: torch.dtype) -> None:
+    state = torch.ones(2, dtype=dtype, requires_grad=True)
+    carried = carry(state, 1.5)
+    carried.sum().backward()
+    assert carried.dtype == state.grad.dtype == dtype
+
+
+def test_detach_cuts_every_leaf_and_keeps_the_values() -> None:
+    a, b = (torch.rand(2, requires_grad=True) * 2 for _ in range(2))
+    cut = detach((a, (b,)))
+    assert torch.equal(cut[0], a)
+    assert torch.equal(cut[1][0], b)
+    assert not cut[0].requires_grad
+    assert not cut[1][0].requires_grad
+
+
+def test_map_state_refuses_what_is_no_state() -> None:
+    with pytest.raises(TypeError, match="nested tuple of tensors; got list"):
+        map_state(lambda t: t, [torch.ones(1)])
+
+
+def test_map_state_takes_several_states_and_refuses_ones_of_another_shape() -> None:
+    total = map_state(torch.add, (torch.ones(1), torch.ones(1)), (torch.ones(1), 2 * torch.ones(1)))
+    assert [t.item() for t in total] == [2.0, 3.0]
+    with pytest.raises(ValueError, match="zip"):
+        map_state(torch.add, (torch.ones(1),), (torch.ones(1), torch.ones(1)))

@@ -1,0 +1,31 @@
+import pickle
+
+import pytest
+
+from artbp_exp.cli.errors import explained, one_line
+from artbp_exp.errors import UserError
+
+
+def test_a_mistake_ends_the_program_with_one_line_and_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught, explained():
+        raise UserError("first\n  second")
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == "error: first second\n"
+
+
+def test_an_interruption_ends_it_with_130(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught, explained():
+        raise KeyboardInterrupt
+    assert caught.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError), explained():
+        raise ZeroDivisionError
+
+
+def test_a_user_error_survives_the_way_back_from_a_worker() -> None:
+    error = pickle.loads(pickle.dumps(UserError("what was wrong")))
+    assert isinstance(error, UserError)
+    assert one_line(error) == "what was wrong"

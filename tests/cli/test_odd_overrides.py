@@ -1,0 +1,54 @@
+"""Overrides nobody should write: still a mistake of the user's, never a traceback."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from artbp_exp.cli import config as conf
+from artbp_exp.errors import UserError
+from artbp_exp.experiment import Experiment
+
+Compose = Callable[..., dict[str, Any]]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *("~method", "~task", "~model", "~optimizer", "~seed", "~engine", "~method.name", "~method.length"),
+        *("run_dir=5", "results_dir=5", "results_dir=null", "method.name=null", "method.name=[1]", "method.name=bptt"),
+        *("method.length=null", "method.length=[1,2]", "method.length='???'", "method.length=1e400", "device=null"),
+        *("engine=1", "threads=0", "task.steps=inf", "task.suggest=null", "optimizer.decay=null", "model.theta=null"),
+        "task=ptb task.data_dir=5",
+    ],
+)
+def test_is_refused(compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: str) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def begin() -> None:
+        settings = compose(*odd.split())
+        conf.run_folder(settings)
+        Experiment(settings)
+
+    with pytest.raises((UserError, HydraException, OmegaConfBaseException)):
+        begin()
+
+
+@pytest.mark.parametrize("odd", ["method=null", "task=null", "method=5"])
+def test_a_group_that_is_no_name_ends_the_program_with_2(tmp_path: Path, odd: str) -> None:
+    command = [sys.executable, "-m", "artbp_exp.cli.run", odd]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_value_that_looks_like_a_setting_does_not_share_a_folder_with_it(compose: Compose) -> None:
+    one = compose("task=ptb", "task.data_dir=a", "task.epochs=3")
+    other = compose("task=ptb", "task.data_dir='a-task.epochs=3'")
+    assert conf.run_folder(one) != conf.run_folder(other)

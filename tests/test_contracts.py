@@ -1,0 +1,115 @@
+"""Every yaml has a module and every module a yaml, and they say the same."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from artbp_exp import registry
+from artbp_exp.cli import config as conf
+from artbp_exp.errors import UserError
+from artbp_exp.experiment import Experiment
+from artbp_exp.truncation import Scheme
+
+Compose = Callable[..., dict[str, Any]]
+CONF = Path(conf.directory())
+MEMBERS = [(group, name) for group in registry.PACKAGES for name in registry.names(group)]
+# what the program hands in, not the user
+CONTEXT = {"generator", "parameters", "vocabulary", "size", "positive"}
+
+every_member = pytest.mark.parametrize(("group", "name"), MEMBERS)
+
+
+def parameters(group: str, name: str) -> dict[str, inspect.Parameter]:
+    return dict(inspect.signature(registry.builder(group, name)).parameters)
+
+
+def yaml_settings(group: str, name: str) -> dict[str, Any]:
+    content = yaml.safe_load((CONF / group / f"{name}.yaml").read_text(encoding="utf-8"))
+    return content.get(group, content)
+
+
+def task_for(model: str) -> str:
+    return "ptb" if "vocabulary" in parameters("model", model) else "synthetic"
+
+
+@pytest.mark.parametrize("group", sorted(registry.PACKAGES))
+def test_modules_and_yaml_files_are_the_same_names(group: str) -> None:
+    assert sorted(registry.names(group)) == sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    assert registry.names(group)
+
+
+@every_member
+def test_the_yaml_lists_exactly_what_build_takes(group: str, name: str) -> None:
+    settings = yaml_settings(group, name)
+    assert settings["name"] == name
+    context = CONTEXT if group in ("model", "optimizer") else set()
+    assert set(settings) - {"name", "suggest"} == set(parameters(group, name)) - context
+
+
+@every_member
+def test_build_takes_keywords_only_and_says_what_it_does(group: str, name: str) -> None:
+    kinds = {p.kind for p in parameters(group, name).values()}
+    assert kinds <= {inspect.Parameter.KEYWORD_ONLY}
+    assert registry.builder(group, name).__doc__
+
+
+@every_member
+def test_defaults_of_build_are_those_of_the_yaml(group: str, name: str) -> None:
+    settings = yaml_settings(group, name)
+    for key, parameter in parameters(group, name).items():
+        if key in settings and parameter.default not in (parameter.empty, None):
+            assert parameter.default == settings[key], key
+
+
+@pytest.mark.parametrize("task", registry.names("task"))
+@pytest.mark.parametrize("method", registry.names("method"))
+def test_every_method_composes_with_every_task(compose: Compose, task: str, method: str) -> None:
+    assert isinstance(registry.build("method", compose(f"task={task}", f"method={method}")["method"]), Scheme)
+
+
+@pytest.mark.parametrize("optimizer", registry.names("optimizer"))
+@pytest.mark.parametrize("model", registry.names("model"))
+def test_every_model_and_optimizer_trains(compose: Compose, own_corpus: Path, model: str, optimizer: str) -> None:
+    task = task_for(model)
+    overrides = [f"task={task}", f"model={model}", f"optimizer={optimizer}", "method.length=5", "engine=plain"]
+    settings = compose(*overrides)
+    if "hidden_size" in settings["model"]:
+        settings["model"]["hidden_size"] = 4
+        settings["task"] |= {"corpus": "own", "data_dir": str(own_corpus)}
+    experiment = Experiment(settings)
+    before = [p.detach().clone() for p in experiment.model.parameters()]
+    experiment.learner.begin_pass()
+    experiment.learner.advance(1, lambda steps: None)
+    assert all((p != q).any() for p, q in zip(experiment.model.parameters(), before, strict=True))
+
+
+@pytest.mark.parametrize("optimizer", registry.names("optimizer"))
+@pytest.mark.parametrize("wrong", [{"lr": 0}, {"lr": "fast"}, {"lr": 1, "clip": 0}])
+def test_optimizers_refuse_bad_numbers(optimizer: str, wrong: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"optimizer\.(lr|clip) must be a number > 0"):
+        registry.build("optimizer", {"name": optimizer, **wrong}, parameters=[torch.nn.Parameter(torch.ones(1))])
+
+
+def test_a_model_that_does_not_fit_the_task_is_refused(compose: Compose) -> None:
+    with pytest.raises(UserError, match="model=lstm does not fit"):
+        Experiment(compose("task=synthetic", "model=lstm"))
+
+
+def test_unknown_names_and_keys_are_refused_with_the_nearest() -> None:
+    with pytest.raises(UserError, match="did you mean tbptt"):
+        registry.build("method", {"name": "tbpt", "length": 3})
+    with pytest.raises(UserError, match=r"method\.lenght is not a setting of method=tbptt; did you mean length"):
+        registry.build("method", {"name": "tbptt", "lenght": 3})
+    with pytest.raises(UserError, match="because of: length"):
+        registry.build("method", {"name": "tbptt"})
+
+
+def test_a_name_cannot_reach_a_module_outside() -> None:
+    for name in ("character", "base", "os", "..registry", ""):
+        with pytest.raises(UserError, match="is not known"):
+            registry.builder("model", name)
