@@ -26,6 +26,7 @@ class Experiment:
     Attributes:
         task: built from `settings["task"]`.
         model: on `device`.
+        scheme: the truncation scheme.
         learner: holds the method and the optimiser.
         device: what it runs on.
 
@@ -38,7 +39,7 @@ class Experiment:
             torch.set_num_threads(checks.whole("threads", settings["threads"], at_least=1))
         self.device = find_device(settings["device"])
         self._streams = Streams.from_seed(settings["seed"])
-        scheme = registry.build("method", settings["method"])
+        self.scheme = scheme = registry.build("method", settings["method"])
         self.task = registry.build("task", settings["task"])
         try:
             model = registry.build("model", settings["model"], generator=self._streams.weights, **self.task.shapes)

@@ -26,3 +26,10 @@ def map_state(function: Callable[..., Tensor], state: State, *others: State) -> 
 def detach(state: State) -> State:
     """The same values without their history: what a cut does to a state."""
     return map_state(lambda tensor: tensor.detach(), state)
+
+
+def leaves(state: State) -> list[Tensor]:
+    """The tensors of `state`, in order."""
+    if isinstance(state, Tensor):
+        return [state]
+    return [tensor for part in state for tensor in leaves(part)]

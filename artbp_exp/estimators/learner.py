@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from artbp_exp.backprop import State
-from artbp_exp.estimators.gradient import estimate
+from artbp_exp.estimators.gradient import Estimator
 from artbp_exp.estimators.tally import Tally
 from artbp_exp.optimizers.base import Updater
 from artbp_exp.recurrent import RecurrentModel
@@ -47,6 +47,7 @@ class OnlineLearner:
         model: RecurrentModel,
         task: Task,
         scheme: Scheme,
+        estimator: Estimator,
         updater: Updater,
         cuts: np.random.Generator,
     ) -> None:
@@ -54,6 +55,7 @@ class OnlineLearner:
         self._model = model
         self._task = task
         self._scheme = scheme
+        self._estimator = estimator
         self._updater = updater
         self._cuts = cuts
         self._position = 0
@@ -73,8 +75,7 @@ class OnlineLearner:
             if self._state is None or not task.carry_state:
                 self._state = model.init_state(task.batch_size)
             self._updater.clear()
-            result = estimate(
-                model=model,
+            result = self._estimator(
                 loss=task.loss,
                 inputs=inputs,
                 targets=targets,

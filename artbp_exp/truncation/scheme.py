@@ -36,12 +36,15 @@ class Scheme:
         length: truncation length L, or the mean length L0, in steps; None where no cut is ever made.
         hazard: maps lags d = 1, 2, … (int64, shape (N,)) to c(d) in [0, 1] (float64, shape (N,)).
         reweight: whether the gradient that is carried on is compensated.
+        memory: steps whose intermediate results are kept at a time (a longer segment is recomputed piece by
+            piece, with the same gradient); None keeps them all.
     """
 
     name: str
     length: float | None
     hazard: Callable[[NDArray[np.int64]], Floats]
     reweight: bool = True
+    memory: int | None = None
     _table: "_Table" = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
