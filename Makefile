@@ -15,11 +15,11 @@ $(VENV)/created:
 	@touch $@
 
 $(VENV)/installed: pyproject.toml constraints.txt $(VENV)/created
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fast]'
 	@touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fast,test]'
 	@touch $@
 
 demo: $(VENV)/installed ## the synthetic experiment, ARTBP against truncated BPTT, and its figure (a minute)

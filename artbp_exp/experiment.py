@@ -12,16 +12,18 @@ from artbp_exp.estimators import make_learner
 from artbp_exp.estimators.learner import Tick
 from artbp_exp.runner import Record, train
 from artbp_exp.streams import Streams
+from artbp_exp.tasks.base import Task
 
 MANY_STEPS = 10_000
-"""Stored steps beyond which a user is warned."""
+"""Steps for one update beyond which a user is warned."""
 
 
 class Experiment:
     """A run that is ready to train.
 
     Args:
-        settings: `task`, `model`, `method` and `optimizer` (each with a `name`), `seed`, `engine`, `device`, `threads`.
+        settings: `task`, `model`, `method` and `optimizer` (each with a `name`), `seed`, `engine`, `precision`,
+            `device`, `threads`.
 
     Attributes:
         task: built from `settings["task"]`.
@@ -47,12 +49,13 @@ class Experiment:
             if "memory" not in str(error).lower():
                 raise
             raise UserError(f"model={settings['model']['name']} of this size does not fit in memory") from error
-        self.model = model.to(device=self.device, dtype=self.task.dtype)
+        dtype, autocast = find_precision(settings["precision"], self.task)
+        self.model = model.to(device=self.device, dtype=dtype)
         self.task.place(self.device)
         if scheme.length is None and self.task.steps > MANY_STEPS:
             warnings.warn(
-                f"method={scheme.name} never cuts: one update for each pass over {self.task.steps} steps, and the "
-                f"plain engine stores them all until then; method=artbp estimates the same gradient without bias",
+                f"method={scheme.name} never cuts: one update for each pass over {self.task.steps} steps; "
+                f"method=artbp estimates the same gradient without bias",
                 stacklevel=2,
             )
         updater = registry.build("optimizer", settings["optimizer"], parameters=list(self.model.parameters()))
@@ -63,6 +66,7 @@ class Experiment:
             scheme=scheme,
             updater=updater,
             cuts=self._streams.cuts,
+            autocast=autocast,
         )
 
     def train(self, tick: Tick = lambda steps: None) -> Iterator[Record]:
@@ -74,6 +78,22 @@ class Experiment:
             data=self._streams.data,
             tick=tick,
         )
+
+
+def find_precision(name: str, task: Task) -> tuple[torch.dtype, torch.dtype | None]:
+    """The dtype of parameters and states, and the dtype of matrix products where it is another.
+
+    `bfloat16` keeps master weights, states and factors in float32; only matrix products are in bfloat16.
+
+    Raises:
+        UserError: an unknown name, or bfloat16 for a task whose numbers are float64.
+    """
+    checks.choice("precision", name, ["auto", "float32", "bfloat16", "float64"])
+    if name == "bfloat16" and task.dtype == torch.float64:
+        raise UserError(f"precision=bfloat16 makes no sense for task={task.name}; take float64 (its own) or float32")
+    if name == "auto":
+        return task.dtype, None
+    return torch.float64 if name == "float64" else torch.float32, torch.bfloat16 if name == "bfloat16" else None
 
 
 def find_device(name: str) -> torch.device:

@@ -1,12 +1,16 @@
 """What a model is to the rest of the program."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from artbp_exp.backprop.state import State
+
+if TYPE_CHECKING:
+    from artbp_exp.backprop.fused import Recurrence
+    from artbp_exp.backprop.unroll import Step
 
 
 class RecurrentModel(nn.Module, ABC):
@@ -32,11 +36,28 @@ class RecurrentModel(nn.Module, ABC):
         """Maps a segment's outputs (n, B, H) to predictions (n, B, …)."""
         return outputs
 
+    def recurrence(self) -> "type[Recurrence] | None":
+        """The cell's fused recursion (engine=fused); None if it has none."""
+        return None
+
+    def blocks(self) -> "Step | None":
+        """A ready-made kernel that runs many steps at once (engine=vendor); None if there is none.
+
+        Called once a segment. The function maps inputs (k, B, …) and a state to outputs (k, B, H) and the last state.
+        """
+        return None
+
     def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
         """Runs over inputs (n, B, …) from `state`. Returns predictions (n, B, …) and the last state.
 
-        No carry factors: this is for evaluation, under `torch.no_grad()`.
+        No carry factors: this is for evaluation, under `torch.no_grad()`. Takes the model's faster path if it has one.
         """
+        kind = self.recurrence()
+        if kind is not None:
+            from artbp_exp.backprop.fused import run_segment
+
+            hidden, state = run_segment(kind, self, inputs, state)
+            return self.decode(hidden), state
         outputs = []
         for row in self.encode(inputs).unbind(0):
             output, state = self.step(row, state)

@@ -24,7 +24,14 @@ def full_gradient(case: Case) -> Gradients:
     return dict(zip(names, torch.autograd.grad(total, parameters), strict=True))
 
 
-def estimated_gradient(case: Case, segments: Iterable[Segment], *, divide_by_length: bool = False) -> Gradients:
+def estimated_gradient(
+    case: Case,
+    segments: Iterable[Segment],
+    *,
+    divide_by_length: bool = False,
+    engine: str = "plain",
+    memory: int | None = None,
+) -> Gradients:
     """Sum of the segments' gradients by `estimate`, the state carried on from one to the next."""
     case.model.zero_grad(set_to_none=True)
     state, start = case.model.init_state(case.inputs.shape[1]), 0
@@ -38,6 +45,8 @@ def estimated_gradient(case: Case, segments: Iterable[Segment], *, divide_by_len
             targets=case.targets[start:stop],
             state=state,
             segment=segment,
+            engine=engine,
+            memory=memory,
         ).state
         start = stop
     assert start == case.inputs.shape[0]
@@ -45,7 +54,13 @@ def estimated_gradient(case: Case, segments: Iterable[Segment], *, divide_by_len
 
 
 def expected_gradient(
-    case: Case, scheme: Scheme, *, cut: Callable[[int], Segment] | None = None, divide_by_length: bool = False
+    case: Case,
+    scheme: Scheme,
+    *,
+    cut: Callable[[int], Segment] | None = None,
+    divide_by_length: bool = False,
+    engine: str = "plain",
+    memory: int | None = None,
 ) -> Gradients:
     """Mean of the scheme's gradient over every way to cut the sequence; `cut` stands in for `scheme.segment`."""
     mean = {name: torch.zeros_like(p) for name, p in case.model.named_parameters()}
@@ -53,7 +68,9 @@ def expected_gradient(
         if probability == 0:
             continue
         segments = [(cut or scheme.segment)(length) for length in lengths]
-        for name, gradient in estimated_gradient(case, segments, divide_by_length=divide_by_length).items():
+        for name, gradient in estimated_gradient(
+            case, segments, divide_by_length=divide_by_length, engine=engine, memory=memory
+        ).items():
             mean[name] += probability * gradient
     return mean
 

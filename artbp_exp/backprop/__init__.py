@@ -2,6 +2,6 @@
 
 from artbp_exp.backprop.carry import carry
 from artbp_exp.backprop.state import State, detach, leaves, map_state
-from artbp_exp.backprop.unroll import Step, unroll
+from artbp_exp.backprop.unroll import Step, unroll, unroll_blocks
 
-__all__ = ["State", "Step", "carry", "detach", "leaves", "map_state", "unroll"]
+__all__ = ["State", "Step", "carry", "detach", "leaves", "map_state", "unroll", "unroll_blocks"]

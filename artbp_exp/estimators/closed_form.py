@@ -10,6 +10,7 @@ G is ARTBP's compensated forward sensitivity: the same number as the backward re
 """
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from artbp_exp.estimators.learner import Tick
@@ -74,6 +75,7 @@ class ClosedFormLearner:
         cuts: np.random.Generator,
     ) -> None:
         self.tally = Tally()
+        self.engine = "fused"
         self._model, self._task, self._scheme = model, task, scheme
         self._updater, self._cuts = updater, cuts
         self._tables = LinearTables(model.transition.numpy(), model.drive.numpy(), scheme)
@@ -89,6 +91,7 @@ class ClosedFormLearner:
             and isinstance(task, Synthetic)
             and updater.plain
             and model.theta.device.type == "cpu"
+            and model.theta.dtype == torch.float64
         )
 
     def begin_pass(self) -> None:

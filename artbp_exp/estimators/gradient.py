@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from artbp_exp.backprop import State, detach, leaves, map_state, unroll
+from artbp_exp.backprop import State, detach, leaves, map_state
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.truncation import Segment
 
@@ -37,6 +37,7 @@ class Estimator:
     Attributes:
         model: its parameters receive the gradient.
         run: the forward path of an engine; its backward carries the factors of the segment.
+        engine: its name.
         memory: steps whose intermediate results are kept at a time; a longer segment is backpropagated piece by
             piece, each recomputed from the state kept before it. None keeps everything. The gradient is the same.
         autocast: dtype of the matrix products in mixed precision; None computes all in the model's dtype.
@@ -44,6 +45,7 @@ class Estimator:
 
     model: RecurrentModel
     run: Run
+    engine: str
     memory: int | None = None
     autocast: torch.dtype | None = None
 
@@ -94,30 +96,6 @@ class Estimator:
         with torch.autocast(inputs.device.type, self.autocast, enabled=self.autocast is not None):
             outputs, last = self.run(inputs, state, segment)
             return loss(self.model.decode(outputs), targets), last
-
-
-def plain(model: RecurrentModel) -> Run:
-    """The step-by-step path on the autograd tape: every faster one's oracle."""
-
-    def run(inputs: Tensor, state: State, segment: Segment) -> tuple[Tensor, State]:
-        outputs, last = unroll(model.step, model.encode(inputs), state, segment)
-        return torch.stack(outputs), last
-
-    return run
-
-
-def estimate(
-    *,
-    model: RecurrentModel,
-    loss: Loss,
-    inputs: Tensor,
-    targets: Tensor,
-    state: State,
-    segment: Segment,
-) -> Estimate:
-    """One segment by the plain path, everything kept; see `Estimator`."""
-    estimator = Estimator(model=model, run=plain(model))
-    return estimator(loss=loss, inputs=inputs, targets=targets, state=state, segment=segment)
 
 
 def _bounds(length: int, memory: int | None) -> list[tuple[int, int]]:

@@ -21,9 +21,11 @@ class Learner(Protocol):
 
     Attributes:
         tally: what it counted so far.
+        engine: the engine in use, `auto` resolved.
     """
 
     tally: Tally
+    engine: str
 
     def begin_pass(self) -> None:
         """Goes back to the start of the sequence and to the initial state."""
@@ -52,6 +54,7 @@ class OnlineLearner:
         cuts: np.random.Generator,
     ) -> None:
         self.tally = Tally()
+        self.engine = estimator.engine
         self._model = model
         self._task = task
         self._scheme = scheme

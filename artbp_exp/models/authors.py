@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from artbp_exp import checks
+from artbp_exp.backprop.fused import Recurrence
+from artbp_exp.backprop.fused.authors import AuthorsRecurrence
 from artbp_exp.models.character import CharacterModel, uniform
 
 
@@ -51,6 +53,10 @@ class AuthorsCell(CharacterModel):
         cell = torch.sigmoid(forget) * cell + torch.sigmoid(enter) * candidate
         hidden = torch.tanh(torch.sigmoid(leave) * cell)
         return hidden, (hidden, cell)
+
+    def recurrence(self) -> type[Recurrence]:
+        """See `backprop.fused.authors`."""
+        return AuthorsRecurrence
 
 
 build = AuthorsCell

@@ -51,6 +51,10 @@ class CharacterModel(RecurrentModel):
         """Symbols (n, B), int64 → E[x] + b for every gate, (n, B, gates·H)."""
         return nn.functional.embedding(inputs, self.table) + self.bias
 
+    def one_hot(self, inputs: Tensor) -> Tensor:
+        """Symbols (n, B) → vectors (n, B, V), for kernels that know no table look-up."""
+        return nn.functional.one_hot(inputs, self.table.shape[0]).to(self.table.dtype)
+
     def decode(self, outputs: Tensor) -> Tensor:
         """Hidden states (n, B, H) → logits (n, B, V)."""
         return nn.functional.linear(outputs, self.readout, self.readout_bias)

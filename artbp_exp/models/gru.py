@@ -5,6 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from artbp_exp.backprop.fused import Recurrence
+from artbp_exp.backprop.fused.gru import GRURecurrence
+from artbp_exp.backprop.unroll import Step
 from artbp_exp.models.character import CharacterModel, uniform
 
 
@@ -41,6 +44,24 @@ class GRU(CharacterModel):
         candidate = torch.tanh(candidate_input + reset * (candidate_recurrent + self.candidate_bias))
         hidden = candidate + update * (state - candidate)
         return hidden, hidden
+
+    def recurrence(self) -> type[Recurrence]:
+        """See `backprop.fused.gru`."""
+        return GRURecurrence
+
+    def blocks(self) -> Step:
+        """`torch.nn.GRU`'s kernel on one-hot vectors."""
+        table = self.table.t().contiguous()
+        inner_bias = torch.cat([torch.zeros_like(self.bias[: 2 * self.hidden_size]), self.candidate_bias])
+        weights = [table, self.recurrent, self.bias, inner_bias]
+
+        def run(inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+            outputs, hidden = torch.gru(
+                self.one_hot(inputs), state[None], weights, True, 1, 0.0, self.training, False, False
+            )
+            return outputs, hidden[0].to(self.table.dtype)
+
+        return run
 
 
 build = GRU

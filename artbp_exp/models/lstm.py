@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from artbp_exp import checks
+from artbp_exp.backprop.fused import Recurrence
+from artbp_exp.backprop.fused.lstm import LSTMRecurrence
+from artbp_exp.backprop.unroll import Step
 from artbp_exp.models.character import CharacterModel, uniform
 
 
@@ -48,6 +51,24 @@ class LSTM(CharacterModel):
         cell = torch.sigmoid(forget) * cell + torch.sigmoid(enter) * torch.tanh(candidate)
         hidden = torch.sigmoid(leave) * torch.tanh(cell)
         return hidden, (hidden, cell)
+
+    def recurrence(self) -> type[Recurrence]:
+        """See `backprop.fused.lstm`."""
+        return LSTMRecurrence
+
+    def blocks(self) -> Step:
+        """`torch.nn.LSTM`'s kernel on one-hot vectors."""
+        table = self.table.t().contiguous()
+        weights = [table, self.recurrent, self.bias, torch.zeros_like(self.bias)]
+
+        def run(inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+            start = [part[None] for part in state]
+            outputs, hidden, cell = torch.lstm(
+                self.one_hot(inputs), start, weights, True, 1, 0.0, self.training, False, False
+            )
+            return outputs, (hidden[0].to(self.table.dtype), cell[0].to(self.table.dtype))
+
+        return run
 
 
 build = LSTM

@@ -5,6 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from artbp_exp.backprop.fused import Recurrence
+from artbp_exp.backprop.fused.rnn import RNNRecurrence
+from artbp_exp.backprop.unroll import Step
 from artbp_exp.models.character import CharacterModel, uniform
 
 
@@ -31,6 +34,23 @@ class RNN(CharacterModel):
         """One step: inputs (B, H), state (B, H) → h', h'."""
         hidden = torch.tanh(torch.addmm(inputs, state, self.recurrent.t()))
         return hidden, hidden
+
+    def recurrence(self) -> type[Recurrence]:
+        """See `backprop.fused.rnn`."""
+        return RNNRecurrence
+
+    def blocks(self) -> Step:
+        """`torch.nn.RNN`'s kernel on one-hot vectors."""
+        table = self.table.t().contiguous()
+        weights = [table, self.recurrent, self.bias, torch.zeros_like(self.bias)]
+
+        def run(inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+            outputs, hidden = torch.rnn_tanh(
+                self.one_hot(inputs), state[None], weights, True, 1, 0.0, self.training, False, False
+            )
+            return outputs, hidden[0].to(self.table.dtype)
+
+        return run
 
 
 build = RNN

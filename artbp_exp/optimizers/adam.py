@@ -19,7 +19,8 @@ def build(*, lr: float, clip: float | None = None, parameters: Iterable[torch.nn
     Raises:
         UserError: `lr` or `clip` is not a number > 0.
     """
-    optimizer = torch.optim.Adam(parameters, lr=checks.number("optimizer.lr", lr, above=0))
+    # fused: one pass over the parameters, where torch's default makes a dozen
+    optimizer = torch.optim.Adam(parameters, lr=checks.number("optimizer.lr", lr, above=0), fused=True)
     return Updater(
         optimizer,
         clip=None if clip is None else checks.number("optimizer.clip", clip, above=0),

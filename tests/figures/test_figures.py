@@ -18,6 +18,7 @@ def settings(folder, method, seed, **task):
     return {
         "seed": seed,
         "engine": "auto",
+        "precision": "auto",
         "device": "cpu",
         "threads": 1,
         "run_dir": str(folder / f"{method['name']}{method.get('length')}-{seed}"),

@@ -48,7 +48,8 @@ def test_forward_equals_unroll_and_can_be_split_anywhere(name: str) -> None:
     whole, end = case.model(case.inputs, start)
     ones = torch.ones(STEPS - 1, dtype=torch.float64).numpy()
     outputs, last = unroll(case.model.step, case.model.encode(case.inputs), start, Segment(length=STEPS, factors=ones))
-    assert torch.equal(case.model.decode(torch.stack(outputs)), whole)
+    # `forward` may take a faster path, which rounds in another order
+    torch.testing.assert_close(case.model.decode(torch.stack(outputs)), whole, rtol=1e-13, atol=1e-15)
     map_state(lambda a, b: torch.testing.assert_close(a, b, rtol=0, atol=0) or a, last, end)
     first, middle = case.model(case.inputs[:2], start)
     second, _ = case.model(case.inputs[2:], middle)

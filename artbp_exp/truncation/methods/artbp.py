@@ -8,29 +8,49 @@ from artbp_exp.errors import UserError
 from artbp_exp.truncation.scheme import Floats, Scheme
 
 
-def build(*, length: float, schedule: str = "paper", alpha: float | None = None, reweight: bool = True) -> Scheme:
+def build(
+    *,
+    length: float,
+    schedule: str = "paper",
+    alpha: float | None = None,
+    reweight: bool = True,
+    every: int = 1,
+    memory: int | None = 400,
+) -> Scheme:
     """Anticipated reweighted truncated backpropagation.
 
     `schedule=paper` (the paper's eq. 14): c(d) = (α − 1) / ((α − 2)·L0 + d), with mean length exactly L0 and
     P(length > n) falling as n^−(α−1). `schedule=constant`: c(d) = 1 / L0, geometric lengths.
+    With `every` = k cuts are allowed after every k-th step of a segment only: c(k·j) is the schedule's c(j) for the
+    mean L0 / k, and c = 0 in between. The mean length is still L0 and the gradient still unbiased.
 
     Args:
         length: the mean segment length L0, in steps.
         schedule: `paper` or `constant`.
         alpha: the exponent α of the paper's schedule (larger: lighter tail, fewer very long segments).
         reweight: false leaves the carried gradient uncompensated (random cuts, an ablation; biased).
+        every: k, in steps; a kernel that runs k steps at once then needs no factor inside (engine=vendor).
+        memory: steps kept at a time for the backward pass, see `Scheme`.
 
     Raises:
-        UserError: `length` < 1, `alpha` ≤ 2 with the paper's schedule, or an unknown schedule.
+        UserError: `length` < `every`, a value out of range, `alpha` ≤ 2 with the paper's schedule, or an
+            unknown schedule.
     """
+    every = checks.whole("method.every", every, at_least=1)
+    memory = None if memory is None else checks.whole("method.memory", memory, at_least=1)
     mean = checks.number("method.length", length, at_least=1)
+    if mean < every:
+        raise UserError(
+            f"method.length must be at least method.every={every} (cuts are that far apart); got {length!r}"
+        )
+    blocks = mean / every
     checks.choice("method.schedule", schedule, ["paper", "constant"])
     checks.flag("method.reweight", reweight)
 
     if schedule == "constant":
 
         def hazard(lag: NDArray[np.int64]) -> Floats:
-            return np.full(lag.shape, 1.0 / mean)
+            return np.full(lag.shape, 1.0 / blocks)
     else:
         if alpha is None:
             raise UserError("method.alpha must be a number > 2 with method.schedule=paper; got null")
@@ -42,7 +62,10 @@ def build(*, length: float, schedule: str = "paper", alpha: float | None = None,
             )
 
         def hazard(lag: NDArray[np.int64]) -> Floats:
-            bounded: Floats = np.minimum(1.0, (exponent - 1.0) / ((exponent - 2.0) * mean + lag))
+            bounded: Floats = np.minimum(1.0, (exponent - 1.0) / ((exponent - 2.0) * blocks + lag))
             return bounded
 
-    return Scheme(name="artbp", length=mean, hazard=hazard, reweight=reweight)
+    def sparse(lag: NDArray[np.int64]) -> Floats:
+        return np.where(lag % every == 0, hazard(lag // every), 0.0)
+
+    return Scheme(name="artbp", length=mean, hazard=hazard if every == 1 else sparse, reweight=reweight, memory=memory)

@@ -2,9 +2,18 @@
 
 import numpy as np
 
+from artbp_exp import checks
 from artbp_exp.truncation.scheme import Scheme
 
 
-def build() -> Scheme:
-    """Full BPTT: c(d) = 0."""
-    return Scheme(name="bptt", length=None, hazard=lambda lag: np.zeros(lag.shape))
+def build(*, memory: int | None = 400) -> Scheme:
+    """Full BPTT: c(d) = 0.
+
+    Args:
+        memory: steps kept at a time for the backward pass, see `Scheme`.
+
+    Raises:
+        UserError: `memory` is not a whole number ≥ 1.
+    """
+    memory = None if memory is None else checks.whole("method.memory", memory, at_least=1)
+    return Scheme(name="bptt", length=None, hazard=lambda lag: np.zeros(lag.shape), memory=memory)

@@ -4,14 +4,16 @@ from artbp_exp import checks
 from artbp_exp.truncation.scheme import Scheme
 
 
-def build(*, length: int) -> Scheme:
+def build(*, length: int, memory: int | None = 400) -> Scheme:
     """Truncated BPTT: c(d) = 1 at d = L, else 0. Biased unless L covers the sequence.
 
     Args:
         length: L, in steps.
+        memory: steps kept at a time for the backward pass, see `Scheme`.
 
     Raises:
-        UserError: `length` is not a whole number ≥ 1.
+        UserError: `length` or `memory` is not a whole number ≥ 1.
     """
     length = checks.whole("method.length", length, at_least=1)
-    return Scheme(name="tbptt", length=length, hazard=lambda lag: (lag == length).astype("float64"))
+    memory = None if memory is None else checks.whole("method.memory", memory, at_least=1)
+    return Scheme(name="tbptt", length=length, hazard=lambda lag: (lag == length).astype("float64"), memory=memory)
