@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check figures evidence readme clean
+.PHONY: bench help demo test check figures evidence readme clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ evidence: $(VENV)/installed ## run whatever of the committed evidence is missing
 
 readme: $(VENV)/installed ## put the numbers of the committed CSVs into README.md
 	$(BIN)/python scripts/readme_numbers.py
+
+bench: $(VENV)/installed ## how fast the engines are, against torch.nn.LSTM and a hand-written loop (20 minutes)
+	$(BIN)/artbp-bench
 
 clean: ## remove the virtual environment and caches; results stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -17,7 +17,17 @@ from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
 from artbp_exp.truncation import Scheme
 
-__all__ = ["ENGINES", "Estimate", "Estimator", "Learner", "Tally", "estimate", "make_estimator", "make_learner"]
+__all__ = [
+    "ENGINES",
+    "Estimate",
+    "Estimator",
+    "Learner",
+    "OnlineLearner",
+    "Tally",
+    "estimate",
+    "make_estimator",
+    "make_learner",
+]
 
 
 def make_learner(

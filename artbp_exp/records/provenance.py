@@ -37,6 +37,13 @@ def peak_memory(device: torch.device) -> int:
     """Largest memory so far, bytes: of the process (resident), or of torch on a CUDA device."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    try:
+        # getrusage counts what the parent had when it started this process, too
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
     # kilobytes on Linux, bytes on macOS
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

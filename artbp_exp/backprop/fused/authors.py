@@ -16,7 +16,7 @@ class AuthorsRecurrence(CellRecurrence):
         super().__init__(parameters=parameters, **rest)
         self._mixing, self._gating = parameters[2:]
         self._mix, self._gate = self.product(self._mixing), self.product(self._gating)
-        self._low_mixed = self.hidden.new_empty(self.steps, self.rows, self.size, dtype=self.product_dtype)
+        self._low_mixed = self.buffer(self.size, dtype=self.product_dtype)
         self._v_low_mixed = self.view(self._low_mixed)
 
     def forward(self, step: int) -> None:
@@ -38,7 +38,7 @@ class AuthorsRecurrence(CellRecurrence):
         """See `Recurrence.begin_backward`."""
         super().begin_backward(outputs, last)
         self._unmix, self._ungate = self.product(self._mixing.t()), self.product(self._gating.t())
-        self._low_mix_gradient = self.hidden.new_empty(self.steps, self.rows, self.size, dtype=self.product_dtype)
+        self._low_mix_gradient = self.buffer(self.size, dtype=self.product_dtype)
         self._v_low_mix_gradient = self.view(self._low_mix_gradient)
 
     def backward(self, step: int, factor: float) -> None:

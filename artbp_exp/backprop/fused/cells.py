@@ -12,9 +12,9 @@ class CellRecurrence(Recurrence):
 
     def __init__(self, *, state: tuple[Tensor, ...], **rest: Any) -> None:
         super().__init__(state=state, **rest)
-        self.cells = self.hidden.new_empty(self.steps + 1, self.rows, self.size)
+        self.cells = self.buffer(self.size, steps=self.steps + 1)
         self.cells[0] = state[1]
-        self.gates = self.hidden.new_empty(self.steps, self.rows, 4 * self.size)
+        self.gates = self.buffer(4 * self.size)
         self.low_gates = self.lowered(self.gates)
         self.v_cells, self.v_gates, self.v_low_gates = map(self.view, (self.cells, self.gates, self.low_gates))
 

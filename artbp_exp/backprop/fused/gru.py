@@ -21,10 +21,10 @@ class GRURecurrence(Recurrence):
         self._recurrent, self._candidate_bias = parameters[2:]
         self._v_bias = self.view(self._candidate_bias)
         self._forward = self.product(self._recurrent)
-        self.gates = self.hidden.new_empty(self.steps, self.rows, 3 * self.size)
+        self.gates = self.buffer(3 * self.size)
         self.low_gates = self.lowered(self.gates)
         self._v_gates, self._v_low_gates = self.view(self.gates), self.view(self.low_gates)
-        self._inner = self.view(self.hidden.new_empty(self.steps, self.rows, self.size))
+        self._inner = self.view(self.buffer(self.size))
 
     def forward(self, step: int) -> None:
         """h_{t−1} → h_t."""

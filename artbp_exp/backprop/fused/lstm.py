@@ -16,7 +16,7 @@ class LSTMRecurrence(CellRecurrence):
         super().__init__(parameters=parameters, **rest)
         self._recurrent = parameters[2]
         self._forward = self.product(self._recurrent)
-        self._tanhs = self.view(self.hidden.new_empty(self.steps, self.rows, self.size))
+        self._tanhs = self.view(self.buffer(self.size))
 
     def forward(self, step: int) -> None:
         """(h, c)_{t−1} → (h, c)_t."""

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from artbp_exp.backprop.fused import buffers
 from artbp_exp.backprop.fused.pointwise import Pointwise, pointwise
 from artbp_exp.backprop.fused.product import Product
 
@@ -43,6 +44,7 @@ class Recurrence(ABC):
         self.kernels: Pointwise = pointwise(table.device.type, table.dtype)
         self.view: Any = self.kernels.view
         self._table = table
+        self._taken: list[Tensor] = []
         self.hidden = table.new_empty(self.steps + 1, self.rows, self.size)
         self.hidden[0] = state[0]
         self.low_hidden = self.lowered(self.hidden, copy=True)
@@ -53,10 +55,23 @@ class Recurrence(ABC):
         """`buffer` itself, or one like it in the dtype of the products (with its first row, if `copy`)."""
         if self.product_dtype == self.dtype:
             return buffer
-        low = torch.empty_like(buffer, dtype=self.product_dtype)
+        low = self.buffer(buffer.shape[2], steps=len(buffer), dtype=self.product_dtype)
         if copy:
             low[0] = buffer[0]
         return low
+
+    def buffer(self, width: int, *, steps: int | None = None, dtype: torch.dtype | None = None) -> Tensor:
+        """An uninitialised buffer (n, B, width), this recurrence's until `release`."""
+        rows = (self.rows, width)
+        taken = buffers.take(steps or self.steps, rows, dtype or self.dtype, self._table.device)
+        self._taken.append(taken)
+        return taken
+
+    def release(self) -> None:
+        """Hands the buffers on to the next segment; nothing of this one may be asked any more."""
+        for taken in self._taken:
+            buffers.give_back(taken)
+        self._taken = []
 
     def product(self, weight: Tensor) -> Product:
         """x ↦ x Wᵀ for a weight (out, in), prepared for as many steps as the segment has."""

@@ -26,7 +26,7 @@ class RNNRecurrence(Recurrence):
         """See `Recurrence.begin_backward`."""
         super().begin_backward(outputs, last)
         self._backward = self.product(self._recurrent.t())
-        self._low_gates = self.hidden.new_empty(self.steps, self.rows, self.size, dtype=self.product_dtype)
+        self._low_gates = self.buffer(self.size, dtype=self.product_dtype)
         self._v_low_gates = self.view(self._low_gates)
 
     def backward(self, step: int, factor: float) -> None:

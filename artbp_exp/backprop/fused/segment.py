@@ -15,7 +15,13 @@ class _FusedSegment(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, kind: type[Recurrence], factors: list[float], symbols: Tensor, width: int, *tensors: Tensor
+        ctx: Any,
+        kind: type[Recurrence],
+        factors: list[float],
+        symbols: Tensor,
+        width: int,
+        keep: bool,
+        *tensors: Tensor,
     ) -> Any:
         device = symbols.device.type
         low = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensors[0].dtype
@@ -24,10 +30,13 @@ class _FusedSegment(torch.autograd.Function):
             for step in range(symbols.shape[0]):
                 recurrence.forward(step)
         ctx.recurrence, ctx.factors, ctx.width = recurrence, factors, width
-        ctx.needs_state = any(ctx.needs_input_grad[4 : 4 + width])
+        ctx.needs_state = any(ctx.needs_input_grad[5 : 5 + width])
         # gradients of outputs that nobody read arrive as None, not as tensors of zeros
         ctx.set_materialize_grads(False)
-        return recurrence.outputs(), *recurrence.last()
+        results = recurrence.outputs(), *recurrence.last()
+        if not keep:
+            recurrence.release()
+        return results
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
@@ -43,7 +52,9 @@ class _FusedSegment(torch.autograd.Function):
             if step > 0 or ctx.needs_state:
                 recurrence.carry_back(step)
         state = recurrence.state_gradient() if ctx.needs_state else (None,) * ctx.width
-        return None, None, None, None, *state, *recurrence.parameter_gradients()
+        parameters = recurrence.parameter_gradients()
+        recurrence.release()
+        return None, None, None, None, None, *state, *parameters
 
 
 def run_segment(
@@ -64,5 +75,7 @@ def run_segment(
     start = leaves(state)
     parameters = [getattr(model, name) for name in kind.parameters]
     factors = [1.0] * (len(inputs) - 1) if segment is None else segment.factors.tolist()
-    outputs, *last = _FusedSegment.apply(kind, factors, inputs, len(start), *start, *parameters)
+    # without a graph nothing will ever go backward, and the buffers are free at once
+    keep = torch.is_grad_enabled()
+    outputs, *last = _FusedSegment.apply(kind, factors, inputs, len(start), keep, *start, *parameters)
     return outputs, last[0] if isinstance(state, Tensor) else tuple(last)

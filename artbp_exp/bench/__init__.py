@@ -1,0 +1,1 @@
+"""How fast the engines are, against what people would use instead: ratios measured in one run."""

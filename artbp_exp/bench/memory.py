@@ -1,0 +1,65 @@
+"""Peak memory and time of one long segment, each in a process of its own."""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from artbp_exp import registry
+from artbp_exp.bench.contestants import STREAMS, VOCABULARY, RandomText
+from artbp_exp.estimators import make_estimator
+from artbp_exp.records.provenance import peak_memory
+from artbp_exp.truncation import Segment
+
+
+def long_segment(*, steps: int, memory: int | None, hidden: int, engine: str = "fused") -> dict[str, Any]:
+    """Peak bytes above the model's own, and seconds, for one segment; in a fresh process."""
+    arguments = ["--steps", steps, "--hidden", hidden, "--engine", engine]
+    arguments += [] if memory is None else ["--memory", memory]
+    done = subprocess.run(
+        [sys.executable, "-m", __name__, *map(str, arguments)], capture_output=True, text=True, check=True
+    )
+    measured: dict[str, Any] = json.loads(done.stdout)
+    return {"steps": steps, "memory": memory, "hidden": hidden, "engine": engine, **measured}
+
+
+def main() -> None:
+    """Measures one case and prints it as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--hidden", type=int, required=True)
+    parser.add_argument("--engine", required=True)
+    parser.add_argument("--memory", type=int)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    model = registry.build(
+        "model",
+        {"name": "lstm", "hidden_size": options.hidden},
+        vocabulary=VOCABULARY,
+        generator=torch.Generator().manual_seed(0),
+    )
+    estimator = make_estimator(engine=options.engine, model=model, memory=options.memory)
+    text = RandomText(torch.device("cpu"))
+
+    def run(steps: int) -> None:
+        model.zero_grad()
+        inputs, targets = text.window(0, steps)
+        segment = Segment(length=steps, factors=np.full(steps - 1, 1.01))
+        estimator(loss=text.loss, inputs=inputs, targets=targets, state=model.init_state(STREAMS), segment=segment)
+
+    # libraries, compiled kernels and gradients are there before the count begins
+    run(8)
+    before = peak_memory(torch.device("cpu"))
+    started = time.perf_counter()
+    run(options.steps)
+    seconds = time.perf_counter() - started
+    print(json.dumps({"peak_bytes": peak_memory(torch.device("cpu")) - before, "seconds": seconds}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""`artbp-bench`: measure the engines side by side and write what came out."""
+
+import argparse
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import hydra
+import pandas as pd
+import torch
+
+from artbp_exp import checks
+from artbp_exp.bench import memory, scaling, throughput, timing
+from artbp_exp.cli import config as conf
+from artbp_exp.cli.errors import explained
+from artbp_exp.experiment import find_device
+from artbp_exp.figures.bench import bench as draw
+from artbp_exp.figures.common import save
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = argparse.ArgumentParser(
+        prog="artbp-bench",
+        description="Measure the engines against truncated torch.nn.LSTM and against a hand-written loop, interleaved "
+        "in one process; write CSVs, a table and a figure. About twenty minutes on one core; --share 0.1 for a look.",
+    )
+    options.add_argument("--hidden", default="64,256,1000", help="hidden sizes (default: 64,256,1000)")
+    options.add_argument("--repeats", type=int, default=7, help="rounds (default: 7)")
+    options.add_argument("--share", type=float, default=1.0, help="work a turn, as a share of the full (default: 1)")
+    options.add_argument("--device", default="cpu", help="cpu, cuda or auto (default: cpu)")
+    options.add_argument("--threads", type=int, default=1, help="of torch (default: 1)")
+    options.add_argument("--out", type=Path, default=Path("results/bench"), help="folder (default: results/bench)")
+    return options
+
+
+def measure(options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
+    """All measurements: name of the CSV → rows."""
+    repeats = checks.whole("--repeats", options.repeats, at_least=1)
+    share = checks.number("--share", options.share, above=0)
+    sizes = [checks.whole("--hidden", int(part), at_least=1) for part in options.hidden.split(",")]
+    torch.set_num_threads(checks.whole("--threads", options.threads, at_least=1))
+    device = find_device(options.device)
+    tables: dict[str, list[dict[str, Any]]] = {"throughput": [], "ratios": [], "flops": []}
+    peak = throughput.large_product(repeats, device)
+    for hidden in sizes:
+        rates = throughput.throughput(hidden, repeats=repeats, device=device, share=share)
+        tables["throughput"] += timing.rows(rates, hidden=hidden)
+        tables["ratios"] += throughput.ratios(hidden, rates)
+        for name in ("artbp fused", "nn.LSTM one-hot"):
+            achieved = float(pd.Series(rates[name]).median()) * throughput.flops_per_symbol(hidden)
+            tables["flops"].append(
+                {
+                    "hidden": hidden,
+                    "contestant": name,
+                    "flops": achieved,
+                    "large_product": peak,
+                    "share": achieved / peak,
+                }
+            )
+    scaled = [max(50, round(share * length)) for length in (1000, 2000, 4000, 8000, 16000)]
+    tables["sequence_length"] = list(scaling.sequence_lengths(scaled, repeats=min(3, repeats), device=device))
+    tables["mean_length"] = list(
+        scaling.mean_lengths([10, 20, 50, 100, 200, 400], repeats=min(3, repeats), device=device)
+    )
+    if device.type == "cpu":
+        tables["memory"] = [
+            memory.long_segment(steps=steps, memory=limit, hidden=256)
+            for steps, limit in ((400, None), (4000, 400), (4000, None))
+            for _ in range(min(3, repeats))
+        ]
+        tables["ratios"] += memory_ratios(pd.DataFrame(tables["memory"]))
+    with hydra.initialize_config_dir(conf.directory(), version_base="1.3"):
+        settings = conf.plain(hydra.compose(conf.NAME, overrides=["task=synthetic", "method=artbp", "threads=1"]))
+    rates = scaling.synthetic(settings, max(2000, round(share * 10**6)), repeats)
+    tables["synthetic"] = list(timing.rows(rates))
+    rate = float(pd.Series(rates["fused"]).median())
+    tables["ratios"].append({"what": "synthetic, L0 = 16: steps per second ÷ 10⁶", "ratio": rate / 1e6, "target": 1.0})
+    starts = scaling.startup(repeats)
+    help_ratio = timing.ratio(starts["import"], starts["artbp-run --help"])
+    tables["ratios"].append(
+        {"what": "time of artbp-run --help ÷ importing torch and hydra", **help_ratio, "target": 1.3}
+    )
+    return tables
+
+
+def memory_ratios(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Peak memory and time of a bounded long segment, against a short one and against the unbounded."""
+
+    def median(column: str, steps: int, *, bounded: bool) -> float:
+        chosen = table[(table["steps"] == steps) & (table["memory"].notna() == bounded)]
+        return float(chosen[column].median())
+
+    long, short = 4000, median("peak_bytes", 400, bounded=False)
+    what = "hidden 256, 4000 steps bounded to 400"
+    time = median("seconds", long, bounded=True) / median("seconds", long, bounded=False)
+    return [
+        {
+            "what": f"peak memory: {what} ÷ 400 steps unbounded",
+            "ratio": median("peak_bytes", long, bounded=True) / short,
+            "target": 1.2,
+        },
+        {"what": f"time: {what} ÷ unbounded", "ratio": time, "target": 1.4},
+        {
+            "what": "peak memory: hidden 256, 4000 steps unbounded ÷ 400 steps unbounded",
+            "ratio": median("peak_bytes", long, bounded=False) / short,
+        },
+    ]
+
+
+def write(tables: dict[str, list[dict[str, Any]]], machine: dict[str, Any], out: Path) -> None:
+    """CSVs, `machine.json`, `table.md` and the figure."""
+    out.mkdir(parents=True, exist_ok=True)
+    frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
+    for name, frame in frames.items():
+        frame.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
+    (out / "machine.json").write_text(json.dumps(machine, indent=2) + "\n", encoding="utf-8")
+    (out / "table.md").write_text(markdown(frames["ratios"]), encoding="utf-8")
+    save(draw(frames["throughput"], frames["sequence_length"], frames["mean_length"]), out / "bench")
+
+
+def markdown(ratios: pd.DataFrame) -> str:
+    """The ratios as a table."""
+    lines = ["| what | hidden | target | median | quartiles | n |", "| --- | --- | --- | --- | --- | --- |"]
+    for row in ratios.to_dict("records"):
+        number = {key: value for key, value in row.items() if not pd.isna(value)}
+        most = "÷ 400 steps" in row["what"] or "time" in row["what"]
+        target = f"{'≤' if most else '≥'} {number['target']:g}" if "target" in number else ""
+        between = f"{number['lower_quartile']:.2f} – {number['upper_quartile']:.2f}" if "repeats" in number else ""
+        size = f"{number['hidden']:.0f}" if "hidden" in number else ""
+        count = f"{number['repeats']:.0f}" if "repeats" in number else ""
+        lines.append(f"| {row['what']} | {size} | {target} | {row['ratio']:.2f} | {between} | {count} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Entry point of `artbp-bench`."""
+    options = parser().parse_args()
+    with explained():
+        command = shlex.join(["artbp-bench", *sys.argv[1:]])
+        tables = measure(options)
+        write(tables, timing.machine(command, find_device(options.device)), options.out)
+        print((options.out / "table.md").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
