@@ -1,0 +1,40 @@
+"""What each device of the fused engine is worth: the engine with it, divided by the engine without."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+from unittest import mock
+
+import torch
+
+from artbp_exp.backprop.fused import buffers, pointwise, product
+from artbp_exp.bench.contestants import STREAMS, TBPTT, ours
+from artbp_exp.bench.throughput import STEPS
+from artbp_exp.bench.timing import interleaved, ratio
+
+WITHOUT: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "all": nullcontext,
+    "weights reordered for oneDNN": lambda: mock.patch.object(product, "WORTH_REORDERING", 1 << 60),
+    "element-wise kernels compiled by Numba": lambda: mock.patch.object(pointwise, "has_numba", lambda: False),
+    "buffers used again": lambda: mock.patch.object(buffers, "KEPT", 0),
+}
+
+
+def ablations(hidden: int, *, repeats: int, device: torch.device, share: float = 1.0) -> Iterator[dict[str, Any]]:
+    """Rows: what was left out, and the rate with it ÷ without it (truncated BPTT of length 50, one segment a time)."""
+    steps = max(50, round(share * STEPS.get(hidden, 1000)))
+
+    def turn(without: Callable[[], AbstractContextManager[Any]]) -> Callable[[], float]:
+        work = ours(method=TBPTT, engine="fused", hidden=hidden, device=device)
+
+        def run() -> float:
+            with without():
+                return float(work(steps) * STREAMS)
+
+        return run
+
+    turns = {name: turn(without) for name, without in WITHOUT.items()}
+    rates = interleaved(turns, repeats=repeats, label=f"without, hidden {hidden}")
+    for name in WITHOUT:
+        if name != "all":
+            yield {"device": name, "hidden": hidden, **ratio(rates["all"], rates[name])}
