@@ -1,31 +1,38 @@
 """Run a model over one segment, step by step, with carry factors between the steps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import Tensor
 
 from artbp_exp.backprop.carry import carry
-from artbp_exp.backprop.state import State
+from artbp_exp.errors import UserError
 from artbp_exp.truncation import Segment
 
-Step = Callable[[Tensor, State], tuple[Tensor, State]]
+Step = Callable[[Any, Any], tuple[Any, Any]]
 
 
-def unroll(step: Step, inputs: Tensor, state: State, segment: Segment) -> tuple[list[Tensor], State]:
+def unroll(step: Step, inputs: Tensor | Sequence[Any], state: Any, segment: Segment) -> tuple[list[Any], Any]:
     """Unrolls `step` over a segment on the autograd tape: the plain path, and every faster one's oracle.
 
     Args:
         step: (input of one step, state) → (output that the loss reads, next state).
-        inputs: shape (n, …), one row a step, n = `segment.length`.
+        inputs: shape (n, …), one row a step, n = `segment.length`; or a sequence of n of whatever `step` takes.
         state: the state before the first step; gradients flow into it if it asks for them.
         segment: lengths and factors.
 
     Returns:
         n outputs, and the state after the last step, *not* detached.
+
+    Raises:
+        UserError: there are not as many inputs as the segment has steps.
     """
+    rows = inputs.unbind(0) if isinstance(inputs, Tensor) else inputs
+    if len(rows) != segment.length:
+        raise UserError(f"the segment has {segment.length} steps; got inputs for {len(rows)}: hand in one row a step")
     outputs = []
     factors = segment.factors.tolist()
-    for index, row in enumerate(inputs.unbind(0)):
+    for index, row in enumerate(rows):
         output, state = step(row, state)
         outputs.append(output)
         if index < len(factors):
