@@ -76,6 +76,7 @@ def cluster() -> Iterator[dict[str, str]]:
     if os.geteuid() != 0:
         raise SystemExit("slurmd starts jobs as their users: run this as root (in a container or on a spare machine)")
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
+    folder.chmod(0o755)  # munge wants its socket within reach of all users; the key is root's alone
     for name in ("state", "spool", "bin"):
         (folder / name).mkdir()
     key = folder / "munge.key"

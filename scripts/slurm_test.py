@@ -91,13 +91,10 @@ def through_slurm(results: Path, steps: int, log: Path) -> tuple[dict[int, int],
             raise SystemExit(f"the sweep through Slurm ended with exit code {driver.returncode}:\n{log.read_text()}")
         restarts = {}
         for number, (name, _, state) in tasks(environment).items():
-            shown = dict(
-                part.split("=", 1)
-                for part in ask(environment, "scontrol", "show", "job", name).split()[:40]
-                if "=" in part
-            )
-            restarts[number] = int(shown["Restarts"])
-            print(f"job {name}: {state}, {shown['Restarts']} restarts")
+            words = ask(environment, "scontrol", "show", "job", name).split()
+            (again,) = {int(word.removeprefix("Restarts=")) for word in words if word.startswith("Restarts=")}
+            restarts[number] = again
+            print(f"job {name}: {state}, {again} restarts")
         return restarts, had, ask(environment, "sinfo", "--version").removeprefix("slurm ")
 
 
