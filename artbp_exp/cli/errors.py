@@ -19,6 +19,12 @@ def explained() -> Iterator[None]:
     except (UserError, HydraException, OmegaConfBaseException) as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
+    except RuntimeError as error:
+        # submitit's word on a machine that is no part of a cluster; any other is a bug
+        if "on a slurm cluster" not in str(error):
+            raise
+        print("error: hydra/launcher=slurm finds no Slurm here (no srun on the PATH)", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
@@ -40,6 +46,8 @@ def one_line(error: BaseException) -> str:
         group, _, choice = str(name).rpartition("/")
         return f"{group}={choice} is not known; {nearest(choice, options)}"
     text = " ".join(str(error).split("See https")[0].split())
+    if "hydra/launcher/submitit_" in text:
+        return "hydra/launcher=slurm needs the package hydra-submitit-launcher: pip install '.[slurm]'"
     if cause is not None and str(cause):
         text += f" ({str(cause).splitlines()[0]})"
     return text
