@@ -106,9 +106,12 @@ def past_its_limit(environment: dict[str, str], results: Path, steps: int) -> No
 
 
 def restarts(environment: dict[str, str]) -> dict[int, int]:
-    """Number in the latest sweep → how often Slurm started its job again."""
+    """Number in the sweep (−1: the job alone) → how often Slurm started its job again."""
     found = {}
-    for number, (name, _, state) in tasks(environment).items():
+    # a job's result is there a moment before Slurm knows that the job has ended
+    while any(state in ("RUNNING", "COMPLETING") for _, _, state in tasks(environment).values()):
+        time.sleep(0.1)
+    for number, (name, _, state) in sorted(tasks(environment).items()):
         words = ask(environment, "scontrol", "show", "job", name).split()
         (found[number],) = {int(word.removeprefix("Restarts=")) for word in words if word.startswith("Restarts=")}
         print(f"job {name}: {state}, {found[number]} restarts", flush=True)

@@ -20,14 +20,25 @@ def explained() -> Iterator[None]:
         print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
     except RuntimeError as error:
-        # submitit's word on a machine that is no part of a cluster; any other is a bug
-        if "on a slurm cluster" not in str(error):
+        said, code = _cluster(error)
+        if not said:
             raise
-        print("error: hydra/launcher=slurm finds no Slurm here (no srun on the PATH)", file=sys.stderr)
-        sys.exit(2)
+        print(f"error: {said}", file=sys.stderr)
+        sys.exit(code)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _cluster(error: RuntimeError) -> tuple[str, int]:
+    """What is wrong, and the exit code, if it is the cluster's doing; nothing if it is a bug."""
+    if "on a slurm cluster" in str(error):
+        return "hydra/launcher=slurm finds no Slurm here (no srun on the PATH)", 2
+    if type(error).__module__.startswith("submitit."):  # not imported: it need not be installed
+        reason = " ".join(str(error).split())[:300]
+        advice = "jobs that are queued or running go on; the same command again does what is missing"
+        return f"a job ended without a result ({reason}); {advice}", 1
+    return "", 0
 
 
 def one_line(error: BaseException) -> str:

@@ -12,6 +12,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from artbp_exp.cli import config as conf
+from artbp_exp.cli.errors import explained
 from tests.conftest import ROOT
 
 NO_PLUGIN = "import sys; sys.modules['hydra_plugins.hydra_submitit_launcher'] = None\n"
@@ -60,6 +61,17 @@ def test_what_is_missing_is_told_in_one_line(tmp_path: Path, code: str, said: st
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert said in done.stderr
+
+
+def test_a_job_that_ended_without_a_result_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    utils = pytest.importorskip("submitit.core.utils")
+    with pytest.raises(SystemExit) as left, explained():
+        raise utils.UncompletedJobError("Job 7\nhas not produced any output")
+    assert left.value.code == 1
+    assert "Job 7 has not produced any output" in (said := capsys.readouterr().err)
+    assert "the same command again does what is missing" in said
+    with pytest.raises(RuntimeError, match="a bug"), explained():
+        raise RuntimeError("a bug")
 
 
 def test_the_committed_comparison_has_a_job_killed_and_all_alike() -> None:
