@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: bench help demo test check figures evidence readme clean
+.PHONY: help demo test test-slurm check figures evidence bench readme clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ demo: $(VENV)/installed ## the synthetic experiment, ARTBP against truncated BPT
 
 test: $(VENV)/installed-test ## run the tests
 	$(BIN)/python -m pytest
+
+test-slurm: $(VENV)/installed-test ## a sweep through a real Slurm, installed here; as root on Debian or Ubuntu (two minutes)
+	$(BIN)/python scripts/slurm_test.py
 
 check: $(VENV)/installed-test ## lint, format and types
 	$(BIN)/ruff check .

@@ -1,3 +1,67 @@
-"""ARTBP: truncated backpropagation through time without bias, and the experiments that show it."""
+"""ARTBP: truncated backpropagation through time without bias, and the experiments that show it.
+
+For a training loop of one's own, `import artbp_exp as artbp` and then:
+
+* a scheme, where to cut and what to reweight by: `artbp`, `tbptt`, `bptt` (or a `Scheme` of one's own hazard);
+* its segments, `scheme.segments(steps, rng)`, which under several processes all draw alike with `shared_rng`;
+* the gradient that is carried on inside a segment: `unroll` for a step function, `unroll_blocks` for `torch.nn.LSTM`
+  and its like, `carry` for a loop written by hand;
+* the cut between segments: `detach`.
+
+`loss.backward()` then leaves ARTBP's gradient in the parameters (Tallec & Ollivier 2017, arXiv 1705.08209), with any
+optimiser. README.md has a complete example.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from artbp_exp.backprop import State, Step, carry, detach, unroll, unroll_blocks
+    from artbp_exp.distributed import shared_rng
+    from artbp_exp.errors import UserError
+    from artbp_exp.truncation import Scheme, Segment, enumerate_cuts
+    from artbp_exp.truncation.methods.artbp import build as artbp
+    from artbp_exp.truncation.methods.bptt import build as bptt
+    from artbp_exp.truncation.methods.tbptt import build as tbptt
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Scheme",
+    "Segment",
+    "State",
+    "Step",
+    "UserError",
+    "__version__",
+    "artbp",
+    "bptt",
+    "carry",
+    "detach",
+    "enumerate_cuts",
+    "shared_rng",
+    "tbptt",
+    "unroll",
+    "unroll_blocks",
+]
+
+# name → (module, name there); loaded when first asked for, because torch takes a second and most of this needs none
+_HOME = {
+    **{name: ("artbp_exp.truncation", name) for name in ("Scheme", "Segment", "enumerate_cuts")},
+    **{name: (f"artbp_exp.truncation.methods.{name}", "build") for name in ("artbp", "bptt", "tbptt")},
+    **{name: ("artbp_exp.backprop", name) for name in ("State", "Step", "carry", "detach", "unroll", "unroll_blocks")},
+    "shared_rng": ("artbp_exp.distributed", "shared_rng"),
+    "UserError": ("artbp_exp.errors", "UserError"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, there = _HOME[name]
+    value = getattr(importlib.import_module(module), there)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""Finds schemes, tasks, models and optimisers by file name: a new one is one file and one yaml.
+"""Finds schemes, tasks, models, optimisers and loggers by file name: a new one is one file and one yaml.
 
 `conf/method/tbptt.yaml` says `name: tbptt`; the module `artbp_exp/truncation/methods/tbptt.py` defines
 `build(*, length)`. The yaml's other keys are that function's keyword arguments. There is no list to
@@ -18,11 +18,12 @@ PACKAGES = {
     "task": "artbp_exp.tasks",
     "model": "artbp_exp.models",
     "optimizer": "artbp_exp.optimizers",
+    "logger": "artbp_exp.loggers",
 }
 
 
 def names(group: str) -> list[str]:
-    """Lists the members of `group` (`method`, `task`, `model` or `optimizer`): modules with a `build`."""
+    """Lists the members of `group` (a key of `PACKAGES`): modules with a `build`."""
     package = importlib.import_module(PACKAGES[group])
     found = [m.name for m in pkgutil.iter_modules(package.__path__)]
     return [name for name in found if hasattr(_module(group, name), "build")]
@@ -44,7 +45,7 @@ def build(group: str, settings: Mapping[str, Any], **context: Any) -> Any:
     """Builds the member that `settings["name"]` names from its other settings.
 
     Args:
-        group: `method`, `task`, `model` or `optimizer`.
+        group: a key of `PACKAGES`.
         settings: `name`, and keyword arguments of that member's `build`.
         context: what the program (not the user) hands in besides: random streams, shapes.
 

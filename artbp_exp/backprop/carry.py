@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from artbp_exp.backprop.state import State, map_state
+from artbp_exp.backprop.state import map_state
 
 
 class _Carry(torch.autograd.Function):
@@ -21,14 +21,14 @@ class _Carry(torch.autograd.Function):
         return gradients[0] * ctx.factor, None
 
 
-def carry(state: State, factor: float) -> State:
+def carry(state: Any, factor: float) -> Any:
     """Passes `state` on to the next step; the gradient that comes back through it is multiplied by `factor`.
 
     Implements the factor of ARTBP's recursion δ_t = ∂ℓ_t/∂s_t + factor · δ_{t+1} ∂F/∂s (Tallec & Ollivier
     2017, arXiv 1705.08209, Proposition 1): the loss at step t reads the state that was *not* passed through here.
 
     Args:
-        state: tensor or nested tuple of tensors.
+        state: a tensor, or tensors nested in tuples, lists and dicts; those that take no gradient pass unchanged.
         factor: 1 / (1 − c(d)); a Python float (float64), whatever the dtype of the state.
 
     Returns:
@@ -36,4 +36,4 @@ def carry(state: State, factor: float) -> State:
     """
     if factor == 1.0:
         return state
-    return map_state(lambda tensor: _Carry.apply(tensor, factor), state)
+    return map_state(lambda tensor: _Carry.apply(tensor, factor) if tensor.requires_grad else tensor, state)

@@ -15,7 +15,7 @@ from artbp_exp.bench.timing import interleaved, ratio
 WITHOUT: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "all": nullcontext,
     "weights reordered for oneDNN": lambda: mock.patch.object(product, "WORTH_REORDERING", 1 << 60),
-    "element-wise kernels compiled by Numba": lambda: mock.patch.object(pointwise, "has_numba", lambda: False),
+    "element-wise kernels compiled by Numba": lambda: mock.patch.object(pointwise, "has_numba", return_value=False),
     "buffers used again": lambda: mock.patch.object(buffers, "KEPT", 0),
 }
 

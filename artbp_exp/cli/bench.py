@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from artbp_exp import checks
-from artbp_exp.bench import memory, scaling, throughput, timing
+from artbp_exp.bench import ablations, memory, scaling, throughput, timing
 from artbp_exp.cli import config as conf
 from artbp_exp.cli.errors import explained
 from artbp_exp.experiment import find_device
@@ -43,12 +43,13 @@ def measure(options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
     sizes = [checks.whole("--hidden", int(part), at_least=1) for part in options.hidden.split(",")]
     torch.set_num_threads(checks.whole("--threads", options.threads, at_least=1))
     device = find_device(options.device)
-    tables: dict[str, list[dict[str, Any]]] = {"throughput": [], "ratios": [], "flops": []}
+    tables: dict[str, list[dict[str, Any]]] = {"throughput": [], "ratios": [], "flops": [], "ablations": []}
     peak = throughput.large_product(repeats, device)
     for hidden in sizes:
         rates = throughput.throughput(hidden, repeats=repeats, device=device, share=share)
         tables["throughput"] += timing.rows(rates, hidden=hidden)
         tables["ratios"] += throughput.ratios(hidden, rates)
+        tables["ablations"] += ablations.ablations(hidden, repeats=min(5, repeats), device=device, share=share)
         for name in ("artbp fused", "nn.LSTM one-hot"):
             achieved = float(pd.Series(rates[name]).median()) * throughput.flops_per_symbol(hidden)
             tables["flops"].append(
@@ -117,6 +118,7 @@ def write(tables: dict[str, list[dict[str, Any]]], machine: dict[str, Any], out:
     for name, frame in frames.items():
         frame.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
     (out / "machine.json").write_text(json.dumps(machine, indent=2) + "\n", encoding="utf-8")
+    (out / "ablations.md").write_text(ablation_table(frames["ablations"]), encoding="utf-8")
     (out / "table.md").write_text(markdown(frames["ratios"]), encoding="utf-8")
     save(draw(frames["throughput"], frames["sequence_length"], frames["mean_length"]), out / "bench")
 
@@ -132,6 +134,17 @@ def markdown(ratios: pd.DataFrame) -> str:
         size = f"{number['hidden']:.0f}" if "hidden" in number else ""
         count = f"{number['repeats']:.0f}" if "repeats" in number else ""
         lines.append(f"| {row['what']} | {size} | {target} | {row['ratio']:.2f} | {between} | {count} |")
+    return "\n".join(lines) + "\n"
+
+
+def ablation_table(table: pd.DataFrame) -> str:
+    """What each device of the fused engine is worth, as a table over hidden sizes."""
+    sizes = sorted(table["hidden"].unique())
+    lines = ["| rate with ÷ without | " + " | ".join(f"hidden {size}" for size in sizes) + " |"]
+    lines.append("| --- |" + " --- |" * len(sizes))
+    for device, group in table.groupby("device", sort=False):
+        ratios = group.set_index("hidden")["ratio"]
+        lines.append(f"| {device} | " + " | ".join(f"{ratios[size]:.2f}" for size in sizes) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -16,7 +16,7 @@ from artbp_exp.errors import UserError, nearest
 NAME = "config"
 
 # where and how a run is done, as against what is computed
-EXECUTION = ("results_dir", "run_dir", "overwrite", "device", "threads")
+EXECUTION = ("results_dir", "run_dir", "overwrite", "device", "threads", "logger")
 
 
 def directory() -> str:

@@ -19,9 +19,26 @@ def explained() -> Iterator[None]:
     except (UserError, HydraException, OmegaConfBaseException) as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
+    except RuntimeError as error:
+        said, code = _cluster(error)
+        if not said:
+            raise
+        print(f"error: {said}", file=sys.stderr)
+        sys.exit(code)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _cluster(error: RuntimeError) -> tuple[str, int]:
+    """What is wrong, and the exit code, if it is the cluster's doing; nothing if it is a bug."""
+    if "on a slurm cluster" in str(error):
+        return "hydra/launcher=slurm finds no Slurm here (no srun on the PATH)", 2
+    if type(error).__module__.startswith("submitit."):  # not imported: it need not be installed
+        reason = " ".join(str(error).split())[:300]
+        advice = "jobs that are queued or running go on; the same command again does what is missing"
+        return f"a job ended without a result ({reason}); {advice}", 1
+    return "", 0
 
 
 def one_line(error: BaseException) -> str:
@@ -40,6 +57,8 @@ def one_line(error: BaseException) -> str:
         group, _, choice = str(name).rpartition("/")
         return f"{group}={choice} is not known; {nearest(choice, options)}"
     text = " ".join(str(error).split("See https")[0].split())
+    if "hydra/launcher/submitit_" in text:
+        return "hydra/launcher=slurm needs the package hydra-submitit-launcher: pip install '.[slurm]'"
     if cause is not None and str(cause):
         text += f" ({str(cause).splitlines()[0]})"
     return text

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from tqdm import tqdm
 
-from artbp_exp import checks
+from artbp_exp import checks, registry
 from artbp_exp.cli import config as conf
 from artbp_exp.cli.errors import explained, one_line
 from artbp_exp.errors import UserError
@@ -64,13 +64,16 @@ def run(settings: dict[str, Any], *, command: str) -> dict[str, Any]:
     experiment = Experiment(settings)
     task = experiment.task
     origin = provenance(command=command, device=experiment.device)
+    logger = registry.build("logger", settings["logger"], folder=folder.path)
     folder.open(task.columns)
+    logger.start(settings)
     rows: list[dict[str, Any]] = []
     status = "running"
     title = f"{task.name} {settings['method']['name']} seed {settings['seed']}"
     with tqdm(total=task.steps * task.passes, desc=title, unit=task.unit, unit_scale=True, disable=None) as bar:
         for record in experiment.train(tick=bar.update):
             folder.write_row(record.row)
+            logger.row(record.row)
             rows.append(record.row)
             status = record.status
             if record.best:
@@ -87,6 +90,7 @@ def run(settings: dict[str, Any], *, command: str) -> dict[str, Any]:
         "wall_seconds": time.perf_counter() - began,
     }
     folder.close(summary, experiment.learner.tally.lengths)
+    logger.close(summary)
     print(f"{status}: {task.headline(summary)}\n{folder.path}")
     return summary
 

@@ -23,6 +23,13 @@ class Segment:
     length: int
     factors: Floats
 
+    def factor(self, index: int) -> float:
+        """What the gradient is multiplied by that flows back into the state after step `index` (counted from 0).
+
+        The last step has none, its state is cut: 1, so that a loop may pass every state through `carry`.
+        """
+        return float(self.factors[index]) if index + 1 < self.length else 1.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scheme:
@@ -77,6 +84,22 @@ class Scheme:
                 # the first n ≥ 1 whose survival is below the threshold
                 return int(np.searchsorted(-survival, -threshold, side="right"))
         return limit
+
+    def segments(self, steps: int, rng: np.random.Generator) -> Iterator[tuple[int, Segment]]:
+        """Draws the segments of a sequence, one after the other, each when it is asked for.
+
+        Args:
+            steps: T ≥ 1, length of the sequence; its end ends the last segment without a draw.
+            rng: the stream of the cuts, and of nothing else; one number is taken for each segment.
+
+        Yields:
+            (the step at which it starts, counted from 0; the segment).
+        """
+        start = 0
+        while start < steps:
+            segment = self.segment(self.draw(rng, steps - start))
+            yield start, segment
+            start += segment.length
 
 
 class _Table:

@@ -1,7 +1,9 @@
+from typing import Any, NamedTuple
+
 import pytest
 import torch
 
-from artbp_exp.backprop import carry, detach, map_state
+from artbp_exp.backprop import carry, detach, leaves, map_state
 
 
 def test_forward_is_the_identity_and_backward_the_factor() -> None:
@@ -55,8 +57,35 @@ def test_detach_cuts_every_leaf_and_keeps_the_values() -> None:
 
 
 def test_map_state_refuses_what_is_no_state() -> None:
-    with pytest.raises(TypeError, match="nested tuple of tensors; got list"):
-        map_state(lambda t: t, [torch.ones(1)])
+    with pytest.raises(TypeError, match="tensors nested in tuples, lists and dicts; got int"):
+        map_state(lambda t: t, [torch.ones(1), 3])
+
+
+class Memory(NamedTuple):
+    read: torch.Tensor
+    write: Any
+
+
+def test_map_state_keeps_every_structure_and_carry_leaves_alone_what_has_no_gradient() -> None:
+    tensor = torch.ones(2, requires_grad=True)
+    state = {"layers": [(tensor, None), Memory(tensor, {"clock": torch.tensor(3)})], 7: tensor}
+    carried = carry(state, 2.0)
+    assert list(carried) == ["layers", 7]
+    plain, memory = carried["layers"]
+    assert plain[1] is None
+    assert isinstance(memory, Memory)
+    assert memory.write["clock"] is state["layers"][1].write["clock"]
+    sum(leaf.sum() for leaf in leaves(carried) if leaf.requires_grad).backward()
+    assert torch.equal(tensor.grad, torch.full((2,), 6.0))
+    assert not any(leaf.requires_grad for leaf in leaves(detach(carried)))
+
+
+def test_map_state_takes_several_dicts_and_refuses_other_keys() -> None:
+    total = map_state(torch.add, {"a": torch.ones(1)}, {"a": torch.ones(1)})
+    assert total["a"].item() == 2.0
+    for other in ({"b": torch.ones(1)}, (torch.ones(1),)):
+        with pytest.raises(ValueError, match="same keys"):
+            map_state(torch.add, {"a": torch.ones(1)}, other)
 
 
 def test_map_state_takes_several_states_and_refuses_ones_of_another_shape() -> None:

@@ -1,0 +1,1 @@
+"""Trackers that a run is shown in while it trains, one file each: `build(...)` returns a `Logger`."""

@@ -1,0 +1,113 @@
+"""What `import artbp_exp` offers: names, what they refuse, and how light it is."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import artbp_exp
+from artbp_exp import registry
+from artbp_exp.errors import UserError
+
+README = Path(__file__).resolve().parent.parent.parent / "README.md"
+
+
+def test_every_public_name_is_there_and_no_other() -> None:
+    for name in artbp_exp.__all__:
+        assert getattr(artbp_exp, name) is not None
+        assert name in dir(artbp_exp)
+    with pytest.raises(AttributeError, match="no attribute 'nope'"):
+        artbp_exp.nope  # noqa: B018
+
+
+def test_every_method_is_public() -> None:
+    assert set(registry.names("method")) <= set(artbp_exp.__all__)
+    assert all(getattr(artbp_exp, name) is registry.builder("method", name) for name in registry.names("method"))
+
+
+def test_importing_the_package_loads_neither_torch_nor_numpy() -> None:
+    code = "import sys, artbp_exp; print(*sorted({'torch', 'numpy', 'hydra', 'pandas'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+    cut = "import sys, artbp_exp; artbp_exp.artbp(length=5, alpha=4); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", cut], check=True)
+
+
+def test_the_readme_example_runs_and_learns() -> None:
+    (code,) = re.findall(r"<!-- example -->\n```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    body = [line for line in code.splitlines() if line.strip() and not line.startswith(("import", "class", "    "))]
+    assert len(body) <= 20
+    torch.manual_seed(0)
+    scope: dict[str, Any] = {}
+    lines = code.replace(
+        "    loss.backward()\n", "    loss.backward()\n    seen.append((loss.item(), segment.length))\n"
+    )
+    exec(compile("seen = []\n" + lines, str(README), "exec"), scope)
+    losses, lengths = np.array(scope["seen"]).T
+    assert lengths.sum() == 2000
+    quarter = len(lengths) // 4
+    first, last = (losses[part].sum() / lengths[part].sum() for part in (slice(quarter), slice(-quarter, None)))
+    assert last < 0.5 * first
+
+
+def test_segments_cover_the_sequence_and_take_one_number_each() -> None:
+    scheme, rng, same = artbp_exp.artbp(length=4, alpha=4), np.random.default_rng(1), np.random.default_rng(1)
+    position = 0
+    for start, segment in scheme.segments(300, rng):
+        assert start == position
+        assert segment.length == scheme.draw(same, 300 - start)
+        np.testing.assert_array_equal(segment.factors, scheme.factors(segment.length - 1))
+        assert [segment.factor(t) for t in range(segment.length)] == [*segment.factors, 1.0]
+        position += segment.length
+    assert position == 300
+    assert rng.random() == same.random()
+    assert [s.length for _, s in artbp_exp.bptt().segments(9, rng)] == [9]
+    assert [s.length for _, s in artbp_exp.tbptt(length=4).segments(9, rng)] == [4, 4, 1]
+
+
+def test_mistakes_are_told() -> None:
+    segment = artbp_exp.artbp(length=4, alpha=4).segment(5)
+    lstm = nn.LSTM(1, 2)
+    with pytest.raises(UserError, match="the segment has 5 steps; got inputs for 4"):
+        artbp_exp.unroll(lambda x, s: (x, s), torch.zeros(4, 1, 1), torch.zeros(1), segment)
+    with pytest.raises(UserError, match=r"the segment has 5 steps; got inputs of shape \(4, 1, 1\): its dimension 0"):
+        artbp_exp.unroll_blocks(lstm, torch.zeros(4, 1, 1), None, segment)
+    with pytest.raises(UserError, match="dimension 1"):
+        artbp_exp.unroll_blocks(nn.GRU(1, 2, batch_first=True), torch.zeros(5, 4, 1), None, segment)
+    with pytest.raises(UserError, match="bidirectional"):
+        artbp_exp.unroll_blocks(nn.LSTM(1, 2, bidirectional=True), torch.zeros(5, 1, 1), None, segment)
+    packed = nn.utils.rnn.pack_sequence([torch.zeros(5, 1)])
+    with pytest.raises(UserError, match="got PackedSequence: unpack it first"):
+        artbp_exp.unroll_blocks(lstm, packed, None, segment)
+    with pytest.raises(UserError, match="must be a number ≥ 1; got 0"):
+        artbp_exp.artbp(length=0, alpha=4)
+
+
+def test_unroll_takes_a_list_of_anything() -> None:
+    rows = [{"x": torch.ones(1), "gate": True}, {"x": torch.ones(1), "gate": False}]
+    outputs, state = artbp_exp.unroll(
+        lambda row, total: (row["gate"], total + row["x"]), rows, torch.zeros(1), artbp_exp.bptt().segment(2)
+    )
+    assert outputs == [True, False]
+    assert state.item() == 2.0
+
+
+def test_a_module_is_called_once_a_block() -> None:
+    calls: list[int] = []
+
+    def module(x: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        calls.append(x.shape[0])
+        return x, state
+
+    x, state = torch.zeros(7, 1, 1), torch.zeros(1)
+    factors = np.array([1.0, 1.0, 1.5, 1.0, 1.0, 2.0])
+    artbp_exp.unroll_blocks(module, x, state, artbp_exp.Segment(length=7, factors=factors))
+    artbp_exp.unroll_blocks(module, x, state, artbp_exp.bptt().segment(7))
+    artbp_exp.unroll_blocks(module, x, state, artbp_exp.artbp(length=3, alpha=4).segment(7))
+    assert calls == [3, 3, 1, 7, *[1] * 7]

@@ -1,0 +1,51 @@
+"""What holds for every tracker, and that a new one is one file."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import artbp_exp.loggers
+from artbp_exp import registry
+from artbp_exp.cli.run import run
+
+MEMORY = '''
+SEEN = []
+
+class Memory:
+    def start(self, config): SEEN.append(("start", config["seed"]))
+    def row(self, row): SEEN.append(("row", row["step"]))
+    def close(self, summary): SEEN.append(("close", summary["status"]))
+
+def build(*, folder):
+    """Keeps everything in a list."""
+    return Memory()
+'''
+
+
+@pytest.mark.parametrize("name", registry.names("logger"))
+def test_every_logger_takes_a_run(name: str, tmp_path: Path) -> None:
+    if name != "none":
+        pytest.importorskip(name)
+    logger = registry.build("logger", {"name": name}, folder=tmp_path)
+    logger.start({"seed": 0, "task": {"name": "synthetic", "data_dir": None}})
+    logger.row({"step": 1, "loss": 0.5, "valid_bpc": None, "grad": float("nan")})
+    logger.row({"step": 2, "loss": float("inf"), "valid_bpc": 1.0, "grad": 1})
+    logger.close({"status": "diverged", "loss": float("inf"), "valid_bpc": None, "git_dirty": True, "versions": {}})
+
+
+def test_another_tracker_is_one_file(
+    compose: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "memory.py").write_text(MEMORY, encoding="utf-8")
+    monkeypatch.setattr(artbp_exp.loggers, "__path__", [*artbp_exp.loggers.__path__, str(tmp_path)])
+    settings = compose("task.steps=30", f"run_dir={tmp_path}/run") | {"logger": {"name": "memory"}}
+    run(settings, command="")
+    seen = registry.builder("logger", "memory").__globals__["SEEN"]
+    assert seen[0] == ("start", 0)
+    assert seen[-1] == ("close", "finished")
+    steps = [step for what, step in seen[1:-1] if what == "row"]
+    assert len(steps) == len(seen) - 2
+    assert steps == sorted(steps)
+    assert steps[-1] == 30
