@@ -1,5 +1,6 @@
-"""Puts the numbers of the committed CSVs into README.md, between its markers: none is typed by hand."""
+"""Puts the numbers of the committed CSVs into README.md and docs/, between markers: none is typed by hand."""
 
+import json
 import re
 from pathlib import Path
 
@@ -8,7 +9,6 @@ import numpy as np
 from artbp_exp.figures.common import arms, label
 from artbp_exp.records.load import Run, load_runs
 
-README = Path("README.md")
 RESULTS = Path("results")
 
 
@@ -79,16 +79,38 @@ def interval(values: list[float]) -> str:
     return f"{np.median(values):.2g} ({min(values):.2g} to {max(values):.2g})"
 
 
+def bench() -> str:
+    """The ratios that `artbp-bench` measured, and on what."""
+    machine = json.loads((RESULTS / "bench" / "machine.json").read_text(encoding="utf-8"))
+    where = f"{machine['device']}, {machine['threads']} thread, torch {machine['torch']}, Numba {machine['numba']}"
+    table = (RESULTS / "bench" / "table.md").read_text(encoding="utf-8").strip()
+    return f"`{machine['command']}` on {machine['date']}: {where}.\n\n{table}"
+
+
+def ablations() -> str:
+    """What each device of the fused engine is worth."""
+    return (RESULTS / "bench" / "ablations.md").read_text(encoding="utf-8").strip()
+
+
+BLOCKS = {
+    Path("README.md"): (influence_balancing, learning_rates, penn_treebank),
+    Path("docs/engines.md"): (bench, ablations),
+}
+
+
 def main() -> None:
-    """Rewrites the marked blocks of README.md."""
-    text = README.read_text(encoding="utf-8")
-    for make in (influence_balancing, learning_rates, penn_treebank):
-        name = make.__name__
-        block = f"<!-- numbers: {name} -->\n{make()}\n<!-- end -->"
-        text, count = re.subn(rf"<!-- numbers: {name} -->.*?<!-- end -->", lambda _, b=block: b, text, flags=re.DOTALL)
-        if count != 1:
-            raise SystemExit(f"README.md has {count} blocks for {name}, not one")
-    README.write_text(text, encoding="utf-8")
+    """Rewrites the marked blocks."""
+    for path, makers in BLOCKS.items():
+        text = path.read_text(encoding="utf-8")
+        for make in makers:
+            name = make.__name__
+            block = f"<!-- numbers: {name} -->\n{make()}\n<!-- end -->"
+            text, count = re.subn(
+                rf"<!-- numbers: {name} -->.*?<!-- end -->", lambda _, b=block: b, text, flags=re.DOTALL
+            )
+            if count != 1:
+                raise SystemExit(f"{path} has {count} blocks for {name}, not one")
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

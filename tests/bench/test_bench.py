@@ -1,0 +1,109 @@
+"""What the benchmark does with times; no test asserts a time."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from artbp_exp.backprop.fused import buffers, pointwise, product
+from artbp_exp.bench import ablations, memory, scaling, throughput, timing
+from artbp_exp.bench.contestants import STREAMS
+from artbp_exp.cli import bench
+
+CPU = torch.device("cpu")
+
+
+def test_contestants_take_turns_and_the_first_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, turns = [0.0], []
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: clock[0])
+
+    def contestant(name: str, seconds: float):
+        def work() -> float:
+            turns.append(name)
+            # the first turn compiles, say
+            clock[0] += seconds if len(turns) > 2 else 100.0
+            return 6.0
+
+        return work
+
+    rates = timing.interleaved(
+        {"slow": contestant("slow", 3.0), "fast": contestant("fast", 1.5)}, repeats=3, label="", quiet=True
+    )
+    assert turns == ["slow", "fast"] * 4
+    np.testing.assert_allclose(rates["slow"], [2, 2, 2])
+    assert timing.ratio(rates["fast"], rates["slow"]) == {
+        "ratio": 2.0,
+        "lower_quartile": 2.0,
+        "upper_quartile": 2.0,
+        "repeats": 3,
+    }
+
+
+def test_a_ratio_is_taken_round_by_round() -> None:
+    # a slow round of the machine hits both alike and leaves the ratio alone
+    assert timing.ratio(np.array([10.0, 1.0, 10.0]), np.array([5.0, 0.5, 5.0]))["ratio"] == 2.0
+
+
+def test_every_contestant_trains_as_many_steps_as_it_says() -> None:
+    for name, work in throughput.contestants(4, CPU).items():
+        done = work(60)
+        assert 60 <= done < 6000, name
+        if not name.startswith("artbp"):
+            assert done == 100, name  # whole segments of 50
+
+
+def test_every_ratio_names_contestants_that_there_are() -> None:
+    names = throughput.contestants(4, CPU).keys()
+    assert all({above, below} <= set(names) for _, above, below, _ in throughput.RATIOS)
+
+
+def test_an_ablation_leaves_the_engine_as_it_was() -> None:
+    before = (product.WORTH_REORDERING, pointwise.has_numba, buffers.KEPT)
+    found = list(ablations.ablations(4, repeats=1, device=CPU, share=0.01))
+    assert [row["device"] for row in found] == [name for name in ablations.WITHOUT if name != "all"]
+    assert before == (product.WORTH_REORDERING, pointwise.has_numba, buffers.KEPT)
+
+
+def test_a_bounded_segment_keeps_less_memory() -> None:
+    peaks = [memory.long_segment(steps=1200, memory=limit, hidden=128)["peak_bytes"] for limit in (None, 60)]
+    # the gates of the whole segment alone are 157 MB
+    assert peaks[0] > 157e6
+    assert peaks[1] < peaks[0] / 3
+
+
+def test_what_is_written(tmp_path: Path) -> None:
+    rates = {name: np.full(2, 100.0) for name in throughput.contestants(4, CPU)}
+    frame = pd.DataFrame(
+        [
+            {"steps": 400, "memory": None, "peak_bytes": 100, "seconds": 1.0},
+            {"steps": 4000, "memory": 400, "peak_bytes": 110, "seconds": 13.0},
+            {"steps": 4000, "memory": None, "peak_bytes": 1000, "seconds": 10.0},
+        ]
+    )
+    ratios = [*throughput.ratios(64, rates), *bench.memory_ratios(frame)]
+    mean = [
+        {"method": method, "mean_length": length, "hidden": 4, "median": 1e5, "least": 9e4, "greatest": 2e5}
+        for method in ("artbp", "tbptt")
+        for length in (10, 100)
+    ]
+    tables = {
+        "throughput": list(timing.rows(rates, hidden=64)),
+        "ratios": ratios,
+        "ablations": [{"device": "x", "hidden": 64, "ratio": 1.5}],
+        "sequence_length": [{**row, "sequence_length": row["mean_length"]} for row in mean if row["method"] == "artbp"],
+        "mean_length": mean,
+    }
+    bench.write(tables, {"device": "a machine"}, tmp_path)
+    table = (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert "| peak memory: hidden 256, 4000 steps bounded to 400 ÷ 400 steps unbounded |  | ≤ 1.2 | 1.10 |" in table
+    assert "| fused ÷ truncated nn.LSTM on one-hot | 64 | ≥ 1 | 1.00 | 1.00 – 1.00 | 2 |" in table
+    assert "| x | 1.50 |" in (tmp_path / "ablations.md").read_text(encoding="utf-8")
+    assert {path.name for path in tmp_path.iterdir()} >= {"bench.png", "machine.json", "throughput.csv", "ratios.csv"}
+
+
+def test_scaling_rows_say_what_was_varied() -> None:
+    found = list(scaling.sequence_lengths([50, 100], repeats=1, device=CPU))
+    assert [row["sequence_length"] for row in found] == [50, 100]
+    assert all(row["median"] > 0 and STREAMS for row in found)
