@@ -20,6 +20,10 @@ from artbp_exp.figures.bench import bench as draw
 from artbp_exp.figures.common import save
 
 
+BOUND = 300
+"""The default of `method.memory`, steps."""
+
+
 def parser() -> argparse.ArgumentParser:
     """The options."""
     options = argparse.ArgumentParser(
@@ -69,7 +73,7 @@ def measure(options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
     if device.type == "cpu":
         tables["memory"] = [
             memory.long_segment(steps=steps, memory=limit, hidden=256)
-            for steps, limit in ((400, None), (4000, 400), (4000, None))
+            for steps, limit in ((400, None), (4000, BOUND), (4000, None))
             for _ in range(min(3, repeats))
         ]
         tables["ratios"] += memory_ratios(pd.DataFrame(tables["memory"]))
@@ -95,7 +99,7 @@ def memory_ratios(table: pd.DataFrame) -> list[dict[str, Any]]:
         return float(chosen[column].median())
 
     long, short = 4000, median("peak_bytes", 400, bounded=False)
-    what = "hidden 256, 4000 steps bounded to 400"
+    what = f"hidden 256, 4000 steps, memory={BOUND},"
     time = median("seconds", long, bounded=True) / median("seconds", long, bounded=False)
     return [
         {

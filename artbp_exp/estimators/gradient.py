@@ -99,10 +99,10 @@ class Estimator:
 
 
 def _bounds(length: int, memory: int | None) -> list[tuple[int, int]]:
-    """Pieces of at most `memory` steps, as equal as they can be."""
-    count = 1 if memory is None else -(-length // memory)
-    size = -(-length // count)
-    return [(start, min(length, start + size)) for start in range(0, length, size)]
+    """Pieces of `memory` steps, the first one of what is left over: all but the last are computed twice."""
+    size = length if memory is None else memory
+    first = length % size or min(size, length)
+    return [(0, first), *((start, start + size) for start in range(first, length, size))]
 
 
 def _ones(length: int) -> Segment:

@@ -170,3 +170,26 @@ def test_an_engine_that_a_model_lacks_is_refused() -> None:
         make_estimator(engine="vendor", model=make_case("authors", 2).model)
     with pytest.raises(UserError, match="engine=fussed is not known"):
         make_estimator(engine="fussed", model=make_case("lstm", 2).model)
+
+
+@pytest.mark.parametrize(
+    ("length", "memory", "pieces"), [(7, None, 1), (7, 7, 1), (8, 7, 2), (7, 3, 3), (6, 3, 2), (3, 1, 3)]
+)
+def test_only_what_is_beyond_the_memory_is_computed_twice(length: int, memory: int | None, pieces: int) -> None:
+    case = make_case("rnn", length)
+    run, lengths = make_estimator(engine="plain", model=case.model).run, []
+
+    def counted(inputs, state, segment):
+        lengths.append(segment.length)
+        return run(inputs, state, segment)
+
+    Estimator(model=case.model, run=counted, engine="plain", memory=memory)(
+        loss=case.loss,
+        inputs=case.inputs,
+        targets=case.targets,
+        state=case.model.init_state(STREAMS),
+        segment=Segment(length=length, factors=np.ones(length - 1)),
+    )
+    assert max(lengths) <= (memory or length)
+    assert len(lengths) == 2 * pieces - 1
+    assert sum(lengths) == length + max(0, length - (memory or length))

@@ -15,7 +15,7 @@ def build(
     alpha: float | None = None,
     reweight: bool = True,
     every: int = 1,
-    memory: int | None = 400,
+    memory: int | None = 300,
 ) -> Scheme:
     """Anticipated reweighted truncated backpropagation.
 

@@ -6,7 +6,7 @@ from artbp_exp import checks
 from artbp_exp.truncation.scheme import Scheme
 
 
-def build(*, memory: int | None = 400) -> Scheme:
+def build(*, memory: int | None = 300) -> Scheme:
     """Full BPTT: c(d) = 0.
 
     Args:

@@ -4,7 +4,7 @@ from artbp_exp import checks
 from artbp_exp.truncation.scheme import Scheme
 
 
-def build(*, length: int, memory: int | None = 400) -> Scheme:
+def build(*, length: int, memory: int | None = 300) -> Scheme:
     """Truncated BPTT: c(d) = 1 at d = L, else 0. Biased unless L covers the sequence.
 
     Args:
