@@ -19,7 +19,6 @@ from artbp_exp.experiment import find_device
 from artbp_exp.figures.bench import bench as draw
 from artbp_exp.figures.common import save
 
-
 BOUND = 300
 """The default of `method.memory`, steps."""
 
