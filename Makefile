@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slurm check figures evidence bench readme clean
+.PHONY: help demo test test-slurm check verify figures report evidence phase bench readme clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,12 @@ check: $(VENV)/installed-test ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+verify: $(VENV)/installed ## prove every method × model × engine unbiased, by enumeration, and refute the broken (a minute)
+	$(BIN)/artbp-verify verify.everything=true verify.csv=results/verify/everything.csv
+
+report: $(VENV)/installed ## the claims of the paper against the CSVs in results/: results/report.md and report.html
+	$(BIN)/artbp-report
+
 figures: $(VENV)/installed ## redraw every figure from the CSVs in results/; runs nothing
 	$(BIN)/artbp-figures
 
@@ -47,6 +53,17 @@ evidence: $(VENV)/installed ## run whatever of the committed evidence is missing
 	$(BIN)/artbp-run -m experiment=learning_rates method=tbptt method.length=10,100,200
 	$(BIN)/artbp-run -m experiment=learning_rates method=artbp method.length=16
 	$(BIN)/artbp-run -m experiment=ptb_256 method=artbp,tbptt
+
+phase: $(VENV)/installed ## the phase diagrams' runs (about half an hour), gathered into results/phase_*/cells.csv
+	$(BIN)/artbp-run -m experiment=phase_diagram method=tbptt seed=0
+	$(BIN)/artbp-run -m experiment=phase_diagram method=artbp
+	$(BIN)/artbp-run -m experiment=phase_diagram method=artbp method.reweight=false
+	for pair in 7,3 12,5 23,10 46,20 69,30 92,40; do \
+	  size="task.size=$${pair%,*} task.positive=$${pair#*,}"; \
+	  $(BIN)/artbp-run -m experiment=phase_sizes method=tbptt seed=0 method.length=8,16,32,64,96,128,192,256,384,512 $$size && \
+	  $(BIN)/artbp-run -m experiment=phase_sizes method=artbp method.length=4,8,16,32,64,128 $$size || exit; \
+	done
+	$(BIN)/python scripts/collect_phase.py
 
 readme: $(VENV)/installed ## put the numbers of the committed CSVs into README.md
 	$(BIN)/python scripts/readme_numbers.py

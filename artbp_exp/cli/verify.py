@@ -1,0 +1,62 @@
+"""`artbp-verify`: is this configuration's gradient, on average, that of full BPTT? Exit code 0 certified, 1 refuted."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from artbp_exp import checks
+from artbp_exp.cli import config as conf
+from artbp_exp.cli.errors import explained, one_line
+from artbp_exp.errors import UserError
+
+_result = 0
+
+
+@hydra.main(version_base="1.3", config_path=conf.directory(), config_name="verify")
+def job(config: DictConfig) -> None:
+    """One verification."""
+    global _result
+    try:
+        settings, own = split(config, "verify")
+        _result = max(_result, 0 if verify(settings, own) else 1)
+    except (UserError, OmegaConfBaseException) as error:
+        # said here and not raised: Hydra would put lines of its own around it
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        _result = 2
+
+
+def split(config: DictConfig, key: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A run's settings, and the settings of a tool of its own below `key`."""
+    # resolved first: a tool's own settings may refer to the run's
+    everything = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(everything, dict)
+    own = everything.pop(key)
+    return conf.plain(OmegaConf.create(everything)), own
+
+
+def verify(settings: dict[str, Any], own: dict[str, Any]) -> bool:
+    """Certifies as `own` says, prints, and writes the CSV. Returns whether all is as it should be."""
+    # torch takes a second to load: not before it is needed
+    from artbp_exp.verification import report
+
+    path = Path(checks.text("verify.csv", own["csv"]))
+    if checks.flag("verify.everything", own["everything"]):
+        return report.everything(checks.whole("verify.steps", own["steps"], at_least=2), path)
+    return report.one(settings, own, path)
+
+
+def main() -> None:
+    """Entry point: 0 certified, 1 refuted, 2 a mistake in the settings."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    with explained():
+        job()
+    sys.exit(_result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Four mistakes that are easily made, kept to prove that the certification catches them.
+
+Each builds a learner as `make_learner` does, with one thing wrong. Nothing trains with these.
+"""
+
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from artbp_exp.backprop import State, carry
+from artbp_exp.estimators import make_estimator
+from artbp_exp.estimators.gradient import Estimate, Estimator
+from artbp_exp.estimators.learner import Learner, OnlineLearner
+from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.truncation import Scheme, Segment
+from artbp_exp.truncation.scheme import Floats
+from artbp_exp.verification.probe import Make
+
+CAP = 3
+"""Steps at which `capped` silently ends a segment."""
+
+
+class ShiftedFactors(Scheme):
+    """Reweights with c(0), c(1), … though it cuts with c(1), c(2), …: off by one step."""
+
+    def factors(self, count: int) -> Floats:
+        """1 / (1 − c(d − 1)) for d = 1 … `count`."""
+        found: Floats = 1.0 / (1.0 - self.hazard(np.arange(count, dtype=np.int64)))
+        return found
+
+
+class CappedLength(Scheme):
+    """Ends a segment at `CAP` steps at the latest, though its hazard says nothing of it."""
+
+    def draw(self, rng: np.random.Generator, limit: int) -> int:
+        """At most `CAP` steps."""
+        return min(CAP, super().draw(rng, limit))
+
+
+class DividingEstimator:
+    """Divides by the segment's actual length: short segments get too much weight."""
+
+    def __init__(self, inner: Estimator) -> None:
+        self._inner = inner
+
+    def __call__(self, *, loss: Any, segment: Segment, **rest: Any) -> Estimate:
+        """The inner estimator on the mean loss of the segment."""
+        return self._inner(loss=lambda p, t: loss(p, t) / segment.length, segment=segment, **rest)
+
+
+def reads_what_was_carried(model: RecurrentModel) -> Any:
+    """A forward path whose loss at step t reads the state *behind* the factor: the loss is reweighted, too."""
+
+    def run(inputs: Tensor, state: State, segment: Segment) -> tuple[Tensor, State]:
+        outputs: list[Tensor] = []
+        for index, row in enumerate(model.encode(inputs).unbind(0)):
+            output, state = model.step(row, state)
+            if index < segment.length - 1:
+                factor = float(segment.factors[index])
+                state = carry(state, factor)
+                output = cast(Tensor, carry(output, factor))
+            outputs.append(output)
+        return torch.stack(outputs), state
+
+    return run
+
+
+def _learner(*, engine: str, model: RecurrentModel, scheme: Scheme, estimator: Any = None, **rest: Any) -> Learner:
+    estimator = estimator or make_estimator(engine="plain", model=model)
+    return OnlineLearner(model=model, scheme=scheme, estimator=estimator, **rest)
+
+
+def _as(kind: type[Scheme], scheme: Scheme) -> Scheme:
+    fields = {name: getattr(scheme, name) for name in scheme.__dataclass_fields__ if name != "_table"}
+    return kind(**fields)
+
+
+def shifted(*, scheme: Scheme, **parts: Any) -> Learner:
+    """Factors shifted by one step."""
+    return _learner(scheme=_as(ShiftedFactors, scheme), **parts)
+
+
+def capped(*, scheme: Scheme, **parts: Any) -> Learner:
+    """Lengths silently capped."""
+    return _learner(scheme=_as(CappedLength, scheme), **parts)
+
+
+def divided(*, model: RecurrentModel, **parts: Any) -> Learner:
+    """Division by the actual length."""
+    return _learner(model=model, estimator=DividingEstimator(make_estimator(engine="plain", model=model)), **parts)
+
+
+def loss_factored(*, model: RecurrentModel, **parts: Any) -> Learner:
+    """The factor applied to the loss, too."""
+    inner = make_estimator(engine="plain", model=model)
+    return _learner(model=model, estimator=replace(inner, run=reads_what_was_carried(model)), **parts)
+
+
+BROKEN: dict[str, Make] = {
+    "factors shifted by one step": shifted,
+    "division by the actual length": divided,
+    "length silently capped": capped,
+    "factor applied to the loss, too": loss_factored,
+}

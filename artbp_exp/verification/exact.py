@@ -1,0 +1,120 @@
+"""Exact certification: every way to cut a short sequence, with its probability, in float64."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from artbp_exp.truncation import Scheme, enumerate_cuts
+from artbp_exp.verification.oracle import Full, crossing, full_bptt
+from artbp_exp.verification.probe import Gradients, Probe
+from artbp_exp.verification.stretch import flat
+
+BIAS_TOLERANCE = 1e-12
+"""Relative to the gradient of a parameter: rounding in float64, and nothing else."""
+
+VARIANCE_TOLERANCE = 1e-9
+"""Relative: squares of differences lose more digits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exact:
+    """What enumeration found.
+
+    Attributes:
+        patterns: ways to cut that have a probability above 0.
+        bias: parameter → ‖E ĝ − g‖ / ‖g‖.
+        variance: E‖ĝ − E ĝ‖², enumerated.
+        predicted: Σ_t E[c_t/(1 − c_t)·‖ε_t G_t‖²]; None where the scheme is biased and the formula does not hold.
+    """
+
+    patterns: int
+    bias: dict[str, float]
+    variance: float
+    predicted: float | None
+
+    @property
+    def variance_error(self) -> float | None:
+        """|enumerated − predicted| / predicted, None where there is no prediction."""
+        if self.predicted is None:
+            return None
+        # where no cut is ever made both are zero, up to the rounding of squares
+        return abs(self.variance - self.predicted) / self.predicted if self.predicted else 0.0
+
+    @property
+    def certified(self) -> bool:
+        """Whether nothing but rounding separates the mean from full BPTT, and the variance from its formula."""
+        error = self.variance_error
+        return max(self.bias.values()) < BIAS_TOLERANCE and (error is None or error < VARIANCE_TOLERANCE)
+
+
+def promises_no_bias(scheme: Scheme, steps: int) -> bool:
+    """No cut within `steps` steps at all, or none that is certain and all of them compensated."""
+    hazard = scheme.hazard(np.arange(1, steps))
+    return bool((hazard == 0).all() or (scheme.reweight and (hazard < 1).all()))
+
+
+def certify(probe: Probe) -> Exact:
+    """Enumerates all cuts of the probe's task; its model should be in float64.
+
+    Enumeration reads the hazard alone; lengths, factors, losses and gradients are those of the learner that trains.
+    """
+    full = full_bptt(probe.model, probe.task)
+    mean: Gradients = {name: torch.zeros_like(g) for name, g in full.gradient.items()}
+    second = 0.0
+    patterns = 0
+    for lengths, probability in enumerate_cuts(probe.scheme, probe.task.steps):
+        if probability == 0:
+            continue
+        patterns += 1
+        gradients = probe.along(lengths)
+        for name, gradient in gradients.items():
+            mean[name] += probability * gradient
+        second += probability * float((flat(gradients) - flat(full.gradient)).square().sum())
+    # around g and not around 0: squares of small numbers keep their digits
+    variance = second - float((flat(mean) - flat(full.gradient)).square().sum())
+    unbiased = promises_no_bias(probe.scheme, probe.task.steps)
+    return Exact(
+        patterns=patterns,
+        bias=relative_bias(mean, full.gradient),
+        variance=max(variance, 0.0),
+        predicted=predicted_variance(probe, full) if unbiased else None,
+    )
+
+
+def relative_bias(mean: Gradients, full: Gradients) -> dict[str, float]:
+    """‖mean − full‖ / ‖full‖ for each parameter; where a parameter has no gradient at all, 0 or infinite."""
+    bias = {}
+    for name, wanted in full.items():
+        off, size = float((mean[name] - wanted).norm()), float(wanted.norm())
+        bias[name] = off / size if size else (0.0 if off == 0 else float("inf"))
+        if not np.isfinite(off):
+            bias[name] = float("inf")
+    return bias
+
+
+def predicted_variance(probe: Probe, full: Full) -> float:
+    """Σ_{t<T} E[c_t/(1 − c_t)·‖ε_t G_t‖²], exactly, without enumerating patterns.
+
+    A segment begins after step a with the renewal probability u(a) = Σ_b u(b) P(length = a − b), u(0) = 1, and lasts
+    beyond lag d − 1 with P(length > d − 1); G_t depends on the cuts through a alone.
+    """
+    scheme, steps = probe.scheme, probe.task.steps
+    hazard = scheme.hazard(np.arange(1, steps + 1))
+    survival = np.concatenate([[1.0], np.cumprod(1.0 - hazard)])
+    # the last step of all is never cut: its hazard may be 1
+    factors = (1.0 / (1.0 - hazard[:-1])).tolist()
+    begins = np.zeros(steps)
+    begins[0] = 1.0
+    for a in range(1, steps):
+        begins[a] = sum(begins[b] * survival[a - b - 1] * hazard[a - b - 1] for b in range(a))
+    total = 0.0
+    for a in range(steps - 1):
+        if begins[a] == 0 or not hazard.any():
+            continue
+        stops = range(a + 1, steps)
+        for t, crossed in zip(stops, crossing(probe.model, full, a, stops, factors), strict=True):
+            lag = t - a
+            odds = hazard[lag - 1] / (1.0 - hazard[lag - 1])
+            total += float(begins[a] * survival[lag - 1] * odds * crossed.square().sum())
+    return total

@@ -1,0 +1,103 @@
+"""Statistical certification at full size: does the mean over drawn cuts agree with the full gradient?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import Tensor
+
+from artbp_exp.errors import UserError
+from artbp_exp.verification.oracle import full_bptt
+from artbp_exp.verification.probe import Gradients, Probe
+
+FAMILY = 0.01
+"""Probability that any of a run's intervals misses 0 though there is no bias (Bonferroni over all of them)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A relative bias of a parameter group, in one direction.
+
+    Attributes:
+        parameter: the group's name.
+        direction: what the bias is measured along.
+        bias: mean of ⟨ĝ − g, v⟩ / ‖g‖ for a unit vector v.
+        low: lower end of its confidence interval.
+        high: upper end.
+        draws: it rests on.
+    """
+
+    parameter: str
+    direction: str
+    bias: float
+    low: float
+    high: float
+    draws: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether the interval contains 0."""
+        return self.low <= 0.0 <= self.high
+
+
+def monte_carlo(probe: Probe, *, cuts: np.random.Generator, draws: int) -> list[Interval]:
+    """Confidence intervals of the relative bias, parameter by parameter, along two directions each.
+
+    `along g` tells whether the gradient is too long or too short. `where it is off` takes the direction of ĝ − g
+    averaged over the first half of the draws and measures it on the second half, which knows nothing of the
+    first: a bias in *any* direction shows there. Student's t; all intervals together miss with probability `FAMILY`.
+
+    Args:
+        probe: at full size.
+        cuts: the stream of cuts.
+        draws: passes over the probe's task, ≥ 8.
+
+    Raises:
+        UserError: too few draws.
+    """
+    if draws < 8:
+        raise UserError(f"verify.draws must be a whole number ≥ 8; got {draws}")
+    full = full_bptt(probe.model, probe.task).gradient
+    half = draws // 2
+    along: dict[str, list[float]] = {name: [] for name in full}
+    across: dict[str, list[float]] = {name: [] for name in full}
+    off = {name: torch.zeros_like(g, dtype=torch.float64) for name, g in full.items()}
+    for index, gradients in enumerate(probe.drawn(cuts, draws)):
+        for name, difference in _differences(gradients, full):
+            along[name].append(_share(difference, full[name], full[name]))
+            if index < half:
+                off[name] += difference
+            else:
+                across[name].append(_share(difference, off[name], full[name]))
+    level = 1.0 - FAMILY / (2 * len(full))
+    # sums in the training dtype round off; what is below that is not a bias
+    rounding = 1e3 * max(torch.finfo(g.dtype).eps for g in full.values())
+    return [
+        _interval(name, direction, np.asarray(values), level, rounding)
+        for name in full
+        for direction, values in (("along g", along[name]), ("where it is off", across[name]))
+    ]
+
+
+def _differences(gradients: Gradients, full: Gradients) -> Iterator[tuple[str, Tensor]]:
+    for name, gradient in gradients.items():
+        yield name, gradient.double() - full[name].double()
+
+
+def _share(difference: Tensor, direction: Tensor, full: Tensor) -> float:
+    """⟨difference, v⟩ / ‖full‖, v the unit vector along `direction`; 0 where there is no direction."""
+    length, size = float(direction.norm()), float(full.norm())
+    if length == 0.0 or size == 0.0:
+        return 0.0
+    return float((difference * direction.double()).sum()) / length / size
+
+
+def _interval(name: str, direction: str, values: np.ndarray, level: float, rounding: float) -> Interval:
+    mean = float(values.mean())
+    error = float(values.std(ddof=1)) / np.sqrt(values.size)
+    margin = float(stats.t.ppf(0.5 + level / 2, values.size - 1)) * error + rounding
+    return Interval(
+        parameter=name, direction=direction, bias=mean, low=mean - margin, high=mean + margin, draws=values.size
+    )

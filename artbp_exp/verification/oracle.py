@@ -1,0 +1,99 @@
+"""What an estimate is held against: full BPTT by plain autograd, and what a cut would take away.
+
+Written without the project's estimators, engines and carry factors, so that a mistake there cannot hide here.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from artbp_exp.backprop import State, detach, leaves, map_state
+from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.tasks.base import Task
+from artbp_exp.verification.probe import Gradients
+
+
+@dataclass(frozen=True, kw_only=True)
+class Full:
+    """Full BPTT over a task's steps 1 … T.
+
+    Attributes:
+        gradient: g = Σ_t δ_t ∂F/∂θ.
+        states: s_0 … s_{T−1}, detached.
+        arriving: ε_1 … ε_{T−1}: the gradient that arrives at s_t from the losses after step t.
+        inputs: encoded inputs are the model's business; these are the task's, (T, B, …).
+    """
+
+    gradient: Gradients
+    states: list[State]
+    arriving: list[State]
+    inputs: Tensor
+
+
+def full_bptt(model: RecurrentModel, task: Task) -> Full:
+    """Runs over all steps of `task` on one tape and differentiates the sum of the losses."""
+    inputs, targets = task.window(0, task.steps)
+    state: Any = model.init_state(task.batch_size)
+    total = None
+    states, passed_on = [], []
+    for t in range(task.steps):
+        states.append(detach(state))
+        output, state = model.step(model.encode(inputs[t : t + 1])[0], state)
+        value = task.loss(model.decode(output[None]), targets[t : t + 1])
+        total = value if total is None else total + value
+        if t + 1 < task.steps:
+            # a tensor of its own, so that what arrives from later losses is told from the loss that reads s_t
+            state = map_state(lambda tensor: tensor.view_as(tensor), state)
+            passed_on.append(state)
+    assert total is not None
+    names, parameters = zip(*model.named_parameters(), strict=True)
+    carried = [leaf for state in passed_on for leaf in leaves(state)]
+    found = torch.autograd.grad(total, [*parameters, *carried], allow_unused=True)
+    filled = [torch.zeros_like(x) if g is None else g for x, g in zip([*parameters, *carried], found, strict=True)]
+    gradient = dict(zip(names, filled, strict=False))
+    remaining = iter(filled[len(names) :])
+    arriving = [map_state(lambda leaf: next(remaining), state) for state in passed_on]
+    return Full(gradient=gradient, states=states, arriving=arriving, inputs=inputs)
+
+
+def crossing(
+    model: RecurrentModel, full: Full, start: int, stops: Sequence[int], factors: Sequence[float]
+) -> Iterator[Tensor]:
+    """The gradients ε_t G_t that would cross a cut after step t, in a segment that begins after step `start`.
+
+    G_t = Φ_t + m_{t−1} J_t G_{t−1} is the forward sensitivity with carry factors (SPEC 7); ε_t G_t is had by running
+    ε_t backwards through the segment.
+
+    Args:
+        model: at θ.
+        full: of the sequence.
+        start: a, steps before the segment; its first step is a + 1.
+        stops: the t wanted, ascending, a < t < T.
+        factors: m after the segment's first, second, … step.
+
+    Yields:
+        For each t the gradient with respect to all parameters, one vector, float64.
+    """
+    state = detach(full.states[start])
+    parameters = list(model.parameters())
+    wanted = set(stops)
+    encoded = model.encode(full.inputs[start : max(stops)])
+    for lag in range(1, max(stops) - start + 1):
+        _, state = model.step(encoded[lag - 1], state)
+        if start + lag in wanted:
+            found = torch.autograd.grad(
+                leaves(state), parameters, leaves(full.arriving[start + lag - 1]), retain_graph=True, allow_unused=True
+            )
+            yield torch.cat(
+                [
+                    (torch.zeros_like(p) if g is None else g).flatten().double()
+                    for p, g in zip(parameters, found, strict=True)
+                ]
+            )
+        factor = float(factors[lag - 1]) if lag - 1 < len(factors) else 1.0
+        state = map_state(lambda tensor: tensor.view_as(tensor), state)
+        for leaf in leaves(state):
+            leaf.register_hook(lambda gradient, factor=factor: factor * gradient)

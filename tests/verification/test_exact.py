@@ -1,0 +1,92 @@
+"""The certification certifies what is right and refutes what is wrong."""
+
+from typing import Any
+
+import pytest
+
+from artbp_exp import registry
+from artbp_exp.estimators import make_learner
+from artbp_exp.truncation import Scheme
+from artbp_exp.verification.broken import BROKEN
+from artbp_exp.verification.everything import everything, methods, small
+from artbp_exp.verification.exact import BIAS_TOLERANCE, certify
+from artbp_exp.verification.probe import Make, Probe
+
+STEPS = 6
+ARTBP = {"name": "artbp", "length": 2.5, "alpha": 4}
+MODELS = registry.names("model")
+
+
+def probe(model: str, settings: dict[str, Any], *, engine: str = "auto", make: Make = make_learner) -> Probe:
+    built, task = small(model, STEPS)
+    return Probe(engine=engine, model=built, task=task, scheme=registry.build("method", settings), make=make)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_learner_is_refuted(model: str, broken: str) -> None:
+    exact = certify(probe(model, ARTBP, make=BROKEN[broken]))
+    assert not exact.certified
+    assert max(exact.bias.values()) > 1e6 * BIAS_TOLERANCE
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_learner_that_was_not_broken_is_certified(model: str) -> None:
+    exact = certify(probe(model, ARTBP, engine="plain"))
+    assert exact.certified
+    assert exact.patterns == 2 ** (STEPS - 1)
+    assert exact.variance > 0
+    assert exact.variance_error is not None
+    assert exact.variance_error < 1e-9
+
+
+def test_the_closed_form_is_what_is_certified_on_the_synthetic_task() -> None:
+    assert certify(probe("linear", ARTBP, engine="fused")).certified
+
+
+@pytest.mark.parametrize(("length", "certified"), [(STEPS, True), (STEPS - 1, False), (2, False)])
+def test_truncated_bptt_is_certified_where_it_covers_the_sequence(length: int, certified: bool) -> None:
+    assert certify(probe("rnn", {"name": "tbptt", "length": length})).certified == certified
+
+
+def test_uncompensated_cuts_are_refuted_and_no_variance_is_predicted() -> None:
+    exact = certify(probe("lstm", ARTBP | {"reweight": False}))
+    assert not exact.certified
+    assert exact.predicted is None
+
+
+@pytest.mark.parametrize("model", ["linear", "gru"])
+def test_the_probe_trains_nothing_and_draws_what_is_prescribed(model: str) -> None:
+    tried = probe(model, ARTBP)
+    before = [p.clone() for p in tried.model.parameters()]
+    first = {name: g.clone() for name, g in tried.along([2, 1, 3]).items()}
+    again = tried.along([2, 1, 3])
+    assert all((first[name] == again[name]).all() for name in first)
+    assert any((first[name] != g).any() for name, g in tried.along([3, 3]).items())
+    assert all((p == q).all() for p, q in zip(tried.model.parameters(), before, strict=True))
+
+
+def test_a_wrong_variance_formula_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("artbp_exp.verification.exact.predicted_variance", lambda probe, full: 1.0)
+    assert not certify(probe("rnn", ARTBP)).certified
+
+
+def test_every_method_and_model_is_in_the_sweep_and_comes_out_as_expected() -> None:
+    found = list(everything(4))
+    assert {verdict.model for verdict in found} == set(MODELS)
+    assert {settings["name"] for settings in methods()} == set(registry.names("method"))
+    assert all(verdict.holds for verdict in found)
+    assert {verdict.engine for verdict in found if verdict.model == "linear"} >= {"plain", "auto", "fused"}
+
+
+def test_a_scheme_is_asked_for_its_hazard_only() -> None:
+    """Lengths and factors come from the learner: a scheme whose factors lie is found out."""
+
+    class Lying(Scheme):
+        def factors(self, count: int) -> Any:
+            return 1.01 * super().factors(count)
+
+    honest = registry.build("method", ARTBP)
+    fields = {name: getattr(honest, name) for name in ("name", "length", "hazard")}
+    built, task = small("rnn", STEPS)
+    assert not certify(Probe(engine="plain", model=built, task=task, scheme=Lying(**fields))).certified
