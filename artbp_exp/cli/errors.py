@@ -13,15 +13,18 @@ from artbp_exp.errors import UserError, nearest
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Within it, user errors and Hydra's end the program with one line on stderr and exit code 2."""
+    """Within it, user errors and Hydra's end the program with one line on stderr and exit code 2.
+
+    An interruption does so with 128 + the signal's number: 130 for SIGINT, 143 for SIGTERM, 138 for SIGUSR1.
+    """
     try:
         yield
     except (UserError, HydraException, OmegaConfBaseException) as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt as stop:
+        print(str(stop) or "interrupted", file=sys.stderr)
+        sys.exit(getattr(stop, "code", 130))
 
 
 def one_line(error: BaseException) -> str:
