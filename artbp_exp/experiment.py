@@ -10,7 +10,7 @@ from artbp_exp import checks, registry
 from artbp_exp.errors import UserError
 from artbp_exp.estimators import make_learner
 from artbp_exp.estimators.learner import Tick
-from artbp_exp.runner import Record, train
+from artbp_exp.runner import Record, Trainer
 from artbp_exp.streams import Streams
 from artbp_exp.tasks.base import Task
 
@@ -30,6 +30,7 @@ class Experiment:
         model: on `device`.
         scheme: the truncation scheme.
         learner: holds the method and the optimiser.
+        trainer: trains, stops and goes on; its `state_dict` is a checkpoint.
         device: what it runs on.
 
     Raises:
@@ -68,16 +69,11 @@ class Experiment:
             cuts=self._streams.cuts,
             autocast=autocast,
         )
+        self.trainer = Trainer(task=self.task, model=self.model, learner=self.learner, data=self._streams.data)
 
     def train(self, tick: Tick = lambda steps: None) -> Iterator[Record]:
-        """Trains to the end; see `runner.train`."""
-        return train(
-            task=self.task,
-            model=self.model,
-            learner=self.learner,
-            data=self._streams.data,
-            tick=tick,
-        )
+        """Trains to the end; see `Trainer.run`."""
+        return self.trainer.run(tick=tick)
 
 
 def find_precision(name: str, task: Task) -> tuple[torch.dtype, torch.dtype | None]:

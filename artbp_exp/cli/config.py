@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from artbp_exp import registry
-from artbp_exp.checks import text, whole
+from artbp_exp.checks import number, text, whole
 from artbp_exp.errors import UserError, nearest
 
 NAME = "config"
 
 # where and how a run is done, as against what is computed
-EXECUTION = ("results_dir", "run_dir", "overwrite", "device", "threads", "logger")
+EXECUTION = ("results_dir", "run_dir", "overwrite", "device", "threads", "logger", "checkpoint")
 
 
 def directory() -> str:
@@ -48,6 +49,10 @@ def plain(config: DictConfig) -> dict[str, Any]:
             raise UserError(f"{group} must be a choice with settings of its own; got {named[group]!r}")
         text(f"{group}.name", named[group].get("name"))
     text("results_dir", named["results_dir"])
+    if not isinstance(named["checkpoint"], dict) or set(named["checkpoint"]) != {"minutes"}:
+        raise UserError(f"checkpoint has one setting, minutes; got {named['checkpoint']!r}")
+    if named["checkpoint"]["minutes"] is not None:
+        number("checkpoint.minutes", named["checkpoint"]["minutes"], at_least=0)
     if named["run_dir"] is not None:
         text("run_dir", named["run_dir"])
     return named | {"seed": whole("seed", named["seed"])}
@@ -100,7 +105,11 @@ def _short(value: Any) -> str:
 
 def _reference(settings: Mapping[str, Any], *, choices: bool = True) -> dict[str, Any]:
     """The configuration with nothing set but the task and the method."""
-    overrides = [f"{group}={settings[group]['name']}" for group in ("task", "method")] if choices else []
-    container = OmegaConf.to_container(hydra.compose(NAME, overrides=overrides), resolve=True)
+    return _composed(*(f"{group}={settings[group]['name']}" for group in ("task", "method") if choices))
+
+
+@cache
+def _composed(*overrides: str) -> dict[str, Any]:
+    container = OmegaConf.to_container(hydra.compose(NAME, overrides=list(overrides)), resolve=True)
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}

@@ -13,7 +13,10 @@ from artbp_exp.errors import UserError, nearest
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Within it, user errors and Hydra's end the program with one line on stderr and exit code 2."""
+    """Within it, user errors and Hydra's end the program with one line on stderr and exit code 2.
+
+    An interruption does so with 128 + the signal's number: 130 for SIGINT, 143 for SIGTERM, 138 for SIGUSR1.
+    """
     try:
         yield
     except (UserError, HydraException, OmegaConfBaseException) as error:
@@ -25,9 +28,9 @@ def explained() -> Iterator[None]:
             raise
         print(f"error: {said}", file=sys.stderr)
         sys.exit(code)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt as stop:
+        print(str(stop) or "interrupted", file=sys.stderr)
+        sys.exit(getattr(stop, "code", 130))
 
 
 def _cluster(error: RuntimeError) -> tuple[str, int]:

@@ -9,11 +9,13 @@ The system is linear and the factors depend only on the lag, so with z = (s_0, Î
 G is ARTBP's compensated forward sensitivity: the same number as the backward recursion's, summed the other way round.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from artbp_exp.estimators.learner import Tick
+from artbp_exp.estimators.learner import Beat
 from artbp_exp.estimators.tally import Tally
 from artbp_exp.models.linear import LinearSystem
 from artbp_exp.optimizers.base import Updater
@@ -26,6 +28,9 @@ Floats = NDArray[np.float64]
 
 PIECE = 256
 """Steps done in one product: longer segments take several. Bounds the tables to a few megabytes."""
+
+SEGMENTS = 256
+"""Segments between two beats: a few milliseconds, so that asking costs nothing."""
 
 
 class LinearTables:
@@ -99,24 +104,45 @@ class ClosedFormLearner:
         self._position = 0
         self._z[:-2] = self._start[:-2]
 
-    def advance(self, until: int, tick: Tick) -> None:
+    def advance(self, until: int, beat: Beat) -> None:
         """See `Learner.advance`."""
         z, tally, limit = self._z, self.tally, self._task.divergence
         gradient = None
-        began = tally.step
+        stop = False
         with np.errstate(over="ignore", invalid="ignore"):
-            while self._position < until and not tally.diverged:
-                length = self._scheme.draw(self._cuts, self._task.steps - self._position)
-                loss, gradient = self._segment(z, length)
-                self._position += length
-                tally.add(loss, length, limit)
-                if not tally.diverged:
+            while self._position < until and not tally.diverged and not stop:
+                began = tally.step
+                for _ in range(SEGMENTS):
+                    length = self._scheme.draw(self._cuts, self._task.steps - self._position)
+                    loss, gradient = self._segment(z, length)
+                    self._position += length
+                    tally.add(loss, length, limit)
+                    if tally.diverged:
+                        break
                     gradient = self._updater.clipped(gradient)
                     z[-2] -= self._updater.plain_rate(tally.step) * gradient
+                    if self._position >= until:
+                        break
+                stop = bool(beat(tally.step - began))
         if gradient is not None:
             self._model.theta.data.fill_(z[-2])
             self._model.theta.grad = self._model.theta.detach().new_tensor(gradient)
-        tick(tally.step - began)
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Learner.state_dict`."""
+        return {
+            "position": self._position,
+            "z": torch.from_numpy(self._z.copy()),
+            "cuts": self._cuts.bit_generator.state,
+            "tally": self.tally.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `Learner.load_state_dict`."""
+        self._position = state["position"]
+        self._z[:] = state["z"].numpy()
+        self._cuts.bit_generator.state = state["cuts"]
+        self.tally.load_state_dict(state["tally"])
 
     def _segment(self, z: Floats, length: int) -> tuple[float, float]:
         """Runs a segment: returns its loss and gradient, and leaves the state after it in `z`."""

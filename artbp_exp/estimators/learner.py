@@ -1,11 +1,12 @@
 """Online learning: one update at the end of each segment, the state carried on."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import torch
 
-from artbp_exp.backprop import State
+from artbp_exp.backprop import State, leaves, map_state
 from artbp_exp.estimators.gradient import Estimator
 from artbp_exp.estimators.tally import Tally
 from artbp_exp.optimizers.base import Updater
@@ -14,6 +15,10 @@ from artbp_exp.tasks.base import Task
 from artbp_exp.truncation import Scheme
 
 Tick = Callable[[int], object]
+"""Told the number of steps done since it was last called, for a progress bar."""
+
+Beat = Callable[[int], bool | None]
+"""A `Tick` that is called at segment boundaries, and may ask to stop there by returning true."""
 
 
 class Learner(Protocol):
@@ -30,14 +35,20 @@ class Learner(Protocol):
     def begin_pass(self) -> None:
         """Goes back to the start of the sequence and to the initial state."""
 
-    def advance(self, until: int, tick: Tick) -> None:
-        """Trains until at least step `until` of this pass is done, or the run has diverged.
+    def advance(self, until: int, beat: Beat) -> None:
+        """Trains until at least step `until` of this pass is done, the run has diverged, or `beat` asks to stop.
 
         Args:
             until: a step of the pass, at most the task's `steps`. Segments are not cut short for it: only the
                 end of the pass ends one without a draw.
-            tick: told the number of steps of each segment, or of several, for a progress bar.
+            beat: told the number of steps after each segment, or after several.
         """
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next segment depends on but the model's parameters, as tensors and plain values."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on from what `state_dict` returned, as if never stopped. The model's parameters are loaded before."""
 
 
 class OnlineLearner:
@@ -69,7 +80,7 @@ class OnlineLearner:
         self._position = 0
         self._state = None
 
-    def advance(self, until: int, tick: Tick) -> None:
+    def advance(self, until: int, beat: Beat) -> None:
         """See `Learner.advance`."""
         model, task = self._model, self._task
         while self._position < until and not self.tally.diverged:
@@ -91,4 +102,28 @@ class OnlineLearner:
             if not self.tally.diverged:
                 # a diverged gradient would only spoil the last parameters that still meant something
                 self._updater.update(self.tally.step)
-            tick(length)
+            if beat(length):
+                return
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Learner.state_dict`."""
+        return {
+            "position": self._position,
+            "state": None if self._state is None else leaves(self._state),
+            "cuts": self._cuts.bit_generator.state,
+            "tally": self.tally.state_dict(),
+            "updater": self._updater.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `Learner.load_state_dict`."""
+        self._position = state["position"]
+        self._state = None
+        if state["state"] is not None:
+            # the model says how its state is nested, the checkpoint only fills the tensors in
+            kept = iter(state["state"])
+            initial = self._model.init_state(self._task.batch_size)
+            self._state = map_state(lambda tensor: torch.empty_like(tensor).copy_(next(kept)), initial)
+        self._cuts.bit_generator.state = state["cuts"]
+        self.tally.load_state_dict(state["tally"])
+        self._updater.load_state_dict(state["updater"])

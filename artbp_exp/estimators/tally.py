@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(kw_only=True)
@@ -38,6 +39,21 @@ class Tally:
     def restart(self) -> None:
         """Starts the running loss anew."""
         self.loss, self.loss_steps = 0.0, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything counted, as plain values: what a checkpoint holds."""
+        return {
+            "step": self.step,
+            "loss": self.loss,
+            "loss_steps": self.loss_steps,
+            "lengths": dict(self.lengths),
+            "diverged": self.diverged,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Counts on from what `state_dict` returned."""
+        self.step, self.loss, self.loss_steps = state["step"], state["loss"], state["loss_steps"]
+        self.lengths, self.diverged = Counter(state["lengths"]), state["diverged"]
 
     @property
     def segments(self) -> int:

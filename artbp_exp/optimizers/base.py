@@ -1,6 +1,7 @@
 """An optimiser of torch with a learning-rate schedule in steps and optional clipping."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -52,3 +53,11 @@ class Updater:
     def clear(self) -> None:
         """Forgets the gradient before the next segment."""
         self.optimizer.zero_grad(set_to_none=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the optimiser remembers from update to update; the schedule is a function of the step alone."""
+        return self.optimizer.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on from what `state_dict` returned."""
+        self.optimizer.load_state_dict(state)

@@ -1,10 +1,12 @@
-"""One run, one folder: `config.yaml`, `metrics.csv`, `segments.csv`, `summary.json`, `model.pt`."""
+"""One run, one folder: `config.yaml`, `metrics.csv`, `segments.csv`, `summary.json`, `model.pt`, `checkpoint.pt`."""
 
 import csv
 import json
 import math
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,11 @@ import torch
 import yaml
 
 from artbp_exp.errors import UserError
-from artbp_exp.records.summary import read_summary
+from artbp_exp.records import checkpoint, lock
+from artbp_exp.records.files import cannot_write, refuse_links, write_atomically
+from artbp_exp.records.summary import FINAL, read_summary
 
-FINAL = ("finished", "diverged")
-"""Statuses of a run that has its result."""
+WRITTEN = ("config.yaml", "metrics.csv", "segments.csv", "summary.json", "model.pt", "metrics.unfinished.csv")
 
 
 class RunFolder:
@@ -28,6 +31,7 @@ class RunFolder:
 
     Attributes:
         path: the folder.
+        begun: whether `open` or `resume` has put it to use.
     """
 
     def __init__(
@@ -41,6 +45,9 @@ class RunFolder:
         self._identity = identity
         self._config = dict(config)
         self._columns: list[str] = []
+        self._lock = lock.FolderLock(self.path)
+        self._bytes = 0
+        self.begun = False
 
     def finished(self) -> dict[str, Any] | None:
         """The summary of a finished run of this very configuration, None if there is none.
@@ -52,11 +59,11 @@ class RunFolder:
             return None
         try:
             there = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise UserError(
-                f"{self.path}/config.yaml cannot be read as YAML; move the folder away or set overwrite=true"
+                f"{self.path}/config.yaml cannot be read as plain YAML; move the folder away or set overwrite=true"
             ) from error
-        differing = differences(self._identity(self._config), self._identity(there or {}))
+        differing = differences(self._identity(self._config), self._identity(there if isinstance(there, dict) else {}))
         if differing:
             shown = ", ".join(f"{key}={old} there, {new} now" for key, (new, old) in differing.items())
             raise UserError(
@@ -65,6 +72,74 @@ class RunFolder:
             )
         summary = read_summary(self.path)
         return summary if summary and summary.get("status") in FINAL else None
+
+    def take(self, *, patience: float = 1.0) -> None:
+        """Makes the folder and locks it against other processes until `release`, or until this process ends.
+
+        Args:
+            patience: seconds to wait for a process that is just leaving.
+
+        Raises:
+            UserError: another process holds it, it cannot be written, or a link in it leads elsewhere.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            refuse_links(self.path, (*WRITTEN, lock.NAME, checkpoint.NEWEST, checkpoint.PREVIOUS))
+            self._lock.acquire(patience=patience)
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+
+    def release(self) -> None:
+        """Lets other processes have the folder."""
+        self._lock.release()
+
+    def resume(self, columns: Iterable[str]) -> dict[str, Any] | None:
+        """Goes on with an unfinished run: puts `metrics.csv` back to where its last whole checkpoint saw it.
+
+        Args:
+            columns: header of `metrics.csv`.
+
+        Returns:
+            What `save` was given, None where there is no checkpoint: the run is then to be started by `open`.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        self._columns, self.begun = list(columns), True
+        try:
+            state, refused = checkpoint.load(self.path)
+            for line in refused:
+                print(f"warning: {line}", file=sys.stderr)
+            if state is None or state["settings"] != self._identity(self._config):
+                return None
+            metrics, self._bytes = self.path / "metrics.csv", state["metrics_bytes"]
+            if not metrics.is_file() or metrics.stat().st_size < self._bytes:
+                print(f"warning: {metrics} was cut short; written anew from the checkpoint", file=sys.stderr)
+                self._start_metrics()
+                for row in state["rows"]:
+                    self.write_row(row)
+            else:
+                # rows after the checkpoint, and a half-written one, will come again
+                os.truncate(metrics, self._bytes)
+            for stale in ("summary.json", "segments.csv"):
+                (self.path / stale).unlink(missing_ok=True)
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+        return state
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Writes `checkpoint.pt`: `state` (with the `rows` so far in it), what it belongs to, and where the metrics end.
+
+        Raises:
+            UserError: it cannot be written; the one before is still there.
+        """
+        belongs = {"settings": self._identity(self._config), "metrics_bytes": self._bytes}
+        try:
+            with (self.path / "metrics.csv").open("rb+") as file:
+                os.fsync(file.fileno())
+            checkpoint.save(self.path, {**state, **belongs})
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
 
     def open(self, columns: Iterable[str]) -> None:
         """Starts the run's files.
@@ -77,24 +152,20 @@ class RunFolder:
         Raises:
             UserError: the folder cannot be written.
         """
-        self._columns = list(columns)
+        self._columns, self.begun = list(columns), True
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            # first of all: it must never be taken for one of the new configuration
+            checkpoint.remove(self.path)
             for stale in ("summary.json", "model.pt", "segments.csv"):
                 (self.path / stale).unlink(missing_ok=True)
             metrics = self.path / "metrics.csv"
             if metrics.exists():
                 metrics.replace(self.path / "metrics.unfinished.csv")
-            write_atomically(
-                self.path / "config.yaml",
-                lambda path: path.write_text(
-                    yaml.safe_dump(self._config, sort_keys=False, allow_unicode=True), encoding="utf-8"
-                ),
-            )
-            with metrics.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file, lineterminator="\n").writerow(self._columns)
+            self._write_config()
+            self._start_metrics()
         except OSError as error:
-            raise _cannot_write(self.path, error) from error
+            raise cannot_write(self.path, error) from error
 
     def write_row(self, row: Mapping[str, Any]) -> None:
         """Appends a row to `metrics.csv` and flushes it. None is an empty cell.
@@ -107,8 +178,9 @@ class RunFolder:
             with (self.path / "metrics.csv").open("a", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, fieldnames=self._columns, lineterminator="\n")
                 writer.writerow({key: _cell(value) for key, value in row.items()})
+                self._bytes = file.tell()
         except OSError as error:
-            raise _cannot_write(self.path, error) from error
+            raise cannot_write(self.path, error) from error
 
     def write_model(self, parameters: Mapping[str, torch.Tensor]) -> None:
         """Writes `model.pt`, loadable with `torch.load(…, weights_only=True)`.
@@ -120,43 +192,53 @@ class RunFolder:
         try:
             write_atomically(self.path / "model.pt", lambda path: torch.save(on_cpu, path))
         except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-            raise _cannot_write(self.path, error) from error
+            raise cannot_write(self.path, error) from error
 
     def close(self, summary: Mapping[str, Any], lengths: Mapping[int, int]) -> None:
-        """Writes `segments.csv` (length in steps, how many were drawn) and, last, `summary.json`.
+        """Writes `segments.csv` (length in steps, how many were drawn) and `summary.json`; the checkpoints go.
 
         Raises:
             UserError: they cannot be written.
         """
         table = "".join(f"{length},{count}\n" for length, count in sorted(lengths.items()))
-        text = json.dumps(_finite(dict(summary)), indent=2, ensure_ascii=False, allow_nan=False)
         try:
             write_atomically(
                 self.path / "segments.csv",
                 lambda path: path.write_text("length,count\n" + table, encoding="utf-8"),
             )
-            write_atomically(self.path / "summary.json", lambda path: path.write_text(text + "\n", encoding="utf-8"))
+            self._write_summary(summary)
+            checkpoint.remove(self.path)
         except OSError as error:
-            raise _cannot_write(self.path, error) from error
+            raise cannot_write(self.path, error) from error
+
+    def leave(self, summary: Mapping[str, Any]) -> None:
+        """Says in `summary.json` why there is no result: `status` interrupted or failed, and the `reason`.
+
+        Where even that cannot be written (the disk is full) nothing is said: the missing summary says it.
+        """
+        with suppress(OSError):
+            if not (self.path / "config.yaml").exists():
+                self._write_config()
+            self._write_summary(summary)
+
+    def _write_config(self) -> None:
+        text = yaml.safe_dump(self._config, sort_keys=False, allow_unicode=True)
+        write_atomically(self.path / "config.yaml", lambda path: path.write_text(text, encoding="utf-8"))
+
+    def _write_summary(self, summary: Mapping[str, Any]) -> None:
+        text = json.dumps(_finite(dict(summary)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        write_atomically(self.path / "summary.json", lambda path: path.write_text(text, encoding="utf-8"))
+
+    def _start_metrics(self) -> None:
+        with (self.path / "metrics.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerow(self._columns)
+            self._bytes = file.tell()
 
 
 def differences(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Keys at which two flat configurations differ → (new, old)."""
     keys = [*new, *(key for key in old if key not in new)]
     return {key: (new.get(key), old.get(key)) for key in keys if new.get(key) != old.get(key)}
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Writes to a temporary file beside `path`, flushes it to disk, and renames: whole or not at all."""
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _cell(value: Any) -> Any:
@@ -172,8 +254,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(below) for below in value]
     return value
-
-
-def _cannot_write(path: Path, error: Exception) -> UserError:
-    reason = getattr(error, "strerror", None) or str(error)
-    return UserError(f"cannot write to {path}: {reason}; free the disk or choose another run_dir")

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from artbp_exp.records.summary import read_summary
+from artbp_exp.records.summary import FINAL, read_summary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Run:
 
 
 def load_runs(root: str | Path) -> list[Run]:
-    """Every run below `root` that has a summary, in the order of their paths."""
+    """Every run below `root` that has its result, in the order of their paths."""
     return list(_runs(Path(root)))
 
 
@@ -43,7 +43,7 @@ def _runs(root: Path) -> Iterator[Run]:
     for path in sorted(root.rglob("summary.json")):
         summary = read_summary(path.parent)
         config = path.with_name("config.yaml")
-        if summary is None or not config.is_file():
+        if summary is None or summary.get("status") not in FINAL or not config.is_file():
             continue
         yield Run(
             path=path.parent,

@@ -1,8 +1,11 @@
-"""Reads `summary.json`."""
+"""Reads `summary.json`: how a run ended."""
 
 import json
 from pathlib import Path
 from typing import Any
+
+FINAL = ("finished", "diverged")
+"""Statuses of a run that has its result; the others are `interrupted` and `failed`."""
 
 
 def read_summary(path: Path) -> dict[str, Any] | None:

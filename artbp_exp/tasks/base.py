@@ -71,7 +71,11 @@ class Task(Protocol):
         """Moves the data to `device`."""
 
     def begin_pass(self, rng: Any) -> None:
-        """Called before each pass with the data's own random stream, for tasks that draw their data."""
+        """Called before each pass with the data's own random stream, for tasks that draw their data.
+
+        A run that was interrupted within a pass calls it again with the stream as it was when the pass began: what
+        it draws here, and what it then draws from the stream in order, needs no checkpoint of the task's own.
+        """
 
     def window(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets of steps `start` … `stop` − 1 of the pass: (n, B, …) each."""

@@ -1,0 +1,232 @@
+"""One run: train, record, checkpoint, and go on where an earlier process stopped."""
+
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from artbp_exp import checks, registry
+from artbp_exp.cli import config as conf
+from artbp_exp.cli.errors import one_line
+from artbp_exp.cli.signals import Interrupted, Signals, handled
+from artbp_exp.errors import UserError
+
+if TYPE_CHECKING:  # torch takes a second to load: not before it is needed
+    from artbp_exp.experiment import Experiment
+    from artbp_exp.records.folder import RunFolder
+
+Stop = Callable[[], int | None]
+"""Asked at segment boundaries for the number of a signal that the run should act on as if it had been sent."""
+
+
+def run(
+    settings: dict[str, Any],
+    *,
+    command: str,
+    in_sweep: bool = False,
+    stop: Stop = lambda: None,
+) -> dict[str, Any]:
+    """Trains as `settings` say, records, and says the result on the terminal.
+
+    Args:
+        settings: a resolved configuration.
+        command: that repeats this run; recorded.
+        in_sweep: it is one of many: without a progress bar, patient with a process that is just leaving the folder,
+            and a mistake in the settings is written into the folder.
+        stop: asked at segment boundaries.
+
+    Returns:
+        The summary.
+
+    Raises:
+        UserError: a setting is wrong, or the folder cannot take the run.
+        Interrupted: a signal came; the run is checkpointed, and the same call continues it.
+    """
+    from artbp_exp.experiment import Experiment
+    from artbp_exp.records.folder import RunFolder
+
+    overwrite = checks.flag("overwrite", settings["overwrite"])
+    folder = RunFolder(conf.run_folder(settings), settings, identity=conf.identity)
+    patience = 15.0 if in_sweep else 1.0
+    done = None if overwrite else folder.finished()
+    taken = False
+    try:
+        if done is None and (in_sweep or folder.path.exists()):
+            folder.take(patience=patience)
+            taken = True
+            # whoever held it until now may have finished it
+            done = None if overwrite else folder.finished()
+        if done is not None:
+            print(f"already {done['status']}, nothing to do (overwrite=true does it again)\n{folder.path}")
+            return done
+        experiment = Experiment(settings)
+        if not taken:
+            folder.take(patience=patience)
+            taken = True
+        return Job(settings, folder, experiment, command=command, quiet=in_sweep, stop=stop).run()
+    except Exception as error:
+        if taken and (in_sweep or folder.begun):
+            reason = one_line(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            folder.leave({"status": "failed", "reason": reason, **_which(settings), "command": command})
+        raise
+    finally:
+        folder.release()
+
+
+class Job:
+    """A run whose folder is held and whose settings are known to be good."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        folder: "RunFolder",
+        experiment: "Experiment",
+        *,
+        command: str,
+        quiet: bool,
+        stop: Stop,
+    ) -> None:
+        from artbp_exp.records.provenance import provenance
+
+        self._settings, self._folder, self._experiment = settings, folder, experiment
+        self._quiet, self._stop = quiet, stop
+        self._rows: list[dict[str, Any]] = []
+        self._starts = 1
+        self._logger = registry.build("logger", settings["logger"], folder=folder.path)
+        self._origin = provenance(command=command, device=experiment.device)
+        minutes = settings["checkpoint"]["minutes"]
+        self._interval = math.inf if minutes is None else 60.0 * minutes
+        self._due = 0.0
+        self._signals = Signals()
+
+    def run(self) -> dict[str, Any]:
+        """See `run`."""
+        began = time.perf_counter()
+        folder, trainer, tally = self._folder, self._experiment.trainer, self._experiment.learner.tally
+        with handled(self._signals.note):
+            self._begin()
+            self._logger.start(self._settings)
+            before = trainer.seconds
+            with self._bar() as bar:
+                while not trainer.done:
+                    self._due = time.monotonic() + self._interval
+                    for record in trainer.run(tick=bar.update, pause=self._pause):
+                        folder.write_row(record.row)
+                        self._logger.row(record.row)
+                        self._rows.append(record.row)
+                        if record.best:
+                            folder.write_model(self._experiment.model.state_dict())
+                        if record.pass_end and not trainer.done:
+                            self._save()
+                    if not trainer.done:
+                        self._save()
+                        self._leave_if_asked()
+            task = self._experiment.task
+            status = "diverged" if tally.diverged else "finished"
+            seconds = before + time.perf_counter() - began
+            summary = {"status": status, **_which(self._settings), **task.summary(self._rows), **self._how(seconds)}
+            folder.close(summary, tally.lengths)
+            self._logger.close(summary)
+        print(f"{status}: {task.headline(summary)}\n{folder.path}")
+        return summary
+
+    def _begin(self) -> None:
+        """Starts the run's files, or goes on with those of an interrupted one."""
+        folder, task = self._folder, self._experiment.task
+        state = None if self._settings["overwrite"] else folder.resume(task.columns)
+        if state is None:
+            folder.open(task.columns)
+            return
+        try:
+            self._experiment.trainer.load_state_dict(state["run"])
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise UserError(
+                f"the checkpoint in {folder.path} does not fit this version of the program; "
+                f"overwrite=true starts from the beginning"
+            ) from error
+        self._rows, self._starts = state["rows"], state["starts"] + 1
+        for key in ("versions", "git_commit", "device", "threads"):
+            if state["origin"][key] != self._origin[key]:
+                print(
+                    f"warning: {folder.path} was begun with {key} {state['origin'][key]} and goes on with "
+                    f"{self._origin[key]}: the result may differ from that of an uninterrupted run",
+                    file=sys.stderr,
+                )
+
+    def _bar(self) -> Any:
+        task, settings = self._experiment.task, self._settings
+        return tqdm(
+            total=task.steps * task.passes,
+            initial=self._experiment.learner.tally.step,
+            desc=f"{task.name} {settings['method']['name']} seed {settings['seed']}",
+            unit=task.unit,
+            unit_scale=True,
+            disable=True if self._quiet else None,
+        )
+
+    def _pause(self) -> bool:
+        if self._signals.caught is None and (number := self._stop()) is not None:
+            self._signals.note(number)
+        # monotonic: a clock that is set anew neither hastens nor delays a checkpoint
+        return self._signals.caught is not None or time.monotonic() >= self._due
+
+    def _save(self) -> None:
+        self._folder.save(
+            {
+                "run": self._experiment.trainer.state_dict(),
+                "rows": self._rows,
+                "starts": self._starts,
+                "origin": self._origin,
+            }
+        )
+
+    def _leave_if_asked(self) -> None:
+        number = self._signals.caught
+        if number is None:
+            return
+        step, seconds = self._experiment.learner.tally.step, self._experiment.trainer.seconds
+        stop = Interrupted(number, f" at step {step}; the same command continues from there\n{self._folder.path}")
+        reason = str(stop).splitlines()[0]
+        summary = {"status": "interrupted", "reason": reason, **_which(self._settings), "steps": step}
+        self._folder.leave({**summary, **self._how(seconds)})
+        raise stop
+
+    def _how(self, seconds: float) -> dict[str, Any]:
+        """How the run came to be; `starts` counts the processes it took."""
+        from artbp_exp.records.provenance import peak_memory
+
+        memory = round(peak_memory(self._experiment.device) / 2**20, 1)
+        engine = self._experiment.learner.engine
+        return {
+            **self._origin,
+            "engine": engine,
+            "starts": self._starts,
+            "peak_memory_mib": memory,
+            "wall_seconds": seconds,
+        }
+
+
+def _which(settings: Mapping[str, Any]) -> dict[str, Any]:
+    method = settings["method"]
+    return {
+        "task": settings["task"].get("name"),
+        "method": method.get("name"),
+        "length": method.get("length"),
+        "seed": settings["seed"],
+    }
+
+
+def mark_failed(settings: dict[str, Any], reason: str) -> None:
+    """Writes why a run failed whose process could not do so, unless another process has the folder by now."""
+    from artbp_exp.records.folder import RunFolder
+
+    folder = RunFolder(conf.run_folder(settings), settings, identity=conf.identity)
+    with suppress(UserError):
+        if folder.finished() is None:
+            folder.take()
+            folder.leave({"status": "failed", "reason": reason, **_which(settings)})
+    folder.release()

@@ -1,0 +1,75 @@
+"""Signals ask a run to stop; it stops where nothing is lost."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+"""Ctrl-C, `kill`, and what Slurm can be told to send ahead of a time limit."""
+
+TOGETHER = 1.0
+"""Seconds within which a second signal is the same request (a terminal's or Slurm's goes to every process)."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal ended the run.
+
+    Args:
+        number: the signal's.
+        where: what to tell the user besides.
+    """
+
+    def __init__(self, number: int, where: str = "") -> None:
+        super().__init__(number, where)
+        self.number = number
+        self.code = 128 + number
+        self._where = where
+
+    def __str__(self) -> str:
+        return f"interrupted by {signal.Signals(self.number).name}{self._where}"
+
+
+class Signals:
+    """What was asked for since training began.
+
+    Attributes:
+        caught: number of the signal that asks the run to stop, None where none came.
+    """
+
+    def __init__(self) -> None:
+        self.caught: int | None = None
+        self._when = 0.0
+
+    def note(self, number: int, frame: FrameType | None = None) -> None:
+        """Remembers a signal; a second one, from somebody who will not wait for the segment's end, is obeyed at once.
+
+        Raises:
+            Interrupted: it is the second.
+        """
+        if self.caught is not None and time.monotonic() - self._when > TOGETHER:
+            raise Interrupted(number)
+        if self.caught is None:
+            self.caught, self._when = number, time.monotonic()
+
+
+def raise_interrupted(number: int, frame: FrameType | None = None) -> None:
+    """The handler outside of training, where there is nothing to finish."""
+    raise Interrupted(number)
+
+
+@contextmanager
+def handled(handler: Any) -> Iterator[None]:
+    """Within it, `handler(number, frame)` is called for the signals that ask to stop."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's business
+        return
+    before = {number: signal.signal(number, handler) for number in STOPPING}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)

@@ -1,0 +1,56 @@
+"""Writing files so that a crash, a full disk or a planted link cannot hurt."""
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from artbp_exp.errors import UserError
+
+
+def write_atomically(path: Path, write: Callable[[Path], object], *, keep: Path | None = None) -> None:
+    """Writes to a temporary file beside `path`, flushes it to disk, and renames: whole or not at all.
+
+    Args:
+        path: the file.
+        write: writes the content to the path it is given.
+        keep: what the file there before is renamed to, once the new one is whole; None drops it.
+    """
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        temporary.unlink(missing_ok=True)  # what a killed process left; and never write through a link
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        if keep is not None and path.exists():
+            path.replace(keep)
+        temporary.replace(path)
+        flush_folder(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def flush_folder(path: Path) -> None:
+    """Makes the renames in a folder survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def refuse_links(folder: Path, names: Iterable[str]) -> None:
+    """Refuses a run folder in which one of the files to be written is a link: it would lead out of the folder.
+
+    Raises:
+        UserError: one is.
+    """
+    for name in names:
+        if (folder / name).is_symlink():
+            raise UserError(f"{folder / name} is a link, and would be written through; remove it")
+
+
+def cannot_write(path: Path, error: Exception) -> UserError:
+    """What to tell the user when the system refuses to write."""
+    reason = getattr(error, "strerror", None) or str(error)
+    return UserError(f"cannot write to {path}: {reason}; free the disk or choose another run_dir")
