@@ -128,7 +128,7 @@ class RunFolder:
         return state
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Writes `checkpoint.pt`: `state` (with the `rows` so far in it), what it belongs to, and where the metrics end.
+        """Writes `checkpoint.pt`: `state` (with the `rows` so far), what it belongs to, and where the metrics end.
 
         Raises:
             UserError: it cannot be written; the one before is still there.

@@ -28,6 +28,7 @@ def settings(folder, method, seed, **task):
         "model": {"name": "linear", "theta": 0.5},
         "method": method,
         "optimizer": {"name": "sgd", "lr": 3e-4},
+        "checkpoint": {"minutes": None},
         "logger": {"name": "none"},
     }
 
