@@ -115,8 +115,8 @@ def _diagram(results: Path) -> list[Claim]:
             verdict="holds" if least["raw"] > least["artbp"] else "does not hold",
             command=command,
             note=(
-                f"least length at which every seed reaches θ* at some learning rate: ARTBP {said('artbp')}, uncompensated "
-                f"{said('raw')}, truncated BPTT {said('tbptt')}; one number for the whole grid, not for each seed"
+                f"least length at which every seed reaches θ* at some learning rate: ARTBP {said('artbp')}, "
+                f"uncompensated {said('raw')}, truncated BPTT {said('tbptt')}; one number for the whole grid, not for each seed"
             ),
         )
     ]

@@ -13,12 +13,13 @@ INTRO = (
     "C. Tallec and Y. Ollivier, Unbiasing Truncated Backpropagation Through Time, 2017 (arXiv 1705.08209), against "
     "this project's CSVs. Intervals: 95 %, of the median over seeds, bootstrap (BCa, 9999 resamples), paired by seed "
     "where two methods are compared; none below three seeds, and with three little more than their range. `holds` and "
-    "`does not hold`, where a sign is claimed, mean that the interval excludes 0; `not settled` means that it does not, "
-    "or that there is none. This page is made by `make report` from committed CSVs alone."
+    "`does not hold`, where a sign is claimed, mean that the interval excludes 0; `not settled` means that it does "
+    "not, or that there is none. This page is made by `make report` from committed CSVs alone."
 )
 AUTHORS = (
     "Source of the authors' curves: training logs published with their code (github.com/ctallec/bigart), 6 distinct "
-    "runs of each method; their cell, 1000 units, 20 epochs, state reset at every cut. Valid bits per character, mean ± sd."
+    "runs of each method; their cell, 1000 units, 20 epochs, state reset at every cut. Valid bits per character: "
+    "mean ± sd."
 )
 Figures = Sequence[tuple[str, Path, str]]
 Table = Sequence[Sequence[str]]
