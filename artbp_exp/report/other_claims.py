@@ -116,7 +116,7 @@ def _diagram(results: Path) -> list[Claim]:
             command=command,
             note=(
                 f"least length at which every seed reaches θ* at some learning rate: ARTBP {said('artbp')}, "
-                f"uncompensated {said('raw')}, truncated BPTT {said('tbptt')}; one number for the whole grid, not for each seed"
+                f"uncompensated {said('raw')}, truncated BPTT {said('tbptt')}; one number for the whole grid"
             ),
         )
     ]
