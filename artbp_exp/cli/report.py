@@ -1,0 +1,28 @@
+"""`artbp-report`: the paper's claims against the CSVs of a results folder."""
+
+import argparse
+from pathlib import Path
+
+from artbp_exp.cli.errors import explained
+from artbp_exp.report.page import tally
+from artbp_exp.report.write import write_report
+
+
+def main() -> None:
+    """Entry point of `artbp-report`."""
+    parser = argparse.ArgumentParser(
+        prog="artbp-report",
+        description="Write report.md and report.html from the CSVs of a results folder; runs nothing.",
+    )
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results (default: results)")
+    options = parser.parse_args()
+    with explained():
+        claims, written = write_report(options.results)
+        for claim in claims:
+            print(f"{claim.verdict:<17} n = {claim.seeds:<3} {claim.claim}")
+        print(tally(claims))
+        print(" ".join(str(path) for path in written))
+
+
+if __name__ == "__main__":
+    main()

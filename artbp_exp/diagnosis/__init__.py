@@ -1,0 +1,1 @@
+"""What a truncation costs at a checkpoint: bias, variance, memory, and how far influence reaches."""

@@ -1,0 +1,67 @@
+"""The parameters and the stretch of data at which everything is measured."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from artbp_exp import checks
+from artbp_exp.backprop import detach
+from artbp_exp.errors import UserError
+from artbp_exp.experiment import Experiment
+from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.tasks.base import Task
+from artbp_exp.verification.stretch import stretch
+
+
+def load(settings: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[RecurrentModel, Task]:
+    """The model at its checkpoint, its state warmed up, and the stretch of data behind the warm-up.
+
+    Args:
+        settings: of a run; with `diagnose.run` the model and the task are those of that run.
+        own: `diagnose`'s settings: `run`, `steps`, `streams`, `warm_up`, `start`.
+
+    Raises:
+        UserError: no such run folder, or one without `model.pt`, or of another shape.
+    """
+    chosen = dict(settings)
+    folder = None if own["run"] is None else Path(checks.text("diagnose.run", own["run"]))
+    if folder is not None:
+        chosen |= _of_run(folder, settings)
+    experiment = Experiment(chosen)
+    model = experiment.model
+    if folder is not None:
+        try:
+            model.load_state_dict(torch.load(folder / "model.pt", weights_only=True))
+        except (RuntimeError, OSError) as error:
+            raise UserError(
+                f"{folder}/model.pt does not fit the model of its config.yaml, or cannot be read"
+            ) from error
+    steps = checks.whole("diagnose.steps", own["steps"], at_least=8)
+    streams = checks.whole("diagnose.streams", own["streams"], at_least=1)
+    warm, start = checks.whole("diagnose.warm_up", own["warm_up"]), checks.whole("diagnose.start", own["start"])
+    if warm:
+        before = stretch(experiment.task, start=start, steps=warm, streams=streams)
+        inputs, _ = before.window(0, warm)
+        with torch.no_grad():
+            _, state = model(inputs, model.init_state(before.batch_size))
+        warmed = detach(state)
+        # on this instance: every path that trains asks the model where to begin
+        setattr(model, "init_state", lambda batch_size: warmed)  # noqa: B010
+    return model, stretch(experiment.task, start=start + warm, steps=steps, streams=streams)
+
+
+def _of_run(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    for name in ("config.yaml", "model.pt"):
+        if not (folder / name).is_file():
+            raise UserError(
+                f"diagnose.run={folder} holds no {name}; name the folder of a run that kept its parameters "
+                f"(runs of the synthetic task keep none: set model.theta instead)"
+            )
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    task = dict(config["task"])
+    if "data_dir" in task:
+        task["data_dir"] = settings["task"].get("data_dir", task["data_dir"])
+    return {"task": task, "model": config["model"], "optimizer": config["optimizer"]}

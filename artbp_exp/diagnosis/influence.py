@@ -1,0 +1,93 @@
+"""How the influence of a loss on a state decays with the lag between them: what decides which schedule is right."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from artbp_exp.backprop import detach, leaves, map_state
+from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.tasks.base import Task
+from artbp_exp.verification.probe import Gradients
+
+
+def decay(model: RecurrentModel, task: Task, *, lags: int, losses: int, rng: np.random.Generator) -> pd.DataFrame:
+    """‖∂ℓ_t/∂s_{t−k}‖ for k = 0 … `lags`: root mean square over losses t, and its 95 % bootstrap interval.
+
+    Args:
+        model: at θ.
+        task: a stretch longer than `lags` steps.
+        lags: the longest.
+        losses: how many t, spread evenly over the stretch behind the first `lags` steps.
+        rng: for the bootstrap.
+
+    Returns:
+        lag (steps), influence, low, high.
+    """
+    times = np.unique(np.linspace(lags, task.steps - 1, losses).astype(int))
+    inputs, targets = task.window(0, task.steps)
+    state: Any = model.init_state(task.batch_size)
+    states = []
+    with torch.no_grad():
+        for row in model.encode(inputs).unbind(0):
+            states.append(detach(state))
+            _, state = model.step(row, state)
+    table = np.zeros((times.size, lags + 1))
+    for index, t in enumerate(times):
+        begin = int(t) - lags
+        state = map_state(lambda tensor: tensor.clone().requires_grad_(), states[begin])
+        passed = []
+        encoded = model.encode(inputs[begin : t + 1]).detach()
+        for row in encoded.unbind(0):
+            output, state = model.step(row, state)
+            # s_t is read by the loss and handed on: both ways count, so the state itself is asked
+            passed.append(leaves(state))
+        loss = task.loss(model.decode(output[None]), targets[t : t + 1])
+        flat = [leaf for group in passed for leaf in group]
+        found = torch.autograd.grad(loss, flat, allow_unused=True)
+        each = len(passed[0])
+        for k in range(lags + 1):
+            group = found[(lags - k) * each : (lags - k + 1) * each]
+            table[index, k] = sum(float(g.square().sum()) for g in group if g is not None)
+    table *= task.batch_size  # the loss averages over streams; this is the mean square of a stream's
+    draws = table[rng.integers(times.size, size=(500, times.size))].mean(axis=1)
+    low, high = np.percentile(draws, [2.5, 97.5], axis=0)
+    return pd.DataFrame(
+        {
+            "lag": np.arange(lags + 1),
+            "influence": np.sqrt(table.mean(axis=0)),
+            "low": np.sqrt(low),
+            "high": np.sqrt(high),
+        }
+    )
+
+
+def window_change(model: RecurrentModel, task: Task) -> float:
+    """How much the gradient of the last quarter's losses changes when the window that it sees is doubled.
+
+    ‖g(window T) − g(window T/2)‖ / ‖g(window T)‖ for T the length of the stretch: near 0, T is long enough to be
+    called the truth.
+    """
+    long, short = _last_quarter(model, task, 0), _last_quarter(model, task, task.steps // 2)
+    size = sum(float(g.square().sum()) for g in long.values())
+    off = sum(float((long[name] - short[name]).square().sum()) for name in long)
+    return float(np.sqrt(off / size)) if size else 0.0
+
+
+def _last_quarter(model: RecurrentModel, task: Task, begin: int) -> Gradients:
+    inputs, targets = task.window(0, task.steps)
+    state: Any = model.init_state(task.batch_size)
+    with torch.no_grad():
+        for row in model.encode(inputs[:begin]).unbind(0) if begin else ():
+            _, state = model.step(row, state)
+    outputs = []
+    for row in model.encode(inputs[begin:]).unbind(0):
+        output, state = model.step(row, state)
+        outputs.append(output)
+    last = task.steps // 4
+    loss = task.loss(model.decode(torch.stack(outputs[-last:])), targets[-last:])
+    names, parameters = zip(*model.named_parameters(), strict=True)
+    found = torch.autograd.grad(loss, parameters, allow_unused=True)
+    filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
+    return dict(zip(names, filled, strict=True))

@@ -1,0 +1,49 @@
+"""One row of the claims table."""
+
+from dataclasses import dataclass
+
+from artbp_exp.report.statistics import Spread
+
+NOT_YET = "not yet measured"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A claim and what was measured of it.
+
+    Attributes:
+        claim: in words.
+        source: where it is made.
+        quantity: what was measured, with its unit.
+        spread: over seeds; None where nothing was measured yet.
+        verdict: `holds`, `does not hold`, `not settled` or `not yet measured`.
+        command: that reproduces the row.
+        note: what a reader should know beside the numbers; says what is missing.
+        group: heading under which the row stands.
+    """
+
+    claim: str
+    source: str
+    quantity: str
+    spread: Spread | None
+    verdict: str
+    command: str
+    note: str = ""
+    group: str = ""
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds the row rests on."""
+        return len(self.spread.points) if self.spread else 0
+
+
+def number(value: float) -> str:
+    """Three or four digits, powers of ten where they are shorter."""
+    return f"{value:.4g}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.2e}"
+
+
+def interval(spread: Spread | None) -> str:
+    """`low to high`, or a dash."""
+    if spread is None or spread.low is None or spread.high is None:
+        return "–"
+    return f"{number(spread.low)} to {number(spread.high)}"

@@ -1,0 +1,68 @@
+"""`artbp-diagnose` as a process: CSVs, figures, a run's checkpoint, one line for a mistake."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+QUICK = (
+    "diagnose.steps=60",
+    "diagnose.lags=20",
+    "diagnose.warm_up=10",
+    "diagnose.losses=4",
+    "diagnose.draws=12",
+    "diagnose.starts=3",
+    "diagnose.lengths=[5]",
+    "diagnose.truncated_lengths=[5]",
+    "diagnose.length=5",
+    "diagnose.alphas=[4]",
+    "diagnose.memory=8",
+)
+
+
+def tool(folder: Path, name: str, *overrides: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", f"artbp_exp.cli.{name}", *overrides],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+
+def test_synthetic_at_any_theta(tmp_path: Path) -> None:
+    done = tool(tmp_path, "diagnose", *QUICK, "model.theta=0.1", "diagnose.out=out")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "at equal memory" in done.stdout
+    table = pd.read_csv(tmp_path / "out" / "methods.csv")
+    assert {"bias2", "variance", "predicted", "snr", "cosine", "stored_peak", "kappa"} < set(table.columns)
+    files = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {
+        "influence.csv",
+        "checkpoint.csv",
+        "bias_and_variance.png",
+        "variance_and_cost.png",
+        "influence.png",
+    } < files
+
+
+def test_a_trained_run(tmp_path: Path, own_corpus: Path) -> None:
+    data = ("task=ptb", "task.corpus=own", f"task.data_dir={own_corpus}")
+    small = ("task.batch_size=4", "model.hidden_size=5", "task.epochs=1", "run_dir=trained")
+    assert tool(tmp_path, "run", *data, *small, "method.length=10").returncode == 0
+    done = tool(tmp_path, "diagnose", *data, *QUICK, "diagnose.run=trained", "diagnose.out=out", "diagnose.streams=3")
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "out" / "methods.csv")
+    assert table.loc[table["predicted"].notna(), "kappa"].between(-0.5, 1.0001).all()
+
+
+def test_a_folder_without_a_model_is_one_line(tmp_path: Path) -> None:
+    done = tool(tmp_path, "diagnose", "diagnose.run=nowhere")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: diagnose.run=nowhere holds no config.yaml")
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,140 @@
+"""The diagnosis measures what it says: against enumeration, against the formula, against what is known."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from artbp_exp import registry
+from artbp_exp.diagnosis.bootstrap import measures, products
+from artbp_exp.diagnosis.crossings import lag_grid, predict, renewal
+from artbp_exp.diagnosis.grid import methods
+from artbp_exp.diagnosis.influence import decay, window_change
+from artbp_exp.diagnosis.measure import measure
+from artbp_exp.diagnosis.memory import mean_stored, with_memory
+from artbp_exp.errors import UserError
+from artbp_exp.truncation import enumerate_cuts
+from artbp_exp.verification.everything import small
+from artbp_exp.verification.exact import predicted_variance
+from artbp_exp.verification.oracle import full_bptt
+from artbp_exp.verification.probe import Probe
+
+PAPER: dict[str, Any] = {"name": "artbp", "length": 5, "alpha": 4}
+CONSTANT: dict[str, Any] = {"name": "artbp", "length": 5, "schedule": "constant"}
+
+
+@pytest.mark.parametrize("length", [4, 16, 50])
+def test_mean_memory_is_what_theory_says(length: int) -> None:
+    constant = registry.build("method", {**CONSTANT, "length": length})
+    assert mean_stored(constant) == pytest.approx(length - 1, rel=1e-6)
+    assert mean_stored(registry.build("method", {"name": "tbptt", "length": length})) == (length - 1) / 2
+    paper = registry.build("method", {**PAPER, "length": length, "alpha": 6})
+    assert mean_stored(paper) == pytest.approx(4 / 3 * length, abs=2)
+    assert mean_stored(registry.build("method", {**PAPER, "length": length, "alpha": 3})) == float("inf")
+    assert mean_stored(registry.build("method", {"name": "bptt"})) == float("inf")
+
+
+@pytest.mark.parametrize("method", [PAPER, CONSTANT, {"name": "tbptt", "length": 1}])
+def test_a_length_is_found_for_a_memory(method: dict[str, Any]) -> None:
+    found = registry.build("method", with_memory(method, 20))
+    assert mean_stored(found) == pytest.approx(20, abs=0.01)
+
+
+def test_no_length_has_a_finite_memory_at_alpha_three() -> None:
+    with pytest.raises(UserError, match="no length gives"):
+        with_memory({**PAPER, "alpha": 3}, 20)
+
+
+def test_renewal_probabilities_are_those_of_enumeration() -> None:
+    scheme = registry.build("method", PAPER)
+    counted = np.zeros(8)
+    for lengths, probability in enumerate_cuts(scheme, 8):
+        for begin in np.cumsum([0, *lengths[:-1]]):
+            counted[begin] += probability
+    assert renewal(scheme, 8) == pytest.approx(counted, rel=1e-12)
+
+
+def test_measures_of_known_gradients() -> None:
+    generator = torch.Generator().manual_seed(0)
+    full = torch.zeros(50, dtype=torch.float64)
+    full[0] = 2.0
+    shift = torch.zeros_like(full)
+    shift[1] = 1.0
+    drawn = [full + shift + 0.1 * torch.randn(50, generator=generator, dtype=torch.float64) for _ in range(400)]
+    found = measures(products(drawn, full), rng=np.random.default_rng(0))
+    assert found["bias2"] == pytest.approx(1 / 4, rel=0.05)
+    assert found["variance"] == pytest.approx(50 * 0.01 / 4, rel=0.05)
+    assert found["cosine_mean"] == pytest.approx(2 / np.sqrt(5), rel=0.01)
+    assert found["snr"] == pytest.approx(1 / found["variance"])
+    for name in ("bias2", "variance", "snr", "cosine", "cosine_mean"):
+        assert found[f"{name}_low"] <= found[name] <= found[f"{name}_high"]
+
+
+def test_draws_that_are_all_the_same_have_no_variance_and_no_interval() -> None:
+    full = torch.ones(3)
+    found = measures(products([2 * full, 2 * full], full), rng=np.random.default_rng(0))
+    assert found["variance"] == 0
+    assert found["bias2"] == found["bias2_low"] == found["bias2_high"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("model", ["rnn", "linear"])
+@pytest.mark.parametrize("method", [PAPER, CONSTANT], ids=["paper", "constant"])
+def test_the_sampled_prediction_agrees_with_the_exact_one(model: str, method: dict[str, Any]) -> None:
+    built, task = small(model, 24)
+    scheme = registry.build("method", method)
+    exact = predicted_variance(
+        Probe(engine="plain", model=built, task=task, scheme=scheme), full := full_bptt(built, task)
+    )
+    rng = np.random.default_rng(1)
+    found = predict(built, full, scheme, streams=task.batch_size, starts=60, rng=rng)
+    assert found.variance == pytest.approx(exact, rel=0.35)
+    assert found.low <= found.variance <= found.high
+    assert np.isnan(found.kappa) == (task.batch_size == 1)
+
+
+def test_measured_and_predicted_variance_agree() -> None:
+    built, task = small("linear", 40)
+    full = full_bptt(built, task)
+    row = measure(built, task, full, PAPER, engine="auto", draws=3000, starts=39, seed=0)
+    assert row["variance"] == pytest.approx(row["predicted"], rel=0.3)
+    assert row["bias2_low"] < 0.01
+    assert row["steps_computed"] == 80
+    assert row["stored_peak"] <= 40
+
+
+def test_truncation_has_bias_and_no_variance() -> None:
+    built, task = small("rnn", 20)
+    row = measure(
+        built, task, full_bptt(built, task), {"name": "tbptt", "length": 3}, engine="auto", draws=9, starts=4, seed=0
+    )
+    assert row["draws"] == 2
+    assert row["variance"] == 0
+    assert row["bias2"] > 1e-6
+    assert np.isnan(row["predicted"])
+
+
+def test_influence_of_the_linear_system_is_its_matrix_power() -> None:
+    built, task = small("linear", 30)
+    falls = decay(built, task, lags=6, losses=5, rng=np.random.default_rng(0))
+    first = falls["influence"] / falls["influence"].iloc[0]
+    # the first row of A^k: the influence of any unit on the first, k steps later
+    power, row = built.get_buffer("transition").numpy(), np.eye(5)[0]
+    for k in range(7):
+        assert first[k] == pytest.approx(np.linalg.norm(row), rel=1e-9)
+        row = row @ power
+
+
+def test_a_long_window_changes_less_when_doubled() -> None:
+    changes = [window_change(*small("linear", steps)) for steps in (16, 64, 256)]
+    assert changes[0] > changes[1] > changes[2]
+    assert changes[2] < 1e-6
+
+
+def test_the_grid_has_every_comparison_and_reaches_the_ends() -> None:
+    own = {"alpha": 4, "length": 20, "memory": 20, "lengths": [5], "truncated_lengths": [7], "alphas": [4, 6]}
+    found = methods(own)
+    assert {comparison for comparison, _ in found} == {"length", "equal length", "equal memory"}
+    assert lag_grid(37)[0] == 1
+    assert lag_grid(37)[-1] == 37
+    assert list(lag_grid(1)) == [1]

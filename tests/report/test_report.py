@@ -1,0 +1,135 @@
+"""The report is made from CSVs alone, says what is missing, and needs no other file."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from artbp_exp.errors import UserError
+from artbp_exp.report.claim import NOT_YET, Claim
+from artbp_exp.report.page import markdown, page
+from artbp_exp.report.ptb_claims import arms, ptb_claims
+from artbp_exp.report.statistics import sign_verdict, spread
+from artbp_exp.report.write import all_claims, write_report
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*constrained_layout.*:UserWarning")
+
+
+def ptb_run(results: Path, method: dict[str, Any], *, carry: bool, seed: int, valid: float) -> None:
+    name = f"{method['name']}-{method.get('reweight', True)}-{carry}"
+    folder = results / "ptb_tier1" / "ptb" / name / f"seed{seed}"
+    folder.mkdir(parents=True)
+    config = {"method": method, "task": {"name": "ptb", "carry_state": carry}, "seed": seed}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    summary = {"valid_bpc": valid, "test_bpc": valid - 0.05, "status": "finished", "method": method["name"]}
+    (folder / "summary.json").write_text(json.dumps(summary | {"length": 50}))
+    (folder / "metrics.csv").write_text(f"epoch,step,valid_bpc\n1,10,{valid + 0.3}\n2,20,{valid}\n")
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """A results folder with ARTBP ahead of truncated BPTT by 0.02 on three seeds, carried only."""
+    folder = tmp_path / "results"
+    shutil.copytree(ROOT / "results" / "authors", folder / "authors")
+    for seed in range(3):
+        ptb_run(folder, {"name": "artbp"}, carry=True, seed=seed, valid=1.65 + 0.01 * seed)
+        ptb_run(folder, {"name": "tbptt"}, carry=True, seed=seed, valid=1.67 + 0.011 * seed)
+        if seed < 2:
+            ptb_run(folder, {"name": "artbp", "reweight": False}, carry=True, seed=seed, valid=1.65)
+    return folder
+
+
+def find(claims: list[Claim], *words: str) -> Claim:
+    (found,) = [claim for claim in claims if all(word in claim.claim for word in words)]
+    return found
+
+
+def test_a_lead_on_every_seed_holds_and_is_paired_by_seed(results: Path) -> None:
+    claim = find(ptb_claims(results), "truncated BPTT, valid", "256", "carried")
+    assert claim.verdict == "holds"
+    assert claim.spread is not None
+    assert claim.spread.points == pytest.approx((0.02, 0.021, 0.022))
+    assert claim.note == ""
+
+
+def test_two_seeds_settle_nothing_and_what_is_missing_is_said(results: Path) -> None:
+    claim = find(ptb_claims(results), "random cuts", "valid", "carried")
+    assert claim.verdict == "not settled"
+    assert claim.seeds == 2
+    assert claim.note == "missing: random cuts, not reweighted (carried) seed 2"
+    reset = find(ptb_claims(results), "truncated BPTT, test", "256", "reset")
+    assert reset.verdict == NOT_YET
+    assert "truncated BPTT (reset) seed 0, 1, 2" in reset.note
+
+
+def test_a_diverged_run_without_a_number_is_missing(results: Path) -> None:
+    (path,) = (results / "ptb_tier1").glob("ptb/tbptt-*/seed2/summary.json")
+    path.write_text(json.dumps({"status": "diverged", "valid_bpc": None, "test_bpc": None}))
+    claim = find(ptb_claims(results), "truncated BPTT, valid", "256", "carried")
+    assert claim.seeds == 2
+
+
+def test_the_html_needs_no_other_file(results: Path) -> None:
+    _, written = write_report(results)
+    text = (results / "report.html").read_text(encoding="utf-8")
+    assert written == [results / "report.md", results / "report.html"]
+    assert "width=device-width" in text
+    assert text.count("data:image/png;base64,") >= 2
+    assert not re.search(r'(src|href)="(?!data:)', text)
+    linked = re.findall(r"\]\((.*?\.png)\)", (results / "report.md").read_text(encoding="utf-8"))
+    assert linked
+    assert all((results / path).is_file() for path in linked)
+
+
+def test_it_is_the_same_twice(results: Path) -> None:
+    write_report(results)
+    first = (results / "report.html").read_bytes()
+    write_report(results)
+    assert (results / "report.html").read_bytes() == first
+
+
+def test_nothing_measured_is_a_report_too(tmp_path: Path) -> None:
+    claims, _ = write_report(tmp_path)
+    assert {claim.verdict for claim in claims} == {NOT_YET}
+
+
+def test_every_row_has_a_command_and_shows_in_both_pages(results: Path) -> None:
+    claims = all_claims(results)
+    one, other = markdown(claims, [], []), page(claims, [], [])
+    for claim in claims:
+        assert claim.command
+        assert claim.claim.replace("|", "∣") in one
+        assert claim.verdict in other
+
+
+def test_the_committed_evidence_gives_the_verdicts_that_it_should() -> None:
+    claims = all_claims(ROOT / "results")
+    assert find(claims, "L = 100 runs away").verdict == "holds"
+    assert find(claims, "converges, on every seed").verdict == "holds"
+    assert find(claims, "costs, on average").verdict == "holds"
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is not a folder"):
+        write_report(tmp_path / "nowhere")
+
+
+def test_spread_and_verdict() -> None:
+    assert spread([1.0, 2.0]).low is None
+    assert spread([2.0, 2.0, 2.0]).low == 2.0
+    below = spread([-1.0, -2.0, -1.5, -1.2])
+    assert sign_verdict(below) == "does not hold"
+    assert sign_verdict(spread([-1.0, 1.0, 0.5, -0.2])) == "not settled"
+    assert below.low is not None
+    assert below.low <= below.median <= (below.high or 0)
+
+
+def test_arms_tell_reweighting_apart(results: Path) -> None:
+    from artbp_exp.records.load import load_runs
+
+    assert set(arms(load_runs(results / "ptb_tier1"))) == {("artbp", True), ("tbptt", True), ("random", True)}
