@@ -96,7 +96,7 @@ class Trainer:
                     break
 
     def _begin_pass(self) -> None:
-        self._drawn_from = self._data.bit_generator.state
+        self._drawn_from = dict(self._data.bit_generator.state)
         self._task.begin_pass(self._data)
         self._learner.begin_pass()
         self._within = True
@@ -139,7 +139,7 @@ class Trainer:
         return Record(row=row, best=keep, status=status, pass_end=finished)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the rest of the run depends on, as tensors and plain values: parameters, optimiser, streams, counts."""
+        """All that the rest of the run depends on: parameters, optimiser, streams, counts; tensors and plain values."""
         return {
             "model": self._model.state_dict(),
             "learner": self._learner.state_dict(),

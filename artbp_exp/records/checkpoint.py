@@ -68,7 +68,7 @@ def save(folder: Path, state: dict[str, Any]) -> None:
 
 def load(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
     """The newest whole checkpoint's state, None where there is none; and a line on each that was refused."""
-    refused = []
+    refused: list[str] = []
     for name in (NEWEST, PREVIOUS):
         path = folder / name
         try:
