@@ -139,7 +139,7 @@ class Trainer:
         return Record(row=row, best=keep, status=status, pass_end=finished)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the rest of the run depends on, as tensors and plain values."""
+        """All that the rest of the run depends on: parameters, optimiser, streams, counts; tensors and plain values."""
         return {
             "model": self._model.state_dict(),
             "learner": self._learner.state_dict(),

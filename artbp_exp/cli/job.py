@@ -4,7 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -61,6 +61,7 @@ def run(
             # whoever held it until now may have finished it
             done = None if overwrite else folder.finished()
         if done is not None:
+            folder.tidy()
             print(f"already {done['status']}, nothing to do (overwrite=true does it again)\n{folder.path}")
             return done
         experiment = Experiment(settings)
@@ -158,6 +159,8 @@ class Job:
                 )
 
     def _bar(self) -> Any:
+        if self._quiet:
+            return _NoBar()  # not a disabled one of tqdm: that holds a semaphore, which a killed process leaks
         task, settings = self._experiment.task, self._settings
         return tqdm(
             total=task.steps * task.passes,
@@ -165,7 +168,7 @@ class Job:
             desc=f"{task.name} {settings['method']['name']} seed {settings['seed']}",
             unit=task.unit,
             unit_scale=True,
-            disable=True if self._quiet else None,
+            disable=None,
         )
 
     def _pause(self) -> bool:
@@ -208,6 +211,14 @@ class Job:
             "peak_memory_mib": memory,
             "wall_seconds": seconds,
         }
+
+
+class _NoBar(AbstractContextManager["_NoBar"]):
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def update(self, steps: int) -> None:
+        pass
 
 
 def _which(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import yaml
 from artbp_exp.errors import UserError
 from artbp_exp.records import checkpoint, lock
 from artbp_exp.records.files import cannot_write, refuse_links, write_atomically
+from artbp_exp.records.status import Identity, refuse_another
 from artbp_exp.records.summary import FINAL, read_summary
 
 WRITTEN = ("config.yaml", "metrics.csv", "segments.csv", "summary.json", "model.pt", "metrics.unfinished.csv")
@@ -39,7 +40,7 @@ class RunFolder:
         path: str | Path,
         config: Mapping[str, Any],
         *,
-        identity: Callable[[Mapping[str, Any]], dict[str, Any]],
+        identity: Identity,
     ) -> None:
         self.path = Path(path)
         self._identity = identity
@@ -55,21 +56,7 @@ class RunFolder:
         Raises:
             UserError: the folder holds a run, finished or not, of another configuration.
         """
-        if not (self.path / "config.yaml").is_file():
-            return None
-        try:
-            there = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(
-                f"{self.path}/config.yaml cannot be read as plain YAML; move the folder away or set overwrite=true"
-            ) from error
-        differing = differences(self._identity(self._config), self._identity(there if isinstance(there, dict) else {}))
-        if differing:
-            shown = ", ".join(f"{key}={old} there, {new} now" for key, (new, old) in differing.items())
-            raise UserError(
-                f"{self.path} already holds a run of another configuration ({shown}); "
-                f"choose another run_dir or set overwrite=true"
-            )
+        refuse_another(self.path, self._config, self._identity)
         summary = read_summary(self.path)
         return summary if summary and summary.get("status") in FINAL else None
 
@@ -88,6 +75,13 @@ class RunFolder:
             self._lock.acquire(patience=patience)
         except OSError as error:
             raise cannot_write(self.path, error) from error
+
+    def tidy(self) -> None:
+        """Removes what a process left that was killed between its summary and its end."""
+        if any((self.path / name).exists() for name in (lock.NAME, checkpoint.NEWEST, checkpoint.PREVIOUS)):
+            with suppress(UserError, OSError):
+                self.take(patience=0)
+                checkpoint.remove(self.path)
 
     def release(self) -> None:
         """Lets other processes have the folder."""
@@ -128,7 +122,7 @@ class RunFolder:
         return state
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Writes `checkpoint.pt`: `state` (with the `rows` so far), what it belongs to, and where the metrics end.
+        """Writes `checkpoint.pt`: `state` (the `rows` so far in it), what it belongs to, and where the metrics end.
 
         Raises:
             UserError: it cannot be written; the one before is still there.
@@ -233,12 +227,6 @@ class RunFolder:
         with (self.path / "metrics.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerow(self._columns)
             self._bytes = file.tell()
-
-
-def differences(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Keys at which two flat configurations differ → (new, old)."""
-    keys = [*new, *(key for key in old if key not in new)]
-    return {key: (new.get(key), old.get(key)) for key in keys if new.get(key) != old.get(key)}
 
 
 def _cell(value: Any) -> Any:

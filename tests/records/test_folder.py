@@ -15,8 +15,9 @@ import yaml
 
 from artbp_exp.cli.config import identity
 from artbp_exp.errors import UserError
-from artbp_exp.records.folder import RunFolder, differences
+from artbp_exp.records.folder import RunFolder
 from artbp_exp.records.load import load_runs
+from artbp_exp.records.status import differences
 
 CONFIG: dict[str, Any] = {
     "task": {"name": "synthetic", "steps": 10, "suggest": {"lr": 1}},
@@ -158,7 +159,7 @@ def test_a_broken_summary_is_no_result(tmp_path: Path, content: str) -> None:
 
 def test_a_configuration_that_is_no_yaml_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("a: [")
-    with pytest.raises(UserError, match="cannot be read as YAML"):
+    with pytest.raises(UserError, match="cannot be read as plain YAML"):
         make(tmp_path).finished()
 
 

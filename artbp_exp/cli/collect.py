@@ -1,0 +1,60 @@
+"""`artbp-collect`: a tree of run folders → one tidy table, and a summary on the terminal."""
+
+import argparse
+import importlib.util
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from artbp_exp.cli.config import identity
+from artbp_exp.cli.errors import explained
+from artbp_exp.errors import UserError
+from artbp_exp.records.table import collect, summarise
+
+
+def write(table: pd.DataFrame, out: Path) -> None:
+    """Writes the table: Parquet if the name says so, else CSV.
+
+    Raises:
+        UserError: Parquet without pyarrow, or a file that cannot be written.
+    """
+    if out.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise UserError(f"{out}: Parquet needs pyarrow; pip install pyarrow, or name a .csv")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.suffix == ".parquet":
+            # a setting may be a number here and a word there: a column of Parquet is of one type
+            mixed = [c for c in table.columns if table[c].dropna().map(type).nunique() > 1]
+            table.astype(dict.fromkeys(mixed, str)).to_parquet(out, index=False)
+        else:
+            table.to_csv(out, index=False, lineterminator="\n")
+    except OSError as error:
+        raise UserError(f"cannot write {out}: {error.strerror}; name another with --out") from error
+
+
+def main() -> None:
+    """Entry point of `artbp-collect`."""
+    parser = argparse.ArgumentParser(
+        prog="artbp-collect", description="Gather run folders into one table, settings as columns; runs nothing."
+    )
+    parser.add_argument("root", nargs="?", type=Path, default=Path("results/runs"), help="default: results/runs")
+    parser.add_argument("--out", type=Path, default=None, help="a .csv or .parquet (default: <root>/collected.csv)")
+    options = parser.parse_args()
+    with explained():
+        table, skipped = collect(options.root, identity)
+        for line in skipped:
+            print(f"warning: {line}", file=sys.stderr)
+        if table.empty:
+            raise UserError(f"no run folders below {options.root}; name the folder that results_dir named")
+        out = options.out or options.root / "collected.csv"
+        write(table, out)
+        with pd.option_context("display.width", 0, "display.max_columns", None, "display.max_colwidth", 60):
+            print(summarise(table).to_string(index=False))
+        counts = ", ".join(f"{count} {status}" for status, count in table["status"].value_counts().items())
+        print(f"{len(table)} runs ({counts}) → {out}")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""`artbp-run --dry-run`: which jobs, how much memory and how long, from a few measured steps; writes nothing."""
+
+import json
+import os
+import re
+import select
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from artbp_exp.cli import config as conf
+from artbp_exp.cli.isolate import preload
+from artbp_exp.cli.plan import Planned
+
+MEASURED = 0.5
+"""Seconds of training that the estimate for a job is made from."""
+
+PATIENCE = 30.0
+"""Seconds after which a job is left unmeasured: a segment of it takes too long, or its data do."""
+
+
+def dry_run(jobs: Sequence[Planned], arguments: Sequence[str]) -> None:
+    """Prints a line a job and the sum. Jobs that differ in nothing but the seed are measured once."""
+    measured: dict[str, dict[str, Any]] = {}
+    seconds, memory, unknown = 0.0, 0.0, 0
+    workers = _workers(arguments, len(jobs))
+    for job in jobs:
+        status, reason = job.state()
+        print(f"{job.folder or ' '.join(job.overrides)}: {status}" + (f" ({reason})" if reason else ""))
+        if job.settings is None or status in ("finished", "diverged"):
+            continue
+        kind = json.dumps({k: v for k, v in conf.identity(job.settings).items() if k != "seed"}, default=str)
+        if kind not in measured:
+            measured[kind] = measure(job.settings | ({"threads": 1} if workers > 1 else {}))
+        found = measured[kind]
+        if "error" in found:
+            unknown += 1
+            print(f"    not measured: {found['error']}")
+            continue
+        lasts = found["steps"] / found["rate"]
+        print(f"    {found['memory'] / 2**20:.0f} MiB, {found['rate']:.3g} steps/s: about {duration(lasts)}")
+        seconds += lasts
+        memory = max(memory, found["memory"])
+    print(
+        f"{len(jobs)} jobs, {workers} at a time: at most {workers * memory / 2**20:.0f} MiB, "
+        f"about {duration(seconds / workers)} of training (evaluation not counted)"
+        + (f", {unknown} jobs not measured" if unknown else "")
+    )
+
+
+def measure(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`rate` (steps/s), `steps` (of the whole run) and `memory` (peak, bytes) of a run, or an `error`.
+
+    In a process of its own, so that its memory is its own, and so that it can be given up.
+    """
+    preload()
+    sys.stdout.flush()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(reader)
+            try:
+                found = _train_a_little(settings)
+            except Exception as error:
+                found = {"error": " ".join(str(error).split())}
+            os.write(writer, json.dumps(found).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    try:
+        ready, _, _ = select.select([reader], [], [], PATIENCE)
+        content = os.read(reader, 65536) if ready else b""
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(reader)
+    reason = "its process died, of too little memory perhaps" if ready else f"it takes more than {PATIENCE:.0f} s"
+    found = json.loads(content) if content else {"error": reason}
+    assert isinstance(found, dict)
+    return found
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, whichever reads best."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _train_a_little(settings: Mapping[str, Any]) -> dict[str, Any]:
+    from artbp_exp.experiment import Experiment
+    from artbp_exp.records.provenance import peak_memory
+
+    experiment = Experiment(settings)
+    task, tally = experiment.task, experiment.learner.tally
+    began = time.perf_counter()
+
+    def enough() -> bool:
+        return time.perf_counter() - began >= MEASURED
+
+    for _ in experiment.trainer.run(pause=enough):
+        if enough():
+            break
+    return {
+        "rate": tally.step / max(time.perf_counter() - began, 1e-9),
+        "steps": task.steps * task.passes,
+        "memory": peak_memory(experiment.device),
+    }
+
+
+def _workers(arguments: Sequence[str], jobs: int) -> int:
+    """Jobs that run at the same time."""
+    line = " ".join(arguments)
+    if "hydra/launcher=joblib" not in line:
+        return 1
+    wanted = re.search(r"hydra\.launcher\.n_jobs=(-?\d+)", line)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = int(wanted[1]) if wanted else -1
+    return max(1, min(jobs, count if count > 0 else cores + 1 + count))

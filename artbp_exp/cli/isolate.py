@@ -1,0 +1,82 @@
+"""Each job of a sweep in a process of its own: whatever becomes of it, the sweep goes on."""
+
+import os
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from types import FrameType
+
+from artbp_exp.cli.errors import explained
+from artbp_exp.cli.signals import Interrupted, Signals, handled
+
+Orphaned = Callable[[], int | None]
+"""Returns SIGTERM once the process that started this one is gone: nobody waits for it any more."""
+
+KILLED = "killed by {}: out of memory, perhaps, or by hand"
+
+
+def preload() -> None:
+    """Loads what every run needs, once and not in each fork; starts no thread and asks for no device."""
+    import torch
+
+    import artbp_exp.experiment  # noqa: F401
+
+    # the first optimiser makes torch load its compiler, a second or two
+    torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+
+
+def isolated(work: Callable[[Orphaned], object]) -> str | None:
+    """Runs `work` in a fork of this process. Random state, threads, memory and crashes stay in there.
+
+    Signals that ask to stop are passed on to it.
+
+    Args:
+        work: given what tells it that it is orphaned. Its user errors are said in one line, its bugs in a traceback.
+
+    Returns:
+        Why it ended without having been able to say so itself (a signal killed it), None if it could.
+
+    Raises:
+        Interrupted: this process was asked to stop, and the job has stopped.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    parent = os.getpid()
+    with warnings.catch_warnings():
+        # of threads that Python sees: they are idle ones of numerical libraries, which mind forks themselves
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        _work_and_exit(work, lambda: None if os.getppid() == parent else signal.SIGTERM)
+    asked = Signals()
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        os.kill(child, number)
+        asked.note(number)
+
+    with handled(pass_on):
+        _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if asked.caught is not None:
+        raise Interrupted(asked.caught)
+    return KILLED.format(signal.Signals(-code).name) if code < 0 else None
+
+
+def _work_and_exit(work: Callable[[Orphaned], object], orphaned: Orphaned) -> None:
+    code = 1
+    try:
+        with explained():
+            work(orphaned)
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(code)  # not through the parent's own clean-up

@@ -1,0 +1,76 @@
+"""A live view of a sweep on the terminal, read from the run folders like everything said about it."""
+
+import os
+import shutil
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from artbp_exp.cli.plan import Planned
+from artbp_exp.cli.signals import STOPPING
+
+REFRESH = 0.5
+"""Seconds between two looks at the folders."""
+
+
+@contextmanager
+def shown(jobs: Sequence[Planned]) -> Iterator[None]:
+    """Within it, a line on the terminal follows the sweep. Nothing is shown where there is no terminal.
+
+    A process draws it: whatever launches the jobs, the view neither waits for it nor holds it up.
+    """
+    if not sys.stderr.isatty():
+        yield
+        return
+    sys.stdout.flush()
+    parent = os.getpid()
+    child = os.fork()
+    if child == 0:
+        try:
+            for number in STOPPING:
+                signal.signal(number, signal.SIG_IGN)
+            _follow(jobs, parent)
+        finally:
+            os._exit(0)
+    try:
+        yield
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        sys.stderr.write("\n")
+
+
+def line(jobs: Sequence[Planned]) -> tuple[int, str]:
+    """(jobs that have ended, the others in words)."""
+    states = [job.state()[0] for job in jobs]
+    counts = Counter(states)
+    running = [job.folder for job, status in zip(jobs, states, strict=True) if status == "running" and job.folder]
+    words = [
+        f"{counts[status]} {status}" for status in ("running", "diverged", "failed", "interrupted") if counts[status]
+    ]
+    words += [f"{'/'.join(folder.parts[-2:])} at step {last_step(folder)}" for folder in running[:3]]
+    ended = len(jobs) - counts["running"] - counts["waiting"]
+    return ended, ", ".join(words)
+
+
+def last_step(folder: Path) -> str:
+    """The step of the last whole row of a run's metrics."""
+    try:
+        header, *rows = (folder / "metrics.csv").read_text(encoding="utf-8").split("\n")[:-1]
+        return rows[-1].split(",")[header.split(",").index("step")]
+    except (OSError, ValueError, IndexError):
+        return "0"
+
+
+def _follow(jobs: Sequence[Planned], parent: int) -> None:
+    while os.getppid() == parent:
+        ended, words = line(jobs)
+        text = f"{ended}/{len(jobs)} jobs" + (f": {words}" if words else "")
+        # back to the line's start, and clear what is longer than the new one
+        sys.stderr.write(f"\r{text[: shutil.get_terminal_size().columns - 1]}\x1b[K")
+        sys.stderr.flush()
+        time.sleep(REFRESH)

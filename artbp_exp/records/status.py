@@ -1,0 +1,73 @@
+"""What has become of a run, read from its folder: the only place where a sweep's verdict comes from."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from artbp_exp.errors import UserError
+from artbp_exp.records import lock
+from artbp_exp.records.summary import read_summary
+
+Identity = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""Configuration → its settings as flat keys, those that make it another computation."""
+
+
+def read_config(path: Path) -> dict[str, Any] | None:
+    """A run folder's `config.yaml`, None where there is none. Nothing in it can make the reader do anything.
+
+    Raises:
+        UserError: it is not plain YAML.
+    """
+    file = path / "config.yaml"
+    if not file.is_file():
+        return None
+    try:
+        there = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read as plain YAML; move the folder away or set overwrite=true") from error
+    return there if isinstance(there, dict) else {}
+
+
+def refuse_another(path: Path, config: Mapping[str, Any], identity: Identity) -> None:
+    """Refuses a folder that holds a run of another configuration than `config`.
+
+    Raises:
+        UserError: it does; names the settings that differ.
+    """
+    there = read_config(path)
+    if there is None:
+        return
+    differing = differences(identity(config), identity(there))
+    if differing:
+        shown = ", ".join(f"{key}={old} there, {new} now" for key, (new, old) in differing.items())
+        raise UserError(
+            f"{path} already holds a run of another configuration ({shown}); "
+            f"choose another run_dir or set overwrite=true"
+        )
+
+
+def state(path: Path, config: Mapping[str, Any], identity: Identity) -> tuple[str, str]:
+    """(status, reason) of the run of `config` that belongs into `path`.
+
+    The status is finished, diverged, interrupted, failed, running or waiting (nothing there yet).
+    """
+    try:
+        refuse_another(path, config, identity)
+    except UserError as error:
+        return "failed", str(error)
+    if lock.held(path):
+        return "running", ""
+    summary = read_summary(path)
+    if summary is not None:
+        return str(summary.get("status")), str(summary.get("reason", ""))
+    if (path / "config.yaml").is_file():
+        return "failed", "its process was killed before it could say why"
+    return "waiting", ""
+
+
+def differences(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Keys at which two flat configurations differ → (new, old)."""
+    keys = [*new, *(key for key in old if key not in new)]
+    return {key: (new.get(key), old.get(key)) for key in keys if new.get(key) != old.get(key)}
