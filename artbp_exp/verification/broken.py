@@ -45,6 +45,7 @@ class DividingEstimator:
 
     def __init__(self, inner: Estimator) -> None:
         self._inner = inner
+        self.engine = inner.engine
 
     def __call__(self, *, loss: Any, segment: Segment, **rest: Any) -> Estimate:
         """The inner estimator on the mean loss of the segment."""
