@@ -52,7 +52,7 @@ def measures(found: Products, *, rng: np.random.Generator) -> dict[str, float]:
     resampled = _evaluate(found, weights)
     table: dict[str, float] = {}
     for name, values in point.items():
-        low, high = np.percentile(resampled[name], [TAIL, 100 - TAIL])
+        low, high = np.percentile(resampled[name], [TAIL, 100 - TAIL], method="nearest")
         table |= {name: float(values[0]), f"{name}_low": float(low), f"{name}_high": float(high)}
     return table
 
