@@ -35,7 +35,7 @@ def products(drawn: list[Tensor], full: Tensor) -> Products:
     )
 
 
-def measures(found: Products, *, rng: np.random.Generator) -> dict[str, float]:
+def measures(found: Products, *, rng: np.random.Generator | None) -> dict[str, float]:
     """Each measure with `_low` and `_high`, its 95 % percentile bootstrap interval over draws.
 
     bias2: ‖E ĝ − g‖² / ‖g‖², without bias: over pairs of different draws only (it can come out below 0).
@@ -43,16 +43,21 @@ def measures(found: Products, *, rng: np.random.Generator) -> dict[str, float]:
     snr: ‖g‖² / E‖ĝ − E ĝ‖².
     cosine: between a single ĝ and g, averaged over draws.
     cosine_mean: between the mean of all draws and g.
+
+    Args:
+        found: inner products.
+        rng: of the bootstrap; None where a method draws nothing, so that there is nothing to resample.
     """
     count = found.along.size
-    weights = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(float)
-    if np.ptp(found.offs) == 0:
-        weights = np.ones((1, count))  # nothing was drawn: every gradient is the same, and there is no interval
+    if rng is None:
+        weights = np.ones((1, count))
+    else:
+        weights = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(float)
     point = _evaluate(found, np.ones((1, count)))
     resampled = _evaluate(found, weights)
     table: dict[str, float] = {}
     for name, values in point.items():
-        low, high = np.percentile(resampled[name], [TAIL, 100 - TAIL])
+        low, high = np.percentile(resampled[name], [TAIL, 100 - TAIL], method="nearest")
         table |= {name: float(values[0]), f"{name}_low": float(low), f"{name}_high": float(high)}
     return table
 

@@ -43,8 +43,8 @@ def with_memory(method: dict[str, object], wanted: float) -> dict[str, object]:
     def excess(length: float) -> float:
         return mean_stored(registry.build("method", {**method, "length": length})) - wanted
 
-    try:
-        length = brentq(excess, 1.0, 4 * wanted + 4, xtol=1e-3)
-    except ValueError as error:
-        raise UserError(f"no length gives {method} a mean memory of {wanted:g} steps; take α > 3.2, say") from error
+    longest = 4 * wanted + 4
+    if not 0 < excess(longest) < float("inf"):
+        raise UserError(f"no length gives {method} a mean memory of {wanted:g} steps; take α > 3.2, say")
+    length = brentq(excess, 1.0, longest, xtol=1e-3)
     return {**method, "length": round(float(length), 3)}

@@ -93,7 +93,7 @@ def _grid(
         pd.DataFrame(rows).to_csv(out / "methods.csv", index=False)
 
 
-def said(row: Mapping[str, Any]) -> str:
+def said(row: Any) -> str:
     """A method in a few characters."""
     if row["method"] == "tbptt":
         return f"truncated L = {row['length']:g}"
@@ -106,9 +106,9 @@ def advice(table: pd.DataFrame) -> str:
     equal = table[(table["comparison"] == "equal memory") & (table["method"] == "artbp")].sort_values("variance")
     if len(equal) < 2:
         return "nothing to compare at equal memory"
-    best, second = equal.iloc[0], equal.iloc[1]
+    best, second = (equal.iloc[index] for index in (0, 1))
     beyond = "beyond" if best["variance_high"] < second["variance_low"] else "within"
     return (
-        f"at equal memory ({best['stored_mean_theory']:.0f} stored steps) the least variance has {said(best.to_dict())}: "
-        f"{best['variance']:.3g}; the next, {said(second.to_dict())}, {second['variance']:.3g}, is {beyond} their intervals"
+        f"at equal memory ({best['stored_mean_theory']:.0f} stored steps) the least variance has {said(best)}: "
+        f"{best['variance']:.3g}; the next, {said(second)}, {second['variance']:.3g}, is {beyond} their intervals"
     )

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from artbp_exp.figures.common import STYLE
 
@@ -65,7 +66,7 @@ def bias_and_variance(table: pd.DataFrame) -> Figure:
         for axes in (left, right):
             ticks = sorted(rows["length"].unique())
             axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-            axes.minorticks_off()
+            axes.xaxis.set_minor_locator(NullLocator())
         handles = [mpl.lines.Line2D([], [], color=color, marker="o", label=name) for name, color in KINDS.items()]
         figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=6.5)
         return figure
@@ -104,7 +105,7 @@ def variance_and_cost(table: pd.DataFrame) -> Figure:
             for axes in (left, right):
                 axes.set(xscale="log", yscale="log", xlabel="exponent α")
                 axes.set_xticks(ticks, [*(f"{tick:g}" for tick in ticks[:-1]), "const."])
-                axes.minorticks_off()
+                axes.xaxis.set_minor_locator(NullLocator())
         left.set_title("Variance / ‖g‖² (×: predicted)")
         right.set_title("Variance × mean stored steps")
         left.legend()

@@ -1,0 +1,85 @@
+"""The figures of the phase diagrams, of Penn Treebank against the authors' logs, and of the paired seeds."""
+
+import importlib.util
+from itertools import product
+from types import ModuleType
+
+import pandas as pd
+import pytest
+
+from artbp_exp.figures.common import save
+from artbp_exp.figures.paired_seeds import paired_seeds
+from artbp_exp.figures.phase_diagram import phase_diagram, reached
+from artbp_exp.figures.phase_sizes import least_length, phase_sizes, working
+from artbp_exp.figures.ptb_evidence import ptb_evidence
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def cells() -> pd.DataFrame:
+    """Two sizes; ARTBP reaches θ* from length 8 on, truncated BPTT from 32 on and diverges at 4, raw cuts never do."""
+    rows = []
+    arms = [("tbptt", True), ("artbp", True), ("artbp", False)]
+    for (method, reweight), size, length, lr, seed in product(arms, (7, 23), (4, 8, 32), (1e-4, 1e-3), (0, 1)):
+        least = 32 if method == "tbptt" else 8 if reweight else 99
+        near = length >= least and lr == 1e-3
+        rows.append(
+            {
+                "method": method,
+                "reweight": reweight,
+                "size": size,
+                "length": length,
+                "lr": lr,
+                "seed": seed,
+                "status": "diverged" if length == 4 and method == "tbptt" else "finished",
+                "loss": 1e-20 if near else 5.0,
+                "theta": -1 / 6 + (1e-9 if near else 1.0),
+                "theta_optimal": -1 / 6,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def test_the_least_length_that_works(cells: pd.DataFrame) -> None:
+    found = working(cells[cells["reweight"]])
+    assert least_length(found, "tbptt").to_dict() == {7: 32, 23: 32}
+    assert least_length(found, "artbp").to_dict() == {7: 8, 23: 8}
+
+
+def test_a_diverged_run_has_not_reached_anything(cells: pd.DataFrame) -> None:
+    diverged = cells.assign(status="diverged", theta=cells["theta_optimal"])
+    assert not reached(diverged).any()
+
+
+def test_one_seed_that_fails_spoils_a_length(cells: pd.DataFrame) -> None:
+    spoiled = (cells["method"] == "artbp") & (cells["seed"] == 1) & (cells["length"] == 8)
+    cells.loc[spoiled, "theta"] = 9.0
+    assert least_length(working(cells[cells["reweight"]]), "artbp").to_dict() == {7: 32, 23: 32}
+
+
+def test_they_are_drawn_alike_twice(cells: pd.DataFrame, tmp_path) -> None:
+    signs = pd.DataFrame({"size": [7, 23], "positive": [3, 10], "sign_length": [30, 110]})
+    authors = pd.read_csv(ROOT / "results" / "authors" / "ptb_epochs.csv")
+    draw = {
+        "phase_diagram": lambda: phase_diagram(cells[cells["size"] == 23]),
+        "phase_sizes": lambda: phase_sizes(cells[cells["reweight"]], signs),
+        "ptb_evidence": lambda: ptb_evidence({}, authors),
+        "paired_seeds": lambda: paired_seeds([("a", [0.1, 0.2], None, None), ("b", [0.1, -0.2, 0.1], -0.2, 0.1)]),
+    }
+    for name, make in draw.items():
+        first, again = save(make(), tmp_path / name), save(make(), tmp_path / f"{name}_again")
+        assert first[0].stat().st_size > 5000
+        assert first[0].read_bytes() == again[0].read_bytes()
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_mean_sensitivity_of_the_papers_case_has_the_wrong_sign_up_to_109_steps() -> None:
+    assert script("collect_phase").sign_length(23, 10) == 110
