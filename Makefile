@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check figures evidence readme clean
+.PHONY: help demo test check collect figures evidence readme clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ check: $(VENV)/installed-test ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+RUNS ?= results/runs
+collect: $(VENV)/installed ## gather the runs below RUNS=results/runs into one CSV, and print medians over seeds
+	$(BIN)/artbp-collect $(RUNS)
 
 figures: $(VENV)/installed ## redraw every figure from the CSVs in results/; runs nothing
 	$(BIN)/artbp-figures
