@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slurm check verify figures report evidence phase bench readme clean
+.PHONY: help demo test test-slurm check verify collect figures report evidence phase bench readme clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ verify: $(VENV)/installed ## prove every method × model × engine unbiased, by 
 
 report: $(VENV)/installed ## the claims of the paper against the CSVs in results/: results/report.md and report.html
 	$(BIN)/artbp-report
+
+RUNS ?= results/runs
+collect: $(VENV)/installed ## gather the runs below RUNS=results/runs into one CSV, and print medians over seeds
+	$(BIN)/artbp-collect $(RUNS)
 
 figures: $(VENV)/installed ## redraw every figure from the CSVs in results/; runs nothing
 	$(BIN)/artbp-figures

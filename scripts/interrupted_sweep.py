@@ -78,7 +78,10 @@ def main() -> int:
     alone, killed = tables
     compared = [c for c in alone.columns if c not in (*TIMES, "command")]
     same = list(alone["path"]) == list(killed["path"]) and len(alone) == options.runs
-    agree = [same and a.equals(k) for (_, a), (_, k) in zip(alone[compared].iterrows(), killed[compared].iterrows())]
+    agree = [
+        same and a.equals(k)
+        for (_, a), (_, k) in zip(alone[compared].iterrows(), killed[compared].iterrows(), strict=False)
+    ]
     shown = ["path", "status", "loss", "theta"]
     both = alone[shown].merge(killed[[*shown, "starts"]], on="path", suffixes=("_alone", "_killed"), how="outer")
     options.out.mkdir(parents=True, exist_ok=True)

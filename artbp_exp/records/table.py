@@ -16,7 +16,19 @@ TIMES = ("wall_seconds", "peak_memory_mib", "starts")
 """Columns that tell how a run went, not what came out: they differ when it is repeated."""
 
 # how a run came to be, and what the settings say already
-_NO_RESULTS = {*TIMES, "task", "method", "length", "seed", "command", "threads", "steps", "git_commit", "device"}
+_NO_RESULTS = {
+    *TIMES,
+    "task",
+    "method",
+    "length",
+    "seed",
+    "command",
+    "threads",
+    "steps",
+    "git_commit",
+    "device",
+    "theta_optimal",
+}
 
 
 def collect(root: Path, identity: Identity) -> tuple[pd.DataFrame, list[str]]:

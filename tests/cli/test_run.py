@@ -96,15 +96,20 @@ def test_a_run_its_repetition_and_another_one_in_its_folder(tmp_path: Path) -> N
 
 def test_a_sweep_makes_a_folder_a_run_and_does_the_others_when_one_is_wrong(tmp_path: Path) -> None:
     done = artbp_run(tmp_path, "-m", *QUICK, "method=tbptt,artbp", "method.length=8,0", "seed=0,1")
-    assert done.returncode == 2
+    assert done.returncode == 1
     assert "Traceback" not in done.stderr
     mistakes = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(mistakes) == 4
     assert all("method.length" in line and "got 0" in line for line in mistakes)
-    summaries = sorted(tmp_path.rglob("summary.json"))
-    assert len({path.parent for path in summaries}) == 4
-    found = {(s["method"], s["seed"], s["status"]) for s in (json.loads(p.read_text()) for p in summaries)}
-    assert found == {(m, seed, "finished") for m in ("tbptt", "artbp") for seed in (0, 1)}
+    summaries = [json.loads(path.read_text()) for path in tmp_path.rglob("summary.json")]
+    assert len(summaries) == 8
+    found = {(s["method"], s["length"], s["seed"], s["status"]) for s in summaries}
+    ended = {8: "finished", 0: "failed"}
+    assert found == {(m, n, seed, ended[n]) for m in ("tbptt", "artbp") for n in (8, 0) for seed in (0, 1)}
+    assert all("got 0" in s["reason"] for s in summaries if s["status"] == "failed")
+    table = done.stdout[done.stdout.index("8 jobs: 4 finished, 4 failed") :].splitlines()
+    assert len(table) == 5
+    assert all("got 0" in line for line in table[1:])
 
 
 def test_a_sweep_without_mistakes_exits_0(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import hydra
 
 from artbp_exp.cli import config as conf
+from artbp_exp.cli.isolate import preload
 from tests.crash.faults import Faults, killed
 from tests.crash.runs import do, left_over, result, short
 
@@ -75,7 +76,7 @@ def at_random_instants(root: Path, corpus: Path, count: int) -> None:
 
 def at_every_operation(root: Path, corpus: Path) -> None:
     reference = root / "reference"
-    do(short("ptb", reference, corpus, "task.epochs=2"))
+    assert ended(forked(lambda: do(short("ptb", reference, corpus, "task.epochs=2")))) == 0
     wanted = result(reference)
     at = 0
     while True:
@@ -100,6 +101,7 @@ if __name__ == "__main__":
     from artbp_exp.records import provenance
 
     provenance._git = lambda folder: {"git_commit": None, "git_dirty": None}  # asking git takes longer than the run
+    preload()
     with hydra.initialize_config_dir(conf.directory(), version_base="1.3"):
         if what == "random":
             at_random_instants(folder, corpus, int(sys.argv[4]))

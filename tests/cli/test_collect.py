@@ -1,0 +1,76 @@
+"""One tidy table from a tree of run folders."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from artbp_exp.cli import collect as cli
+from artbp_exp.cli.config import identity
+from artbp_exp.records.load import load_runs
+from artbp_exp.records.table import collect, summarise
+from tests.conftest import ROOT
+from tests.records.test_folder import COLUMNS, complete, make
+
+
+def tree(root: Path) -> Path:
+    for seed in range(3):
+        complete(root / "long" / f"seed{seed}", seed=seed)
+        method = {"name": "artbp", "length": 4}
+        complete(root / "short" / f"seed{seed}", "diverged" if seed else "finished", seed=seed, method=method)
+    begun = make(root / "begun", seed=9)
+    begun.open(COLUMNS)
+    begun.leave({"status": "interrupted", "reason": "interrupted by SIGTERM at step 1"})
+    return root
+
+
+def test_a_row_a_run_with_settings_as_columns(tmp_path: Path) -> None:
+    table, skipped = collect(tree(tmp_path), identity)
+    assert skipped == []
+    assert list(table.columns[:3]) == ["path", "status", "reason"]
+    assert table["status"].value_counts().to_dict() == {"finished": 4, "diverged": 2, "interrupted": 1}
+    assert table.pivot_table(index="method.length", values="seed", aggfunc="count")["seed"].to_dict() == {4: 3, 16: 4}
+    assert len(load_runs(tmp_path)) == 6  # the figures take those with a result only
+
+
+def test_the_summary_has_medians_over_seeds_and_the_rate_of_divergence(tmp_path: Path) -> None:
+    table, _ = collect(tree(tmp_path), identity)
+    table["loss"] = [1.0 + k for k in range(len(table))]
+    summary = summarise(table).set_index("method.length")
+    assert summary["runs"].to_dict() == {4: 3, 16: 4}
+    assert summary["diverged"].to_dict() == {4: "2/3", 16: "0/3"}
+    assert summary["no result"].to_dict() == {4: 0, 16: 1}
+    assert summary["loss"].to_dict() == {4: "5", 16: "3 (2 to 4)"}
+
+
+def test_the_committed_results_collect(tmp_path: Path) -> None:
+    table, skipped = collect(ROOT / "results" / "influence_balancing", identity)
+    assert skipped == []
+    assert len(table) == 40
+    assert summarise(table)["diverged"].tolist() == ["0/10", "10/10", "0/10", "0/10"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_the_command(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if kind == "parquet" and importlib.util.find_spec("pyarrow") is None:
+        pytest.skip("needs pyarrow")
+    out = tmp_path / f"table.{kind}"
+    monkeypatch.setattr(sys, "argv", ["artbp-collect", str(tree(tmp_path)), "--out", str(out)])
+    cli.main()
+    shown = capsys.readouterr().out
+    assert "7 runs (4 finished, 2 diverged, 1 interrupted)" in shown
+    assert len(pd.read_csv(out) if kind == "csv" else pd.read_parquet(out)) == 7
+
+
+def test_nothing_there_is_a_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["artbp-collect", str(tmp_path / "nowhere")])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    assert "no run folders below" in capsys.readouterr().err
