@@ -135,8 +135,10 @@ def test_the_table_and_the_live_line_come_from_the_folders(tmp_path: Path) -> No
 
 def test_a_sweep_killed_and_rerun_gives_the_same_table(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "scripts/interrupted_sweep.py", "--runs", "8", "--steps", "50000", "--kills", "2"]
-        + ["--out", str(tmp_path)],
+        [
+            *(sys.executable, "scripts/interrupted_sweep.py", "--runs", "8", "--steps", "50000", "--kills", "2"),
+            *("--out", str(tmp_path)),
+        ],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
