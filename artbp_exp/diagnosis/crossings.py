@@ -1,4 +1,4 @@
-"""The variance that the exact formula (docs/method.md) predicts at a checkpoint, and what sharing cuts among streams costs."""
+"""The variance that the exact formula (docs/method.md) predicts, and what sharing cuts among streams costs."""
 
 from dataclasses import dataclass, replace
 
