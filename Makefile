@@ -65,7 +65,7 @@ phase: $(VENV)/installed ## the phase diagrams' runs (about half an hour), gathe
 	for pair in 7,3 12,5 23,10 46,20 69,30 92,40; do \
 	  size="task.size=$${pair%,*} task.positive=$${pair#*,}"; \
 	  $(BIN)/artbp-run -m experiment=phase_sizes method=tbptt seed=0 method.length=8,16,32,64,96,128,192,256,384,512 $$size && \
-	  $(BIN)/artbp-run -m experiment=phase_sizes method=artbp method.length=8,16,32,64,128 $$size || exit; \
+	  $(BIN)/artbp-run -m experiment=phase_sizes method=artbp method.length=4,8,16,32,64,128 $$size || exit; \
 	done
 	$(BIN)/python scripts/collect_phase.py
 

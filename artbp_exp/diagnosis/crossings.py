@@ -1,9 +1,10 @@
-"""The variance that SPEC 7's formula predicts at a checkpoint, and what sharing cuts among streams costs."""
+"""The variance that the exact formula (docs/method.md) predicts, and what sharing cuts among streams costs."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
 from artbp_exp.backprop import map_state
@@ -35,7 +36,7 @@ def predict(
     """Samples beginnings a evenly over the sequence, and sums over lags d with their probabilities.
 
     Σ_a u(a) Σ_d P(length ≥ d)·c(d)/(1 − c(d))·‖ε_{a+d} G_{a+d}‖², u the renewal probability. The last factor is
-    worked out at lags 1, 2, 3, 4, 6, 8, 11, … and interpolated between them in the logarithm: long lags are rare
+    worked out at lags 1, 2, 3, 4, 5, 6, 8, 10, … and interpolated between them in the logarithm: long lags are rare
     but weigh most, and would be missed if the lags were drawn.
 
     Args:
@@ -89,15 +90,18 @@ def renewal(scheme: Scheme, steps: int) -> np.ndarray:
 
 
 def lag_grid(longest: int) -> np.ndarray:
-    """1, 2, 3, 4, 6, 8, 11, 16, … up to `longest`, which is always among them."""
-    wanted = np.unique(np.concatenate([np.geomspace(1, longest, 2 + int(2 * np.log2(longest))).round(), [longest]]))
+    """1, 2, 3, 4, 5, 6, 8, 10, 13, 16, … up to `longest`, which is always among them."""
+    wanted = np.unique(np.concatenate([np.geomspace(1, longest, 2 + int(3 * np.log2(longest))).round(), [longest]]))
     return wanted.astype(int)
 
 
 def _between(every: np.ndarray, lags: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Interpolates log(values) in log(lag)."""
+    """Interpolates log(values) in log(lag), by monotone cubics: straight lines would cut the corners of a hump."""
     floor = max(values.max() * 1e-30, 1e-300)
-    found: np.ndarray = np.exp(np.interp(np.log(every), np.log(lags), np.log(np.maximum(values, floor))))
+    logs = np.log(np.maximum(values, floor))
+    if lags.size == 1:
+        return np.full(every.size, np.exp(logs[0]))
+    found: np.ndarray = np.exp(PchipInterpolator(np.log(lags), logs)(np.log(every)))
     return found
 
 

@@ -12,7 +12,7 @@ HORIZON = 20_000
 
 
 def mean_stored(scheme: Scheme) -> float:
-    """M = E[N(N − 1)] / (2 E[N]), N the length of a segment: stored steps, averaged over time (SPEC 7).
+    """M = E[N(N − 1)] / (2 E[N]), N the length of a segment: stored steps, averaged over time (docs/method.md).
 
     By E[N] = Σ_n P(N > n) and E[N(N − 1)]/2 = Σ_n n·P(N > n). Infinite where no cut is ever made.
     """

@@ -40,7 +40,8 @@ def phase_diagram(cells: pd.DataFrame) -> Figure:
                 loss = members["loss"].where(~diverged, np.inf).fillna(np.inf).clip(lower=1e-30)
                 grid[i, j] = np.log10(loss.median())
                 if diverged.any():
-                    axes.plot(j, i, "x", color="white", markersize=3.5, markeredgewidth=0.9)
+                    color = "white" if grid[i, j] > 0 else "black"
+                    axes.plot(j, i, "x", color=color, markersize=3.5, markeredgewidth=0.9)
                 elif reached(members).all():
                     axes.plot(j, i, ".", color="black", markersize=3.5)
             image = axes.imshow(np.clip(grid, BEST, WORST), norm=norm, cmap="cividis_r", origin="lower", aspect="auto")

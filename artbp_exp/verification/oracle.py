@@ -64,8 +64,8 @@ def crossing(
 ) -> Iterator[Tensor]:
     """The gradients ε_t G_t that would cross a cut after step t, in a segment that begins after step `start`.
 
-    G_t = Φ_t + m_{t−1} J_t G_{t−1} is the forward sensitivity with carry factors (SPEC 7); ε_t G_t is had by running
-    ε_t backwards through the segment.
+    G_t = Φ_t + m_{t−1} J_t G_{t−1} is the forward sensitivity with carry factors (docs/method.md); ε_t G_t is had by
+    running ε_t backwards through the segment.
 
     Args:
         model: at θ.
