@@ -77,11 +77,11 @@ def test_a_name_reaches_nothing_outside(group: str, name: str) -> None:
 
 
 def test_a_target_is_only_a_setting_that_does_not_exist(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="method._target_ is not a setting"):
+    with pytest.raises(UserError, match=r"method\._target_ is not a setting"):
         registry.build("method", {"name": "tbptt", "length": 3, "_target_": "os.system"})
     target = {"name": "artbp", "length": 16, "_target_": "os.system"}
     complete(tmp_path / "run", method=target)
-    with pytest.raises(UserError, match="method._target_=os.system there, None now"):
+    with pytest.raises(UserError, match=r"method\._target_=os\.system there, None now"):
         make(tmp_path / "run").finished()
     (run,) = load_runs(tmp_path)  # plain data, like every other value
     assert run.config["method"]["_target_"] == "os.system"
