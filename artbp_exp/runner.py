@@ -73,9 +73,13 @@ class Trainer:
         learner, task, tally = self._learner, self._task, self._learner.tally
         marks = task.marks()
 
+        asked = False
+
         def beat(steps: int) -> bool:
+            nonlocal asked
             tick(steps)
-            return pause()
+            asked = pause()
+            return asked
 
         while not self.done:
             if not self._within:
@@ -92,6 +96,8 @@ class Trainer:
                 if tally.step - first < until and not tally.diverged:
                     return
                 yield self._record(began)
+                if asked:
+                    return  # at the segment that ended at this row
                 if self.done or not self._within:
                     break
 

@@ -50,7 +50,9 @@ def line(jobs: Sequence[Planned]) -> tuple[int, str]:
     counts = Counter(states)
     running = [job.folder for job, status in zip(jobs, states, strict=True) if status == "running" and job.folder]
     words = [
-        f"{counts[status]} {status}" for status in ("running", "diverged", "failed", "interrupted") if counts[status]
+        f"{counts[status]} {status}"
+        for status in ("running", "diverged", "failed", "killed", "interrupted")
+        if counts[status]
     ]
     words += [f"{'/'.join(folder.parts[-2:])} at step {last_step(folder)}" for folder in running[:3]]
     ended = len(jobs) - counts["running"] - counts["waiting"]

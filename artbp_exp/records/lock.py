@@ -4,6 +4,7 @@ import fcntl
 import os
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from artbp_exp.errors import UserError
@@ -53,7 +54,8 @@ class FolderLock:
     def release(self) -> None:
         """Gives the lock back and removes its file."""
         if self._descriptor is not None:
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):  # what counts is the lock, not the file
+                self._path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = None
 

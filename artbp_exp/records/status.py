@@ -51,7 +51,7 @@ def refuse_another(path: Path, config: Mapping[str, Any], identity: Identity) ->
 def state(path: Path, config: Mapping[str, Any], identity: Identity) -> tuple[str, str]:
     """(status, reason) of the run of `config` that belongs into `path`.
 
-    The status is finished, diverged, interrupted, failed, running or waiting (nothing there yet).
+    The status is finished, diverged, interrupted, failed, killed (begun, and not a word), running, or waiting.
     """
     try:
         refuse_another(path, config, identity)
@@ -63,7 +63,7 @@ def state(path: Path, config: Mapping[str, Any], identity: Identity) -> tuple[st
     if summary is not None:
         return str(summary.get("status")), str(summary.get("reason", ""))
     if (path / "config.yaml").is_file():
-        return "failed", "its process was killed before it could say why"
+        return "killed", "its process ended before it could say why"
     return "waiting", ""
 
 

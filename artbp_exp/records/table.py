@@ -61,7 +61,7 @@ def collect(root: Path, identity: Identity) -> tuple[pd.DataFrame, list[str]]:
         found = {key: value for key, value in found.items() if key not in ("task", "method", "length", "seed")}
         settings |= dict.fromkeys(chosen)
         results |= dict.fromkeys(found)
-        status = "running" if lock.held(path) else summary.get("status", "failed")
+        status = "running" if lock.held(path) else summary.get("status", "killed")
         where = {"path": path.relative_to(root).as_posix(), "status": status, "reason": summary.get("reason")}
         rows.append(where | chosen | found)
     columns = ["path", "status", "reason", *settings, *(key for key in results if key not in settings)]

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+real_open = Path.open
+
 
 class Faults:
     """Counts operations that change the disk; `strike` is called instead of the `at`-th (from 1; 0: never).
@@ -26,7 +28,8 @@ class Faults:
                 if real.__name__ in ("write_bytes", "write_text"):
                     path, content = arguments
                     half = content[: len(content) // 2]
-                    path.open("wb").write(half if isinstance(half, bytes) else half.encode())
+                    with real_open(path, "wb") as file:
+                        file.write(half if isinstance(half, bytes) else half.encode())
                 self._strike()
             return real(*arguments, **named)
 
@@ -34,8 +37,6 @@ class Faults:
 
     @contextmanager
     def installed(self) -> Iterator["Faults"]:
-        real_open = Path.open
-
         def opened(path: Path, mode: str = "r", **named: Any) -> Any:
             if set(mode) & set("aw+"):
                 self.count += 1
