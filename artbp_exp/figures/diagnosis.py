@@ -138,5 +138,5 @@ def influence(falls: pd.DataFrame, table: pd.DataFrame) -> Figure:
         axes.plot([], [], "k:", linewidth=0.7, label="√(1 − 1/$L_0$)$^k$: decay below this suits a constant hazard")
         lowest = float(falls["influence"][falls["influence"] > 0].min())
         axes.set(yscale="log", xlabel="lag k, steps", ylabel="influence", ylim=(max(lowest, first * 1e-12) / 3, None))
-        axes.legend(loc="upper right", fontsize=6.5)
+        axes.legend(loc="lower left", fontsize=6.5)
         return figure

@@ -7,6 +7,7 @@ import pandas as pd
 from artbp_exp.errors import UserError
 from artbp_exp.figures.common import save
 from artbp_exp.report.claim import Claim
+from artbp_exp.report.diagnosis_claims import diagnosis_claims
 from artbp_exp.report.other_claims import length_claims, read, verification_claims
 from artbp_exp.report.page import markdown, page
 from artbp_exp.report.pictures import pictures
@@ -20,6 +21,7 @@ def all_claims(results: Path) -> list[Claim]:
         *verification_claims(results),
         *synthetic_claims(results),
         *length_claims(results),
+        *diagnosis_claims(results),
         *ptb_claims(results),
     ]
 
