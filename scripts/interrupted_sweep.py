@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -50,7 +51,8 @@ def killed_sweep(line: list[str], results: Path, *, runs: int, kills: int, seed:
             time.sleep(0.005)
         time.sleep(rng.uniform(0, 0.1))
         whom = "the sweep and its jobs" if number % 2 == 0 else "the sweep alone"
-        (os.killpg if number % 2 == 0 else os.kill)(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # on a fast machine the sweep may have ended by now; its exit code tells
+            (os.killpg if number % 2 == 0 else os.kill)(process.pid, signal.SIGKILL)
         code = process.wait()
         told.append({"kill": number + 1, "of": whom, "exit_code": code, "runs_with_result": finished(results)})
     subprocess.run(line, check=False, stdout=subprocess.DEVNULL)

@@ -14,6 +14,7 @@ from artbp_exp.cli import config as conf
 from artbp_exp.cli.errors import one_line
 from artbp_exp.cli.signals import Interrupted, Signals, handled
 from artbp_exp.errors import UserError
+from artbp_exp.loggers.base import Logger
 
 if TYPE_CHECKING:  # torch takes a second to load: not before it is needed
     from artbp_exp.experiment import Experiment
@@ -65,10 +66,12 @@ def run(
             print(f"already {done['status']}, nothing to do (overwrite=true does it again)\n{folder.path}")
             return done
         experiment = Experiment(settings)
+        # built before the folder is made: a tracker that is not installed leaves nothing behind
+        logger = registry.build("logger", settings["logger"], folder=folder.path)
         if not taken:
             folder.take(patience=patience)
             taken = True
-        return Job(settings, folder, experiment, command=command, quiet=in_sweep, stop=stop).run()
+        return Job(settings, folder, experiment, logger, command=command, quiet=in_sweep, stop=stop).run()
     except Exception as error:
         if taken and (in_sweep or folder.begun):
             reason = one_line(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
@@ -86,6 +89,7 @@ class Job:
         settings: Mapping[str, Any],
         folder: "RunFolder",
         experiment: "Experiment",
+        logger: Logger,
         *,
         command: str,
         quiet: bool,
@@ -97,7 +101,7 @@ class Job:
         self._quiet, self._stop = quiet, stop
         self._rows: list[dict[str, Any]] = []
         self._starts = 1
-        self._logger = registry.build("logger", settings["logger"], folder=folder.path)
+        self._logger = logger
         self._origin = provenance(command=command, device=experiment.device)
         minutes = settings["checkpoint"]["minutes"]
         self._interval = math.inf if minutes is None else 60.0 * minutes

@@ -134,7 +134,7 @@ def test_the_table_and_the_live_line_come_from_the_folders(tmp_path: Path) -> No
 
 
 def test_a_sweep_killed_and_rerun_gives_the_same_table(tmp_path: Path) -> None:
-    how = ["--runs", "8", "--steps", "100000", "--kills", "2", "--out", str(tmp_path)]
+    how = ["--runs", "8", "--steps", "600000", "--kills", "2", "--out", str(tmp_path)]
     done = subprocess.run(
         [sys.executable, "scripts/interrupted_sweep.py", *how],
         cwd=ROOT,
