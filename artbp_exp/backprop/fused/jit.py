@@ -43,7 +43,7 @@ _bits: Any = intrinsic(_reinterpret)
 
 def exp(x: Any) -> Any:
     """e^x for float32 and float64, to the rounding of the dtype, saturating far out; nan stays nan."""
-    raise NotImplementedError
+    raise NotImplementedError  # only its overload, for compiled code, exists
 
 
 @overload(exp, jit_options={"fastmath": FLAGS["fastmath"]}, inline="always")
@@ -98,7 +98,7 @@ def _exp64(x: Any) -> Any:
 
 def sigmoid(x: Any) -> Any:
     """1 / (1 + e^−x)."""
-    raise NotImplementedError
+    raise NotImplementedError  # only its overload, for compiled code, exists
 
 
 @overload(sigmoid, jit_options={"fastmath": FLAGS["fastmath"]}, inline="always")
@@ -113,7 +113,7 @@ def _sigmoid(x: Any) -> Any:
 
 def tanh(x: Any) -> Any:
     """1 − 2 / (e^{2x} + 1)."""
-    raise NotImplementedError
+    raise NotImplementedError  # only its overload, for compiled code, exists
 
 
 @overload(tanh, jit_options={"fastmath": FLAGS["fastmath"]}, inline="always")
@@ -128,7 +128,7 @@ def _tanh(x: Any) -> Any:
 
 def widen(x: Any) -> Any:
     """A number as it is, or the 16 bits of a bfloat16 as float32."""
-    raise NotImplementedError
+    raise NotImplementedError  # only its overload, for compiled code, exists
 
 
 @overload(widen, inline="always")
@@ -148,7 +148,7 @@ def _widen(x: Any) -> Any:
 
 def narrow(row: Any, j: Any, x: Any) -> Any:
     """row[j] = x, rounded to the nearest bfloat16 (ties to even) where the row holds 16 bits."""
-    raise NotImplementedError
+    raise NotImplementedError  # only its overload, for compiled code, exists
 
 
 @overload(narrow, inline="always")
