@@ -21,7 +21,7 @@ def preload() -> None:
     """Loads what every run needs, once and not in each fork; starts no thread and asks for no device."""
     import torch
 
-    import artbp_exp.experiment  # noqa: F401
+    import artbp_exp.experiment  # noqa: F401 (imported for the forks, not used here)
 
     # the first optimiser makes torch load its compiler, a second or two
     torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)

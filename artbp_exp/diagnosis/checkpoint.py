@@ -49,6 +49,7 @@ def load(settings: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[Recurrent
             _, state = model(inputs, model.init_state(before.batch_size))
         warmed = detach(state)
         # on this instance: every path that trains asks the model where to begin
+        # (setattr, as an assignment to a method is refused by the type checker)
         setattr(model, "init_state", lambda batch_size: warmed)  # noqa: B010
     return model, stretch(experiment.task, start=start + warm, steps=steps, streams=streams)
 
