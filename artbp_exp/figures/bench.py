@@ -30,7 +30,7 @@ def bench(throughput: pd.DataFrame, sequence: pd.DataFrame, mean: pd.DataFrame) 
     """
     with mpl.rc_context(fname=STYLE):
         figure, (left, middle, right) = new_figure(3)
-        figure.set_size_inches(10.5, 3.2)
+        figure.set_size_inches(10.5, 3.6)
         table = throughput.pivot(index="hidden", columns="contestant", values="median")
         width = 0.8 / len(BARS)
         for index, (name, label, color) in enumerate(BARS):
@@ -40,8 +40,8 @@ def bench(throughput: pd.DataFrame, sequence: pd.DataFrame, mean: pd.DataFrame) 
         left.axhline(1, color="black", linewidth=0.8)
         left.set_xticks(range(len(table)), [str(hidden) for hidden in table.index])
         left.set(xlabel="hidden units", ylabel="rate relative to nn.LSTM on one-hot", title="Training rate")
-        left.set_ylim(0, 2.6)
-        left.legend(loc="upper left", fontsize=6.2, ncols=2)
+        # below all panels: eight entries would cover the bars
+        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
         _lines(middle, sequence.assign(method="artbp"), "sequence_length")
         middle.set(xlabel="length of the sequence (steps)", title=f"Cost of a step, {sequence['hidden'].iloc[0]} units")
         _lines(right, mean, "mean_length")
