@@ -14,8 +14,11 @@ from artbp_exp.cli import config as conf
 from artbp_exp.cli.isolate import preload
 from artbp_exp.cli.plan import Planned
 
-MEASURED = 0.5
+MEASURED = 1.0
 """Seconds of training that the estimate for a job is made from."""
+
+WARM = 0.5
+"""Seconds of training before that: kernels are compiled or loaded, buffers are made, caches fill."""
 
 PATIENCE = 30.0
 """Seconds after which a job is left unmeasured: a segment of it takes too long, or its data do."""
@@ -96,16 +99,26 @@ def _train_a_little(settings: Mapping[str, Any]) -> dict[str, Any]:
 
     experiment = Experiment(settings)
     task, tally = experiment.task, experiment.learner.tally
-    began = time.perf_counter()
+    warm: tuple[float, int] | None = None
+    first: float | None = None
 
     def enough() -> bool:
-        return time.perf_counter() - began >= MEASURED
+        nonlocal first, warm
+        now = time.perf_counter()
+        if first is None:
+            first = now  # the first segment is not counted: whatever is compiled is compiled in it
+        elif warm is None and now - first >= WARM:
+            warm = now, tally.step
+        return warm is not None and now - warm[0] >= MEASURED
 
+    began = time.perf_counter()
     for _ in experiment.trainer.run(pause=enough):
         if enough():
             break
+    # a run that is over before it is warm is timed as a whole
+    since, step = warm if warm is not None and tally.step > warm[1] else (began, 0)
     return {
-        "rate": tally.step / max(time.perf_counter() - began, 1e-9),
+        "rate": (tally.step - step) / max(time.perf_counter() - since, 1e-9),
         "steps": task.steps * task.passes,
         "memory": peak_memory(experiment.device),
     }
