@@ -20,7 +20,7 @@ def write(table: pd.DataFrame, out: Path) -> None:
         UserError: Parquet without pyarrow, or a file that cannot be written.
     """
     if out.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise UserError(f"{out}: Parquet needs pyarrow; pip install pyarrow, or name a .csv")
+        raise UserError(f"{out}: Parquet needs pyarrow; pip install 'artbp-exp[parquet]' (or pyarrow), or name a .csv")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.suffix == ".parquet":

@@ -4,7 +4,6 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -12,6 +11,8 @@ from tqdm import tqdm
 from artbp_exp import checks, registry
 from artbp_exp.cli import config as conf
 from artbp_exp.cli.errors import one_line
+from artbp_exp.cli.outcome import which
+from artbp_exp.cli.progress import NoBar
 from artbp_exp.cli.signals import Interrupted, Signals, handled
 from artbp_exp.errors import UserError
 from artbp_exp.loggers.base import Logger
@@ -75,7 +76,7 @@ def run(
     except Exception as error:
         if taken and (in_sweep or folder.begun):
             reason = one_line(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            folder.leave({"status": "failed", "reason": reason, **_which(settings), "command": command})
+            folder.leave({"status": "failed", "reason": reason, **which(settings), "command": command})
         raise
     finally:
         folder.release()
@@ -133,7 +134,7 @@ class Job:
             task = self._experiment.task
             status = "diverged" if tally.diverged else "finished"
             seconds = before + time.perf_counter() - began
-            summary = {"status": status, **_which(self._settings), **task.summary(self._rows), **self._how(seconds)}
+            summary = {"status": status, **which(self._settings), **task.summary(self._rows), **self._how(seconds)}
             folder.close(summary, tally.lengths)
             self._logger.close(summary)
         print(f"{status}: {task.headline(summary)}\n{folder.path}")
@@ -164,7 +165,7 @@ class Job:
 
     def _bar(self) -> Any:
         if self._quiet:
-            return _NoBar()  # not a disabled one of tqdm: that holds a semaphore, which a killed process leaks
+            return NoBar()  # not a disabled one of tqdm: that holds a semaphore, which a killed process leaks
         task, settings = self._experiment.task, self._settings
         return tqdm(
             total=task.steps * task.passes,
@@ -198,7 +199,7 @@ class Job:
         step, seconds = self._experiment.learner.tally.step, self._experiment.trainer.seconds
         stop = Interrupted(number, f" at step {step}; the same command continues from there\n{self._folder.path}")
         reason = str(stop).splitlines()[0]
-        summary = {"status": "interrupted", "reason": reason, **_which(self._settings), "steps": step}
+        summary = {"status": "interrupted", "reason": reason, **which(self._settings), "steps": step}
         self._folder.leave({**summary, **self._how(seconds)})
         raise stop
 
@@ -215,33 +216,3 @@ class Job:
             "peak_memory_mib": memory,
             "wall_seconds": seconds,
         }
-
-
-class _NoBar(AbstractContextManager["_NoBar"]):
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def update(self, steps: int) -> None:
-        pass
-
-
-def _which(settings: Mapping[str, Any]) -> dict[str, Any]:
-    method = settings["method"]
-    return {
-        "task": settings["task"].get("name"),
-        "method": method.get("name"),
-        "length": method.get("length"),
-        "seed": settings["seed"],
-    }
-
-
-def mark_failed(settings: dict[str, Any], reason: str) -> None:
-    """Writes why a run failed whose process could not do so, unless another process has the folder by now."""
-    from artbp_exp.records.folder import RunFolder
-
-    folder = RunFolder(conf.run_folder(settings), settings, identity=conf.identity)
-    with suppress(UserError):
-        if folder.finished() is None:
-            folder.take()
-            folder.leave({"status": "failed", "reason": reason, **_which(settings)})
-    folder.release()

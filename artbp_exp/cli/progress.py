@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from artbp_exp.cli.plan import Planned
@@ -76,3 +76,13 @@ def _follow(jobs: Sequence[Planned], parent: int) -> None:
         sys.stderr.write(f"\r{text[: shutil.get_terminal_size().columns - 1]}\x1b[K")
         sys.stderr.flush()
         time.sleep(REFRESH)
+
+
+class NoBar(AbstractContextManager["NoBar"]):
+    """Stands where a progress bar would, and shows nothing."""
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing to close."""
+
+    def update(self, steps: int) -> None:
+        """Nothing to show."""

@@ -18,7 +18,8 @@ from artbp_exp.cli import plan
 from artbp_exp.cli.dry_run import dry_run
 from artbp_exp.cli.errors import explained, one_line
 from artbp_exp.cli.isolate import Orphaned, isolated, preload
-from artbp_exp.cli.job import mark_failed, run
+from artbp_exp.cli.job import run
+from artbp_exp.cli.outcome import mark_failed
 from artbp_exp.cli.signals import handled, raise_interrupted
 from artbp_exp.cli.sweep import RELAUNCHED, sweep
 from artbp_exp.errors import UserError

@@ -1,8 +1,6 @@
 """One run, one folder: `config.yaml`, `metrics.csv`, `segments.csv`, `summary.json`, `model.pt`, `checkpoint.pt`."""
 
 import csv
-import json
-import math
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -15,6 +13,7 @@ import yaml
 
 from artbp_exp.errors import UserError
 from artbp_exp.records import checkpoint, lock
+from artbp_exp.records.cells import cell, strict_json
 from artbp_exp.records.files import cannot_write, refuse_links, write_atomically
 from artbp_exp.records.status import Identity, refuse_another
 from artbp_exp.records.summary import FINAL, read_summary
@@ -171,7 +170,7 @@ class RunFolder:
             # opened for each row: rows are few, and nothing is left in a buffer when the process dies
             with (self.path / "metrics.csv").open("a", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, fieldnames=self._columns, lineterminator="\n")
-                writer.writerow({key: _cell(value) for key, value in row.items()})
+                writer.writerow({key: cell(value) for key, value in row.items()})
                 self._bytes = file.tell()
         except OSError as error:
             raise cannot_write(self.path, error) from error
@@ -220,25 +219,10 @@ class RunFolder:
         write_atomically(self.path / "config.yaml", lambda path: path.write_text(text, encoding="utf-8"))
 
     def _write_summary(self, summary: Mapping[str, Any]) -> None:
-        text = json.dumps(_finite(dict(summary)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        text = strict_json(dict(summary))
         write_atomically(self.path / "summary.json", lambda path: path.write_text(text, encoding="utf-8"))
 
     def _start_metrics(self) -> None:
         with (self.path / "metrics.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerow(self._columns)
             self._bytes = file.tell()
-
-
-def _cell(value: Any) -> Any:
-    return "" if value is None else repr(value) if isinstance(value, float) else value
-
-
-def _finite(value: Any) -> Any:
-    """Strict JSON has no nan and no infinity: they become null."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _finite(below) for key, below in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(below) for below in value]
-    return value

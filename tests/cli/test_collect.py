@@ -1,6 +1,5 @@
 """One tidy table from a tree of run folders."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -56,8 +55,6 @@ def test_the_committed_results_collect(tmp_path: Path) -> None:
 def test_the_command(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if kind == "parquet" and importlib.util.find_spec("pyarrow") is None:
-        pytest.skip("needs pyarrow")
     out = tmp_path / f"table.{kind}"
     monkeypatch.setattr(sys, "argv", ["artbp-collect", str(tree(tmp_path)), "--out", str(out)])
     cli.main()

@@ -8,7 +8,7 @@ import torch
 
 
 class Pointwise(Protocol):
-    """Element-wise kernels, one forward and one backward for each cell; see `fused/compiled.py` for their arguments.
+    """Element-wise kernels, one forward and one backward for each cell; see `fused/compiled` for their arguments.
 
     Buffers go in as `view(tensor)`. The kernels write into them and return nothing.
     """

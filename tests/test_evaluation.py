@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from artbp_exp.evaluation import evaluate
 from artbp_exp.recurrent import RecurrentModel
-from artbp_exp.tasks.ptb import evaluate
 from tests.cells import VOCABULARY, build_model, is_character_model
 
 NAMES = [name for name in ("rnn", "gru", "lstm", "authors") if is_character_model(name)]
