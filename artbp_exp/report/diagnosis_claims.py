@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from artbp_exp.report.claim import NOT_YET, Claim
-from artbp_exp.report.other_claims import read
+from artbp_exp.report.exact_claims import read
 from artbp_exp.report.statistics import spread
 
 GROUP = "Bias, variance and memory at a checkpoint"

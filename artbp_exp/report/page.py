@@ -12,9 +12,11 @@ TITLE = "What the paper claims, and what was measured"
 INTRO = (
     "C. Tallec and Y. Ollivier, Unbiasing Truncated Backpropagation Through Time, 2017 (arXiv 1705.08209), against "
     "this project's CSVs. Intervals: 95 %, of the median over seeds, bootstrap (BCa, 9999 resamples), paired by seed "
-    "where two methods are compared; none below three seeds, and with three little more than their range. `holds` and "
-    "`does not hold`, where a sign is claimed, mean that the interval excludes 0; `not settled` means that it does "
-    "not, or that there is none. This page is made by `make report` from committed CSVs alone."
+    "where two methods are compared; none below three seeds, and with three little more than their range. Where a "
+    "sign is claimed, `holds` and `does not hold` mean that the interval excludes 0, and so does a t-test over the "
+    "seeds at 5 % (by chance alone one such row in twenty would; valid and test are not independent); `not settled` "
+    "means that they do not, or that there are fewer than three seeds. A row with gaps in its grid of settings is "
+    "`not yet measured`. This page is made by `make report` from committed CSVs alone."
 )
 AUTHORS = (
     "Source of the authors' curves: training logs published with their code (github.com/ctallec/bigart), 6 distinct "

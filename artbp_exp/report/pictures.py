@@ -14,7 +14,7 @@ from artbp_exp.figures.phase_sizes import phase_sizes
 from artbp_exp.figures.ptb_evidence import ptb_evidence
 from artbp_exp.records.load import load_runs
 from artbp_exp.report.claim import Claim
-from artbp_exp.report.ptb_claims import arms
+from artbp_exp.report.ptb_claims import TIERS, arms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ def pictures(results: Path, claims: Sequence[Claim]) -> Iterator[Picture]:
     if (path := results / "authors" / "ptb_epochs.csv").is_file():
         yield Picture(
             name="ptb_evidence",
-            figure=ptb_evidence(arms(load_runs(results / "ptb_tier1")), pd.read_csv(path)),
+            figure=ptb_evidence(arms(load_runs(results / TIERS[0].name), TIERS[0].settings), pd.read_csv(path)),
             caption=(
                 "Penn Treebank, valid bits per character: our LSTM of 256 units, 10 epochs (lines), over the authors' "
                 "logged runs, their cell of 1000 units, 20 epochs (mean ± sd of 6; github.com/ctallec/bigart). Another "

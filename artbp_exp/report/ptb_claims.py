@@ -1,12 +1,13 @@
 """Claims about Penn Treebank, from the run folders in `results/ptb_tier1` and `results/ptb_tier2_*`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from artbp_exp.records.load import Run, load_runs
 from artbp_exp.report.claim import NOT_YET, Claim
-from artbp_exp.report.statistics import Spread, sign_verdict, spread
+from artbp_exp.report.statistics import level, sign_verdict, spread
 
 GROUP = "Penn Treebank, one character at a time"
 METHODS = {
@@ -26,6 +27,7 @@ class Tier:
         seeds: wanted.
         carried: values of `task.carry_state` wanted.
         methods: wanted, of `METHODS`.
+        settings: that a run of this family has; a run with others is another experiment and is left out.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Tier:
     seeds: tuple[int, ...]
     carried: tuple[bool, ...]
     methods: tuple[str, ...]
+    settings: Mapping[str, Any]
 
 
 TIERS = (
@@ -42,6 +45,7 @@ TIERS = (
         seeds=(0, 1, 2),
         carried=(True, False),
         methods=("artbp", "tbptt", "random"),
+        settings={"model.name": "lstm", "model.hidden_size": 256, "task.epochs": 10, "optimizer.lr": 1e-3},
     ),
     Tier(
         name="ptb_tier2_lstm",
@@ -49,6 +53,7 @@ TIERS = (
         seeds=(0,),
         carried=(True,),
         methods=("artbp", "tbptt"),
+        settings={"model.name": "lstm", "model.hidden_size": 512, "task.epochs": 20, "optimizer.lr": 1e-4},
     ),
     Tier(
         name="ptb_tier2_authors",
@@ -56,26 +61,44 @@ TIERS = (
         seeds=(0,),
         carried=(False,),
         methods=("artbp", "tbptt"),
+        settings={"model.name": "authors", "model.hidden_size": 512, "task.epochs": 20, "optimizer.lr": 1e-4},
     ),
 )
 
-Arms = dict[tuple[str, bool], dict[int, Run]]
+METHOD = {"length": 50, "every": 1}
+"""What every method of the comparison has; ARTBP and its ablation also have `ARTBP`."""
+
+ARTBP = {"schedule": "paper", "alpha": 4}
+
+Arm = tuple[str, bool]
+"""Method of `METHODS`, and whether the state is carried."""
+
+Arms = dict[Arm, dict[int, Run]]
 
 
-def arms(runs: list[Run]) -> Arms:
-    """(method of `METHODS`, carry_state) → seed → run."""
+def arms(runs: Iterable[Run], settings: Mapping[str, Any]) -> Arms:
+    """Arm → seed → run, of the runs that have `settings` and the comparison's lengths and schedule."""
     found: Arms = {}
     for run in runs:
         method = run.config["method"]
+        wanted = METHOD | (ARTBP if method["name"] == "artbp" else {})
+        own = all(method.get(key, value) == value for key, value in wanted.items())
+        if not own or any(_setting(run, key) != value for key, value in settings.items()):
+            continue
         kind = "random" if not method.get("reweight", True) else method["name"]
         key = (kind, bool(run.config["task"]["carry_state"]))
         found.setdefault(key, {})[run.config["seed"]] = run
     return found
 
 
+def _setting(run: Run, key: str) -> Any:
+    group, name = key.split(".")
+    return run.config[group].get(name)
+
+
 def ptb_claims(results: Path) -> list[Claim]:
     """The rows on Penn Treebank."""
-    return [claim for tier in TIERS for claim in _tier(tier, arms(load_runs(results / tier.name)))]
+    return [claim for tier in TIERS for claim in _tier(tier, arms(load_runs(results / tier.name), tier.settings))]
 
 
 def _tier(tier: Tier, found: Arms) -> Iterator[Claim]:
@@ -88,18 +111,26 @@ def _tier(tier: Tier, found: Arms) -> Iterator[Claim]:
         yield _share_of_reset(tier, found)
 
 
-def paired(found: Arms, first: tuple[str, bool], second: tuple[str, bool], part: str) -> Spread | None:
-    """bpc of `first` − bpc of `second`, seed by seed; None where no seed has both."""
+def paired(found: Arms, first: Arm, second: Arm, part: str) -> dict[int, float]:
+    """Seed → bpc of `first` − bpc of `second`, for the seeds on which both finished."""
     one, two = found.get(first, {}), found.get(second, {})
-    seeds = sorted(set(one) & set(two))
-    pairs = [(one[seed].summary[f"{part}_bpc"], two[seed].summary[f"{part}_bpc"]) for seed in seeds]
-    # a run that diverged in its first epoch has no number
-    values = [a - b for a, b in pairs if a is not None and b is not None]
-    return spread(values) if values else None
+    return {
+        seed: one[seed].summary[f"{part}_bpc"] - two[seed].summary[f"{part}_bpc"]
+        for seed in sorted(set(one) & set(two))
+        if not diverged(one[seed]) and not diverged(two[seed])
+    }
+
+
+def diverged(run: Run) -> bool:
+    """Whether it ended so, however good an epoch before that was."""
+    return bool(run.summary["status"] == "diverged")
 
 
 def _ahead(tier: Tier, found: Arms, *, carried: bool, other: str, part: str, state: str) -> Claim:
-    measured = paired(found, (other, carried), ("artbp", carried), part)
+    pairs = paired(found, (other, carried), ("artbp", carried), part)
+    measured = spread(list(pairs.values())) if pairs else None
+    lost = any(diverged(run) for run in found.get(("artbp", carried), {}).values())
+    arms_wanted = [("artbp", carried), (other, carried)]
     name = METHODS[other][1]
     flag = f"task.carry_state={str(carried).lower()}"
     seeds = ",".join(str(seed) for seed in tier.seeds)
@@ -109,21 +140,20 @@ def _ahead(tier: Tier, found: Arms, *, carried: bool, other: str, part: str, sta
         source="section 5.2" if other == "tbptt" else "this project (what the reweighting itself gives)",
         quantity=f"{part} bpc of {name} minus ARTBP's, at the best valid epoch, paired by seed; > 0: ARTBP ahead",
         spread=measured,
-        verdict=NOT_YET if measured is None else sign_verdict(measured),
+        # whatever the seeds that finished say: one that diverged cannot be called ahead
+        verdict="not settled" if lost else NOT_YET if measured is None else sign_verdict(measured),
         command="; ".join(
             f"artbp-run -m experiment={tier.name} {METHODS[m][0]} {flag} seed={seeds}" for m in ("artbp", other)
         ),
-        note=missing(tier, found, [("artbp", carried), (other, carried)]),
+        note=_note(tier, found, arms_wanted, pairs),
     )
 
 
 def _share_of_reset(tier: Tier, found: Arms) -> Claim:
     """How much of ARTBP's lead is there only because training resets the state."""
-    pairs = {c: paired(found, ("tbptt", c), ("artbp", c), "valid") for c in (True, False)}
-    carried, reset = pairs[True], pairs[False]
-    measured = None
-    if carried and reset and len(carried.points) == len(reset.points):
-        measured = spread([r - c for r, c in zip(reset.points, carried.points, strict=True)])
+    carried, reset = (paired(found, ("tbptt", c), ("artbp", c), "valid") for c in (True, False))
+    leads = {seed: reset[seed] - carried[seed] for seed in sorted(set(carried) & set(reset))}
+    measured = spread(list(leads.values())) if leads else None
     return Claim(
         group=GROUP,
         claim=f"ARTBP's lead over truncated BPTT is larger where the state is reset at cuts ({tier.title})",
@@ -132,16 +162,27 @@ def _share_of_reset(tier: Tier, found: Arms) -> Claim:
         spread=measured,
         verdict=NOT_YET if measured is None else sign_verdict(measured),
         command=f"artbp-run -m experiment={tier.name} method=artbp,tbptt",
-        note=missing(tier, found, [(m, c) for m in ("artbp", "tbptt") for c in (True, False)]),
+        note=_note(tier, found, [(m, c) for m in ("artbp", "tbptt") for c in (True, False)], leads),
     )
 
 
-def missing(tier: Tier, found: Arms, wanted: list[tuple[str, bool]]) -> str:
-    """Which runs of those wanted are not there, in words; empty where all are."""
-    gaps = []
-    for method, carried in wanted:
-        seeds = [seed for seed in tier.seeds if seed not in found.get((method, carried), {})]
-        if seeds:
-            state = "carried" if carried else "reset"
-            gaps.append(f"{METHODS[method][1]} ({state}) seed {', '.join(str(seed) for seed in seeds)}")
-    return f"missing: {'; '.join(gaps)}" if gaps else ""
+def _note(tier: Tier, found: Arms, wanted: list[Arm], values: Mapping[int, float]) -> str:
+    """Which seeds the row rests on, the level of the test, and which runs diverged or are not there."""
+    said = []
+    if values:
+        said.append(f"seeds {', '.join(map(str, values))}")
+        p = level(spread(list(values.values())))
+        said += [f"t-test of a difference of 0: p = {p:.2g}"] if p is not None else []
+    for title, chosen in (("diverged", True), ("missing", False)):
+        parts = []
+        for arm in wanted:
+            runs = found.get(arm, {})
+            if chosen:
+                seeds = [seed for seed, run in sorted(runs.items()) if diverged(run)]
+            else:
+                seeds = [seed for seed in tier.seeds if seed not in runs]
+            if seeds:
+                state = "carried" if arm[1] else "reset"
+                parts.append(f"{METHODS[arm[0]][1]} ({state}) seed {', '.join(map(str, seeds))}")
+        said += [f"{title}: {', '.join(parts)}"] if parts else []
+    return "; ".join(said)

@@ -8,7 +8,8 @@ from artbp_exp.errors import UserError
 from artbp_exp.figures.common import save
 from artbp_exp.report.claim import Claim
 from artbp_exp.report.diagnosis_claims import diagnosis_claims
-from artbp_exp.report.other_claims import length_claims, read, verification_claims
+from artbp_exp.report.exact_claims import exact_claims, read
+from artbp_exp.report.length_claims import length_claims
 from artbp_exp.report.page import markdown, page
 from artbp_exp.report.pictures import pictures
 from artbp_exp.report.ptb_claims import ptb_claims
@@ -18,7 +19,7 @@ from artbp_exp.report.synthetic_claims import synthetic_claims
 def all_claims(results: Path) -> list[Claim]:
     """Every row of the table, in order."""
     return [
-        *verification_claims(results),
+        *exact_claims(results),
         *synthetic_claims(results),
         *length_claims(results),
         *diagnosis_claims(results),

@@ -1,4 +1,4 @@
-"""Rows from what `artbp-diagnose` and the phase diagrams wrote."""
+"""Rows from what `artbp-diagnose` wrote."""
 
 from pathlib import Path
 
@@ -7,7 +7,6 @@ import pytest
 
 from artbp_exp.report.claim import NOT_YET
 from artbp_exp.report.diagnosis_claims import diagnosis_claims
-from artbp_exp.report.other_claims import length_claims
 
 
 @pytest.fixture
@@ -44,17 +43,3 @@ def test_a_formula_that_is_off_is_not_called_right(results: Path) -> None:
     table[["predicted", "predicted_low", "predicted_high"]] *= 3
     table.to_csv(path, index=False)
     assert diagnosis_claims(results)[0].verdict == "not settled"
-
-
-def test_a_least_length_at_the_edge_of_the_grid_is_marked(tmp_path: Path) -> None:
-    rows = [
-        {"method": method, "reweight": True, "size": 7, "length": length, "lr": 1e-3, "seed": 0, "status": "finished",
-         "theta": 0.0 if length >= least else 0.4, "theta_optimal": 0.0}
-        for method, least in (("tbptt", 32), ("artbp", 4))
-        for length in (4, 32)
-    ]  # fmt: skip
-    (tmp_path / "phase_sizes").mkdir()
-    pd.DataFrame(rows).to_csv(tmp_path / "phase_sizes" / "cells.csv", index=False)
-    claim = length_claims(tmp_path)[-1]
-    assert claim.verdict == "holds"
-    assert claim.note == "n = 7: 32 against ≤ 4"

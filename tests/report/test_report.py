@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from artbp_exp.errors import UserError
+from artbp_exp.report import length_claims
 from artbp_exp.report.claim import NOT_YET, Claim
 from artbp_exp.report.page import markdown, page
-from artbp_exp.report.ptb_claims import arms, ptb_claims
+from artbp_exp.report.ptb_claims import TIERS, arms, ptb_claims
 from artbp_exp.report.statistics import sign_verdict, spread
+from artbp_exp.report.synthetic_claims import LEARNING_RATES, SEEDS, SEEDS_OF_RATES, synthetic_claims
 from artbp_exp.report.write import all_claims, write_report
 from tests.conftest import ROOT
 
@@ -21,10 +25,16 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*constrained_layout.*:UserWarni
 
 
 def ptb_run(results: Path, method: dict[str, Any], *, carry: bool, seed: int, valid: float) -> None:
-    name = f"{method['name']}-{method.get('reweight', True)}-{carry}"
+    name = "-".join(str(value) for value in (*method.values(), carry))
     folder = results / "ptb_tier1" / "ptb" / name / f"seed{seed}"
     folder.mkdir(parents=True)
-    config = {"method": method, "task": {"name": "ptb", "carry_state": carry}, "seed": seed}
+    config = {
+        "method": {"length": 50, "schedule": "paper", "alpha": 4} | method,
+        "task": {"name": "ptb", "carry_state": carry, "epochs": 10},
+        "model": {"name": "lstm", "hidden_size": 256},
+        "optimizer": {"lr": 1e-3},
+        "seed": seed,
+    }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     summary = {"valid_bpc": valid, "test_bpc": valid - 0.05, "status": "finished", "method": method["name"]}
     (folder / "summary.json").write_text(json.dumps(summary | {"length": 50}))
@@ -54,24 +64,57 @@ def test_a_lead_on_every_seed_holds_and_is_paired_by_seed(results: Path) -> None
     assert claim.verdict == "holds"
     assert claim.spread is not None
     assert claim.spread.points == pytest.approx((0.02, 0.021, 0.022))
-    assert claim.note == ""
+    assert claim.note.startswith("seeds 0, 1, 2; t-test of a difference of 0: p = 0.0007")
 
 
 def test_two_seeds_settle_nothing_and_what_is_missing_is_said(results: Path) -> None:
     claim = find(ptb_claims(results), "random cuts", "valid", "carried")
     assert claim.verdict == "not settled"
     assert claim.seeds == 2
-    assert claim.note == "missing: random cuts, not reweighted (carried) seed 2"
+    assert claim.note == "seeds 0, 1; missing: random cuts, not reweighted (carried) seed 2"
     reset = find(ptb_claims(results), "truncated BPTT, test", "256", "reset")
     assert reset.verdict == NOT_YET
     assert "truncated BPTT (reset) seed 0, 1, 2" in reset.note
 
 
-def test_a_diverged_run_without_a_number_is_missing(results: Path) -> None:
-    (path,) = (results / "ptb_tier1").glob("ptb/tbptt-*/seed2/summary.json")
-    path.write_text(json.dumps({"status": "diverged", "valid_bpc": None, "test_bpc": None}))
+def diverge(results: Path, arm: str, seed: int) -> None:
+    (path,) = (results / "ptb_tier1").glob(f"ptb/{arm}-True/seed{seed}/summary.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "diverged"}))
+
+
+def test_a_diverged_run_is_named_and_its_best_epoch_not_counted(results: Path) -> None:
+    diverge(results, "tbptt", 2)
     claim = find(ptb_claims(results), "truncated BPTT, valid", "256", "carried")
     assert claim.seeds == 2
+    assert claim.note == "seeds 0, 1; diverged: truncated BPTT (carried) seed 2"
+
+
+def test_artbp_is_not_ahead_if_it_diverged_on_some_seed(results: Path) -> None:
+    for seed in (3, 4):
+        ptb_run(results, {"name": "artbp"}, carry=True, seed=seed, valid=1.6)
+        ptb_run(results, {"name": "tbptt"}, carry=True, seed=seed, valid=1.62 + 0.001 * seed)
+    assert find(ptb_claims(results), "truncated BPTT, valid", "256", "carried").verdict == "holds"
+    diverge(results, "artbp", 4)
+    claim = find(ptb_claims(results), "truncated BPTT, valid", "256", "carried")
+    assert claim.seeds == 4
+    assert claim.verdict == "not settled"
+    assert claim.note.endswith("diverged: ARTBP (carried) seed 4")
+
+
+def test_the_lead_with_reset_is_compared_on_the_seeds_that_have_both(results: Path) -> None:
+    for seed, lead in ((1, 0.05), (2, 0.06), (3, 0.5)):
+        ptb_run(results, {"name": "artbp"}, carry=False, seed=seed, valid=1.6)
+        ptb_run(results, {"name": "tbptt"}, carry=False, seed=seed, valid=1.6 + lead)
+    claim = find(ptb_claims(results), "larger where the state is reset", "256")
+    assert claim.spread is not None
+    assert claim.spread.points == pytest.approx((0.05 - 0.021, 0.06 - 0.022))
+    assert claim.note.startswith("seeds 1, 2; missing: ARTBP (reset) seed 0")
+
+
+def test_a_run_with_other_settings_is_another_experiment(results: Path) -> None:
+    for seed in range(3):
+        ptb_run(results, {"name": "artbp", "alpha": 8}, carry=True, seed=seed, valid=9.0)
+    assert find(ptb_claims(results), "truncated BPTT, valid", "256", "carried").verdict == "holds"
 
 
 def test_the_html_needs_no_other_file(results: Path) -> None:
@@ -122,6 +165,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_spread_and_verdict() -> None:
     assert spread([1.0, 2.0]).low is None
     assert spread([2.0, 2.0, 2.0]).low == 2.0
+    assert sign_verdict(spread([1.0, 9.0, 80.0])) == "not settled"  # the same sign thrice is no evidence yet
     below = spread([-1.0, -2.0, -1.5, -1.2])
     assert sign_verdict(below) == "does not hold"
     assert sign_verdict(spread([-1.0, 1.0, 0.5, -0.2])) == "not settled"
@@ -132,4 +176,36 @@ def test_spread_and_verdict() -> None:
 def test_arms_tell_reweighting_apart(results: Path) -> None:
     from artbp_exp.records.load import load_runs
 
-    assert set(arms(load_runs(results / "ptb_tier1"))) == {("artbp", True), ("tbptt", True), ("random", True)}
+    assert set(arms(load_runs(results / "ptb_tier1"), {})) == {("artbp", True), ("tbptt", True), ("random", True)}
+
+
+def test_a_part_of_the_grid_of_learning_rates_is_not_the_grid(tmp_path: Path) -> None:
+    source = ROOT / "results" / "learning_rates"
+    for summary in source.rglob("seed0/summary.json"):
+        if "lr=0.01" in str(summary):
+            shutil.copytree(summary.parent, tmp_path / "learning_rates" / summary.parent.relative_to(source))
+    rows = [claim for claim in synthetic_claims(tmp_path) if "learning rate" in claim.claim]
+    assert len(rows) == 3
+    assert {claim.verdict for claim in rows} == {NOT_YET}
+    assert all("missing: 44 of 45 runs" in claim.note for claim in rows if claim.spread)
+
+
+def test_the_grids_wanted_are_those_of_the_recipes() -> None:
+    params = {
+        name: yaml.safe_load((ROOT / "conf" / "experiment" / f"{name}.yaml").read_text())["hydra"]["sweeper"]["params"]
+        for name in ("learning_rates", "influence_balancing", "phase_diagram")
+    }
+    assert [float(x) for x in params["learning_rates"]["optimizer.lr"].split(",")] == list(LEARNING_RATES)
+    assert [int(x) for x in params["learning_rates"]["seed"].split(",")] == list(SEEDS_OF_RATES)
+    assert [int(x) for x in params["influence_balancing"]["seed"].split(",")] == list(SEEDS)
+    assert len(params["phase_diagram"]["seed"].split(",")) == length_claims.SEEDS["artbp"]
+    sizes = re.search(r"for pair in (.*); do", (ROOT / "Makefile").read_text())
+    assert sizes is not None
+    assert tuple(int(pair.split(",")[0]) for pair in sizes[1].split()) == length_claims.SIZES
+
+
+def test_the_settings_of_a_tier_are_those_of_its_recipe() -> None:
+    for tier in TIERS:
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            config = compose("config", overrides=[f"experiment={tier.name}"])
+        assert {key: OmegaConf.select(config, key) for key in tier.settings} == dict(tier.settings)

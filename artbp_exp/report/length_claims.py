@@ -1,0 +1,127 @@
+"""Claims about the lengths that segments must have, from the phase diagrams' CSVs."""
+
+from collections.abc import Iterable
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+
+from artbp_exp.figures.phase_diagram import reached
+from artbp_exp.figures.phase_sizes import working
+from artbp_exp.report.claim import NOT_YET, Claim
+from artbp_exp.report.exact_claims import read
+from artbp_exp.report.statistics import bare
+
+INFINITY = float("inf")
+LENGTHS = "How long segments must be"
+SIZES = (7, 12, 23, 46, 69, 92)
+"""Sizes n that `make phase` runs."""
+
+SEEDS = {"artbp": 5, "tbptt": 1}
+"""Seeds of each cell; truncated BPTT draws nothing here."""
+
+ARMS = {"tbptt": ("tbptt", True), "artbp": ("artbp", True), "raw": ("artbp", False)}
+
+
+def length_claims(results: Path) -> list[Claim]:
+    """The rows from the phase diagrams."""
+    return [
+        _diagram(read(results / "phase_diagram" / "cells.csv")),
+        _sizes(read(results / "phase_sizes" / "cells.csv")),
+    ]
+
+
+def _diagram(cells: pd.DataFrame | None) -> Claim:
+    found, note, verdict = None, "", NOT_YET
+    if cells is not None and not (note := gaps(cells)):
+        near = cells.assign(near=reached(cells))
+        least = {}
+        for name, (method, reweight) in ARMS.items():
+            mine = near[(near["method"] == method) & (near["reweight"] == reweight)]
+            works = mine.groupby(["length", "lr"])["near"].all().groupby("length").any()
+            least[name] = float(works[works].index.min()) if works.any() else INFINITY
+        longest = float(cells["length"].max())
+        said = {name: f"{at:g}" if at <= longest else f"none up to {longest:g}" for name, at in least.items()}
+        found = bare([min(least["raw"], longest) / min(least["artbp"], longest)])
+        verdict = "holds" if least["raw"] > least["artbp"] else "does not hold"
+        note = (
+            f"least length of the grid at which every seed reaches θ* at some learning rate: ARTBP {said['artbp']}, "
+            f"uncompensated {said['raw']}, truncated BPTT {said['tbptt']}; one number for the whole grid"
+        )
+    return Claim(
+        group=LENGTHS,
+        claim="Without reweighting, random cuts do not do what ARTBP does",
+        source="this project",
+        quantity="least (mean) length that reaches θ* at some learning rate: uncompensated cuts over ARTBP",
+        spread=found,
+        verdict=verdict,
+        command="make phase",
+        note=note,
+    )
+
+
+def gaps(cells: pd.DataFrame) -> str:
+    """Which cells of lengths × learning rates lack a seed, in words; empty where none does."""
+    lengths, rates = sorted(cells["length"].unique()), sorted(cells["lr"].unique())
+    absent = 0
+    for method, reweight in ARMS.values():
+        mine = cells[(cells["method"] == method) & (cells["reweight"] == reweight)]
+        counts = mine.groupby(["length", "lr"])["seed"].nunique()
+        absent += sum(max(0, SEEDS[method] - int(counts.get(cell, 0))) for cell in product(lengths, rates))
+    return f"missing: {absent} runs of the grid" if absent else ""
+
+
+def _sizes(cells: pd.DataFrame | None) -> Claim:
+    found, note, verdict = None, "", NOT_YET
+    if cells is not None:
+        works = working(cells)
+        seeds = cells.groupby(["size", "method", "length", "lr"])["seed"].nunique().reset_index()
+        thin = seeds[seeds["seed"] < seeds["method"].map(SEEDS)]
+        brackets = {
+            n: {method: bracket(works[(works["size"] == n) & (works["method"] == method)]) for method in SEEDS}
+            for n in sorted(works["size"].unique())
+        }
+        # where truncated BPTT works at no length tried, the longest is a lower bound; where ARTBP does not, 0
+        ratios = [
+            (low if least == INFINITY else least) / b["artbp"][1]
+            for b in brackets.values()
+            for low, least in [b["tbptt"]]
+        ]
+        absent = [str(n) for n in SIZES if n not in brackets]
+        shorter = all(b["artbp"][1] <= b["tbptt"][0] for b in brackets.values())
+        found = bare(ratios)
+        verdict = "does not hold" if not shorter else NOT_YET if absent or len(thin) else "holds"
+        note = "; ".join(f"n = {n}: {_range(b['tbptt'])} against {_range(b['artbp'])}" for n, b in brackets.items())
+        note += f"; missing: n = {', '.join(absent)}" if absent else ""
+        note += f"; missing: seeds in {len(thin)} cells" if len(thin) else ""
+    return Claim(
+        group=LENGTHS,
+        claim="At every size of the system ARTBP needs shorter segments than truncated BPTT",
+        source="this project",
+        quantity=(
+            "least length of truncated BPTT over least mean length of ARTBP on the grid (powers of two for ARTBP), a "
+            "point for each size; in the note: (longest that fails, least that works]"
+        ),
+        spread=found,
+        verdict=verdict,
+        command="make phase",
+        note=note,
+    )
+
+
+def bracket(works: pd.DataFrame) -> tuple[float, float]:
+    """(longest length below the least that works, the least that works) of one size and method.
+
+    0 where even the shortest tried works; infinity where none does.
+    """
+    lengths: Iterable[float] = sorted(works["length"])
+    working_ones = works[works["works"]]["length"]
+    least = float(working_ones.min()) if len(working_ones) else INFINITY
+    return max((float(length) for length in lengths if length < least), default=0.0), least
+
+
+def _range(found: tuple[float, float]) -> str:
+    low, high = found
+    if high == INFINITY:
+        return f"more than {low:g}"
+    return f"at most {high:g}" if low == 0 else f"({low:g}, {high:g}]"
