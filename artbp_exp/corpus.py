@@ -101,7 +101,10 @@ def load(corpus: Corpus, data_dir: str | None, default_dir: str) -> tuple[dict[s
 
 
 def _checked(corpus: Corpus, path: Path) -> bytes:
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}; name another folder with task.data_dir=…") from error
     wanted = corpus.sha256.get(path.name)
     found = hashlib.sha256(content).hexdigest()
     if wanted is not None and found != wanted:

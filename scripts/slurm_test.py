@@ -101,7 +101,7 @@ def through_slurm(environment: dict[str, str], results: Path, steps: int, log: P
 def past_its_limit(environment: dict[str, str], results: Path, steps: int) -> None:
     """Runs one job that needs longer than its time limit of a minute; Slurm looks at the clock only now and then."""
     limits = ("timeout_min=1", "signal_delay_s=1", "max_num_timeout=9")
-    more = (*SLURM, *(f"hydra.launcher.{limit}" for limit in limits), "checkpoint.minutes=0.05")
+    more = (*SLURM, *(f"hydra.launcher.{limit}" for limit in limits), "checkpoint.minutes=null")
     subprocess.run(sweep(results, steps, *((n,) for n in LATE), *more), env=environment, check=True, timeout=900)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from artbp_exp.cli.config import identity
 from artbp_exp.cli.errors import explained
 from artbp_exp.errors import UserError
+from artbp_exp.records.files import write_atomically
 from artbp_exp.records.table import collect, summarise
 
 
@@ -26,9 +27,10 @@ def write(table: pd.DataFrame, out: Path) -> None:
         if out.suffix == ".parquet":
             # a setting may be a number here and a word there: a column of Parquet is of one type
             mixed = [c for c in table.columns if table[c].dropna().map(type).nunique() > 1]
-            table.astype(dict.fromkeys(mixed, str)).to_parquet(out, index=False)
+            typed = table.astype(dict.fromkeys(mixed, str))
+            write_atomically(out, lambda path: typed.to_parquet(path, index=False))
         else:
-            table.to_csv(out, index=False, lineterminator="\n")
+            write_atomically(out, lambda path: table.to_csv(path, index=False, lineterminator="\n"))
     except OSError as error:
         raise UserError(f"cannot write {out}: {error.strerror}; name another with --out") from error
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from artbp_exp import checks, registry
+from artbp_exp import registry
 from artbp_exp.cli import config as conf
 from artbp_exp.cli.errors import one_line
+from artbp_exp.cli.once import overwrites
 from artbp_exp.cli.outcome import which
 from artbp_exp.cli.progress import NoBar
 from artbp_exp.cli.signals import Interrupted, Signals, handled
@@ -51,28 +52,39 @@ def run(
     from artbp_exp.experiment import Experiment
     from artbp_exp.records.folder import RunFolder
 
-    overwrite = checks.flag("overwrite", settings["overwrite"])
     folder = RunFolder(conf.run_folder(settings), settings, identity=conf.identity)
+    overwrite = overwrites(settings, folder.path)
+    settings = settings | {"overwrite": overwrite}
     patience = 15.0 if in_sweep else 1.0
-    done = None if overwrite else folder.finished()
     taken = False
+
+    def take() -> None:
+        nonlocal taken
+        folder.take(patience=patience)
+        taken = True
+
+    def already() -> dict[str, Any] | None:
+        return None if overwrite else folder.finished()
+
     try:
+        done = already()
         if done is None and (in_sweep or folder.path.exists()):
-            folder.take(patience=patience)
-            taken = True
+            take()
             # whoever held it until now may have finished it
-            done = None if overwrite else folder.finished()
-        if done is not None:
-            folder.tidy()
-            print(f"already {done['status']}, nothing to do (overwrite=true does it again)\n{folder.path}")
-            return done
-        experiment = Experiment(settings)
-        # built before the folder is made: a tracker that is not installed leaves nothing behind
-        logger = registry.build("logger", settings["logger"], folder=folder.path)
-        if not taken:
-            folder.take(patience=patience)
-            taken = True
-        return Job(settings, folder, experiment, logger, command=command, quiet=in_sweep, stop=stop).run()
+            done = already()
+        if done is None:
+            experiment = Experiment(settings)
+            # built before the folder is made: a tracker that is not installed leaves nothing behind
+            logger = registry.build("logger", settings["logger"], folder=folder.path)
+            if not taken:
+                take()
+                # another process may have made the folder meanwhile, and used it
+                done = already()
+            if done is None:
+                return Job(settings, folder, experiment, logger, command=command, quiet=in_sweep, stop=stop).run()
+        folder.tidy()
+        print(f"already {done['status']}, nothing to do (overwrite=true does it again)\n{folder.path}")
+        return done
     except Exception as error:
         if taken and (in_sweep or folder.begun):
             reason = one_line(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
@@ -149,19 +161,23 @@ class Job:
             return
         try:
             self._experiment.trainer.load_state_dict(state["run"])
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            self._rows, self._starts = state["rows"], state["starts"] + 1
+            changed = {
+                key: state["origin"][key]
+                for key in ("versions", "git_commit", "device", "threads")
+                if state["origin"][key] != self._origin[key]
+            }
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise UserError(
                 f"the checkpoint in {folder.path} does not fit this version of the program; "
                 f"overwrite=true starts from the beginning"
             ) from error
-        self._rows, self._starts = state["rows"], state["starts"] + 1
-        for key in ("versions", "git_commit", "device", "threads"):
-            if state["origin"][key] != self._origin[key]:
-                print(
-                    f"warning: {folder.path} was begun with {key} {state['origin'][key]} and goes on with "
-                    f"{self._origin[key]}: the result may differ from that of an uninterrupted run",
-                    file=sys.stderr,
-                )
+        for key, old in changed.items():
+            print(
+                f"warning: {folder.path} was begun with {key} {old} and goes on with {self._origin[key]}: "
+                f"the result may differ from that of an uninterrupted run",
+                file=sys.stderr,
+            )
 
     def _bar(self) -> Any:
         if self._quiet:

@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from artbp_exp.cli import config as conf
 from artbp_exp.cli.errors import one_line
+from artbp_exp.cli.once import overwrites
 from artbp_exp.errors import UserError
 from artbp_exp.records.status import state
 
@@ -40,7 +41,12 @@ class Planned:
         """(status, reason), read from its folder; see `records.status.state`."""
         if self.settings is None or self.folder is None:
             return "failed", self.error
-        return state(self.folder, self.settings, conf.identity)
+        found = state(self.folder, self.settings, conf.identity)
+        try:
+            anew = found[0] not in ("waiting", "running") and overwrites(self.settings, self.folder)
+        except UserError as error:
+            return "failed", str(error)
+        return ("waiting", "to be done anew") if anew else found
 
 
 def noted(config: DictConfig, overrides: Sequence[str]) -> bool:

@@ -20,6 +20,7 @@ from artbp_exp.cli.errors import explained, one_line
 from artbp_exp.cli.isolate import Orphaned, isolated, preload
 from artbp_exp.cli.job import run
 from artbp_exp.cli.outcome import mark_failed
+from artbp_exp.cli.preempted import preemptible
 from artbp_exp.cli.signals import handled, raise_interrupted
 from artbp_exp.cli.sweep import RELAUNCHED, sweep
 from artbp_exp.errors import UserError
@@ -27,6 +28,10 @@ from artbp_exp.errors import UserError
 # these run a job in a process that goes on to others; a cluster's launcher gives each its own
 SHARED = ("basic", "joblib")
 _composed = False
+
+
+MULTIRUN = {"-m", "--multirun", "hydra.mode=MULTIRUN"}
+"""What asks Hydra for a sweep."""
 
 
 @hydra.main(version_base="1.3", config_path=conf.directory(), config_name=conf.NAME)
@@ -66,7 +71,7 @@ def perform(config: DictConfig) -> None:
                 print(f"error: {conf.run_folder(settings)} {reason}", file=sys.stderr)
                 mark_failed(settings, reason)
         else:
-            work(lambda: None)
+            preemptible(work)
     except (UserError, OmegaConfBaseException) as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
 
@@ -97,7 +102,7 @@ def main() -> None:
     with explained(), handled(raise_interrupted):
         if len(arguments) < len(sys.argv) - 1:
             dry_run(plan.plan(hydra_main, arguments), arguments)
-        elif {"-m", "--multirun"} & set(arguments):
+        elif MULTIRUN & {argument.lstrip("+") for argument in arguments}:
             sys.exit(sweep(hydra_main, arguments))
         else:
             hydra_main(arguments)

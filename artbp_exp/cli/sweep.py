@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
 
+from artbp_exp.cli.once import beginning
 from artbp_exp.cli.plan import Planned, plan
 from artbp_exp.cli.progress import shown
 from artbp_exp.cli.signals import Interrupted
@@ -31,6 +32,11 @@ def sweep(hydra_main: HydraMain, arguments: Sequence[str]) -> int:
         UserError: the command line is wrong.
     """
     _check_launcher(arguments)
+    with beginning():
+        return _sweep(hydra_main, arguments)
+
+
+def _sweep(hydra_main: HydraMain, arguments: Sequence[str]) -> int:
     jobs = plan(hydra_main, arguments)
     code = 0
     try:

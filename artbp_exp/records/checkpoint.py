@@ -11,11 +11,15 @@ from typing import Any
 
 import torch
 
+from artbp_exp.errors import UserError
 from artbp_exp.records.files import write_atomically
 
 NEWEST, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 FORMAT = 1
 """Raised whenever what a checkpoint holds changes its meaning."""
+
+HOLDS = {"run": dict, "rows": list, "starts": int, "origin": dict, "settings": dict, "metrics_bytes": int}
+"""What a run's checkpoint consists of, and of which types."""
 
 _MARK = b"sha256:"
 _COMMENT = len(_MARK) + 64
@@ -38,8 +42,8 @@ def decode(data: bytes) -> dict[str, Any]:
     """The state in the bytes of a checkpoint. Nothing in them is trusted: neither the content nor the pickle.
 
     Raises:
-        DamagedCheckpoint: they are not whole, hold something else than tensors and plain values, or are of
-            another version of this program.
+        DamagedCheckpoint: they are not whole, or hold something else than tensors and plain values.
+        UserError: another version of this program wrote them.
     """
     archive, comment = data[:-_COMMENT], data[-_COMMENT:]
     if not comment.startswith(_MARK):
@@ -48,11 +52,31 @@ def decode(data: bytes) -> dict[str, Any]:
         raise DamagedCheckpoint("its checksum is wrong")
     try:
         content = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
+    except MemoryError:
+        raise  # says nothing about the file
     except Exception as error:
         raise DamagedCheckpoint(f"it does not load as plain data: {str(error).splitlines()[0]}") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT or not isinstance(content.get("state"), dict):
-        raise DamagedCheckpoint("another version of this program wrote it")
+    if not isinstance(content, dict) or not isinstance(content.get("state"), dict):
+        raise DamagedCheckpoint("it is no checkpoint of a run")
+    if content.get("format") != FORMAT:
+        raise UserError(
+            "another version of this program wrote the checkpoint; overwrite=true starts from the beginning"
+        )
     state: dict[str, Any] = content["state"]
+    return state
+
+
+def check(state: dict[str, Any]) -> dict[str, Any]:
+    """`state`, if it is what a run saves.
+
+    Raises:
+        DamagedCheckpoint: it is not.
+    """
+    for key, kind in HOLDS.items():
+        if not isinstance(state.get(key), kind):
+            raise DamagedCheckpoint(f"it has no {key}, or not as it should be")
+    if state["metrics_bytes"] < 0 or not all(isinstance(row, dict) for row in state["rows"]):
+        raise DamagedCheckpoint("its rows are not as they should be")
     return state
 
 
@@ -67,15 +91,28 @@ def save(folder: Path, state: dict[str, Any]) -> None:
 
 
 def load(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
-    """The newest whole checkpoint's state, None where there is none; and a line on each that was refused."""
+    """The newest whole checkpoint's state, None where there is none; and a line on each that was refused.
+
+    Raises:
+        UserError: one is there and could not be read, or needs more memory than there is, or is of another version
+            of this program. That may pass, so nothing is touched.
+    """
     refused: list[str] = []
     for name in (NEWEST, PREVIOUS):
         path = folder / name
         try:
-            return decode(path.read_bytes()), refused
+            return check(decode(path.read_bytes())), refused
         except FileNotFoundError:
             continue
-        except (DamagedCheckpoint, OSError) as error:
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {error.strerror}; nothing was touched, try again") from error
+        except MemoryError as error:
+            raise UserError(
+                f"{path} does not fit in memory; nothing was touched, try again where there is more"
+            ) from error
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
+        except DamagedCheckpoint as error:
             # out of the way, or the next save would push the good one out by it
             path.replace(path.with_suffix(".damaged"))
             instead = "the one before it is used" if name == NEWEST and (folder / PREVIOUS).exists() else None
@@ -83,9 +120,10 @@ def load(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
     return None, refused
 
 
-def remove(folder: Path) -> None:
-    """Removes what a finished run does not need."""
+def remove(folder: Path, *, damaged: bool) -> None:
+    """Removes what a finished run does not need; `damaged`: also those that were refused."""
     for name in (NEWEST, PREVIOUS):
         (folder / name).unlink(missing_ok=True)
-        (folder / name).with_suffix(".damaged").unlink(missing_ok=True)
+        if damaged:
+            (folder / name).with_suffix(".damaged").unlink(missing_ok=True)
         (folder / f".{name}.partial").unlink(missing_ok=True)

@@ -70,7 +70,7 @@ class RunFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            refuse_links(self.path, (*WRITTEN, lock.NAME, checkpoint.NEWEST, checkpoint.PREVIOUS))
+            refuse_links(self.path, (*WRITTEN, lock.NAME, checkpoint.NEWEST, checkpoint.PREVIOUS, "tensorboard"))
             self._lock.acquire(patience=patience)
         except OSError as error:
             raise cannot_write(self.path, error) from error
@@ -80,7 +80,7 @@ class RunFolder:
         if any((self.path / name).exists() for name in (lock.NAME, checkpoint.NEWEST, checkpoint.PREVIOUS)):
             with suppress(UserError, OSError):
                 self.take(patience=0)
-                checkpoint.remove(self.path)
+                checkpoint.remove(self.path, damaged=True)
 
     def release(self) -> None:
         """Lets other processes have the folder."""
@@ -96,7 +96,7 @@ class RunFolder:
             What `save` was given, None where there is no checkpoint: the run is then to be started by `open`.
 
         Raises:
-            UserError: the folder cannot be written.
+            UserError: the folder cannot be read or written, or the checkpoint is of another version of this program.
         """
         self._columns, self.begun = list(columns), True
         try:
@@ -109,6 +109,8 @@ class RunFolder:
             if not metrics.is_file() or metrics.stat().st_size < self._bytes:
                 print(f"warning: {metrics} was cut short; written anew from the checkpoint", file=sys.stderr)
                 self._start_metrics()
+                if any(set(row) - set(self._columns) for row in state["rows"]):
+                    raise UserError(f"the checkpoint in {self.path} has other columns; overwrite=true starts anew")
                 for row in state["rows"]:
                     self.write_row(row)
             else:
@@ -128,8 +130,7 @@ class RunFolder:
         """
         belongs = {"settings": self._identity(self._config), "metrics_bytes": self._bytes}
         try:
-            with (self.path / "metrics.csv").open("rb+") as file:
-                os.fsync(file.fileno())
+            self._flush_metrics()
             checkpoint.save(self.path, {**state, **belongs})
         except OSError as error:
             raise cannot_write(self.path, error) from error
@@ -149,7 +150,7 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             # first of all: it must never be taken for one of the new configuration
-            checkpoint.remove(self.path)
+            checkpoint.remove(self.path, damaged=False)
             for stale in ("summary.json", "model.pt", "segments.csv"):
                 (self.path / stale).unlink(missing_ok=True)
             metrics = self.path / "metrics.csv"
@@ -199,8 +200,10 @@ class RunFolder:
                 self.path / "segments.csv",
                 lambda path: path.write_text("length,count\n" + table, encoding="utf-8"),
             )
+            # rows first: once there is a summary nobody looks at them again
+            self._flush_metrics()
             self._write_summary(summary)
-            checkpoint.remove(self.path)
+            checkpoint.remove(self.path, damaged=True)
         except OSError as error:
             raise cannot_write(self.path, error) from error
 
@@ -221,6 +224,10 @@ class RunFolder:
     def _write_summary(self, summary: Mapping[str, Any]) -> None:
         text = strict_json(dict(summary))
         write_atomically(self.path / "summary.json", lambda path: path.write_text(text, encoding="utf-8"))
+
+    def _flush_metrics(self) -> None:
+        with (self.path / "metrics.csv").open("rb+") as file:
+            os.fsync(file.fileno())
 
     def _start_metrics(self) -> None:
         with (self.path / "metrics.csv").open("w", newline="", encoding="utf-8") as file:

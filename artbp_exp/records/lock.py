@@ -1,5 +1,6 @@
 """One process a run folder."""
 
+import errno
 import fcntl
 import os
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 from artbp_exp.errors import UserError
 
 NAME = "run.lock"
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 class FolderLock:
@@ -26,7 +28,7 @@ class FolderLock:
             patience: seconds to wait for a process that is just leaving.
 
         Raises:
-            UserError: another process holds it.
+            UserError: another process holds it, or the file system has no locks.
             OSError: the folder cannot be written.
         """
         until = time.monotonic() + patience
@@ -50,6 +52,16 @@ class FolderLock:
                         f"or choose another run_dir"
                     ) from None
                 time.sleep(0.05)
+            except OSError as error:
+                os.close(descriptor)
+                if error.errno in NO_LOCKS:
+                    with suppress(OSError):
+                        self._path.unlink(missing_ok=True)
+                    raise UserError(
+                        f"{self._path.parent} lies on a file system without file locks ({error.strerror}); "
+                        f"choose a results_dir on one that has them"
+                    ) from error
+                raise
 
     def release(self) -> None:
         """Gives the lock back and removes its file."""
@@ -67,9 +79,12 @@ def held(folder: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # shared: two that only look must not take each other for the holder
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    except OSError:
+        return False  # no locks here: then nobody holds one
     finally:
         os.close(descriptor)
     return False

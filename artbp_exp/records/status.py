@@ -18,13 +18,15 @@ def read_config(path: Path) -> dict[str, Any] | None:
     """A run folder's `config.yaml`, None where there is none. Nothing in it can make the reader do anything.
 
     Raises:
-        UserError: it is not plain YAML.
+        UserError: it cannot be read, or is not plain YAML.
     """
     file = path / "config.yaml"
-    if not file.is_file():
-        return None
     try:
+        if not file.is_file():
+            return None
         there = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}; choose another run_dir") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{file} cannot be read as plain YAML; move the folder away or set overwrite=true") from error
     return there if isinstance(there, dict) else {}

@@ -71,3 +71,16 @@ def test_nothing_there_is_a_mistake(
         cli.main()
     assert end.value.code == 2
     assert "no run folders below" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_link_in_the_place_of_the_table_is_replaced_not_followed(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, outside = tmp_path / f"table.{kind}", tmp_path / "outside"
+    outside.write_text("precious")
+    out.symlink_to(outside)
+    monkeypatch.setattr(sys, "argv", ["artbp-collect", str(tree(tmp_path)), "--out", str(out)])
+    cli.main()
+    assert outside.read_text() == "precious"
+    assert not out.is_symlink()

@@ -29,7 +29,7 @@ def tool(folder: Path, name: str, *overrides: str) -> subprocess.CompletedProces
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=900,
         check=False,
     )
 

@@ -42,10 +42,18 @@ def test_is_refused(compose: Compose, tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("odd", ["method=null", "task=null", "method=5"])
 def test_a_group_that_is_no_name_ends_the_program_with_2(tmp_path: Path, odd: str) -> None:
     command = [sys.executable, "-m", "artbp_exp.cli.run", odd]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_name_that_no_file_system_takes_ends_the_program_with_2(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "artbp_exp.cli.run", "task.steps=10", f"run_dir={'x' * 300}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "File name too long" in line
 
 
 def test_a_value_that_looks_like_a_setting_does_not_share_a_folder_with_it(compose: Compose) -> None:

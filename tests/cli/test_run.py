@@ -19,7 +19,7 @@ def artbp_run(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

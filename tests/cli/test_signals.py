@@ -45,7 +45,7 @@ def test_a_signal_checkpoints_and_ends_the_run(name: str, code: int, tmp_path: P
     process = start(tmp_path, *LONG, "run_dir=run")
     wait_for(lambda: rows(tmp_path / "run") > 5)
     process.send_signal(getattr(signal, name))
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == code
     assert f"interrupted by {name} at step " in errors
     assert "Traceback" not in errors

@@ -26,7 +26,7 @@ def artbp_run(folder: Path, code: str, path: str) -> subprocess.CompletedProcess
         env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

@@ -64,7 +64,7 @@ def test_a_killed_process_takes_no_other_run_with_it(launcher: str, whom: str, t
     if whom == "worker":
         pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     os.kill(pid, signal.SIGKILL)
-    out, errors = process.communicate(timeout=120)
+    out, errors = process.communicate(timeout=600)
     assert "Traceback" not in errors
     if whom == "worker":
         # its job checkpoints by itself, and is continued
@@ -93,12 +93,18 @@ def test_a_signal_stops_the_sweep_and_says_what_is_left(tmp_path: Path) -> None:
     assert statuses(tmp_path) == {"seed0": "interrupted"}
 
 
+def test_a_sweep_asked_for_by_hydras_own_setting_is_one(tmp_path: Path) -> None:
+    done = artbp_run(tmp_path, "hydra.mode=MULTIRUN", *QUICK, "method.length=0,8")
+    assert done.returncode == 1
+    assert "2 jobs: 1 failed, 1 finished" in done.stdout
+
+
 def test_a_dry_run_says_what_it_takes_and_writes_nothing(tmp_path: Path) -> None:
     done = artbp_run(tmp_path, "--dry-run", "-m", *QUICK, "method=artbp,tbptt", "method.length=8,0", "seed=0,1")
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.iterdir()) == []
     assert len(re.findall(r"^results/\S+: waiting$", done.stdout, re.MULTILINE)) == 8
-    assert len(re.findall(r"^ +\d+ MiB, \S+ steps/s: about 0 s$", done.stdout, re.MULTILINE)) == 4
+    assert len(re.findall(r"^ +\d+ MiB, \S+ steps/s: about \d+ \w+$", done.stdout, re.MULTILINE)) == 4
     assert len(re.findall(r"^ +not measured: method.length must be", done.stdout, re.MULTILINE)) == 4
     assert done.stdout.splitlines()[-1].startswith("8 jobs, 1 at a time: at most ")
 
@@ -114,7 +120,13 @@ def test_joblib_where_it_is_not_installed(tmp_path: Path) -> None:
 def test_the_table_and_the_live_line_come_from_the_folders(tmp_path: Path) -> None:
     jobs = []
     for name, summary in {"a": '{"status": "finished"}', "b": '{"status": "failed", "reason": "why"}', "c": ""}.items():
-        settings = {"task": {"name": "t"}, "method": {"name": "m"}, "seed": 0, "run_dir": str(tmp_path / name)}
+        settings = {
+            "task": {"name": "t"},
+            "method": {"name": "m"},
+            "seed": 0,
+            "overwrite": False,
+            "run_dir": str(tmp_path / name),
+        }
         jobs.append(Planned(overrides=(), settings=settings))
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.yaml").write_text("task: {name: t}\nmethod: {name: m}\nseed: 0\n")
@@ -141,7 +153,7 @@ def test_a_sweep_killed_and_rerun_gives_the_same_table(tmp_path: Path) -> None:
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -16,7 +16,7 @@ def artbp_verify(folder: Path, *overrides: str) -> subprocess.CompletedProcess[s
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=900,
         check=False,
     )
 

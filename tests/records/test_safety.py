@@ -43,13 +43,37 @@ def test_what_is_no_checkpoint_is_refused(content: bytes) -> None:
         checkpoint.decode(content)
 
 
-@pytest.mark.parametrize("content", [{"format": 999, "state": {}}, {"state": {}}, [1], {"format": 1, "state": 3}])
-def test_a_checkpoint_of_another_make_is_refused(content: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("content", [[1], {"format": 1, "state": 3}, {"format": 1}])
+def test_what_is_no_checkpoint_of_a_run_is_refused(content: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = torch.save
+    monkeypatch.setattr(torch, "save", lambda _, file: real(content, file))
+    with pytest.raises(checkpoint.DamagedCheckpoint, match="no checkpoint of a run"):
+        checkpoint.decode(checkpoint.encode({}))
+
+
+@pytest.mark.parametrize("content", [{"format": 999, "state": {}}, {"state": {}}])
+def test_a_checkpoint_of_another_version_is_left_alone(
+    content: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = torch.save
     monkeypatch.setattr(torch, "save", lambda _, file: real(content, file))
     data = checkpoint.encode({})
-    with pytest.raises(checkpoint.DamagedCheckpoint, match="another version"):
-        checkpoint.decode(data)
+    (tmp_path / checkpoint.NEWEST).write_bytes(data)
+    with pytest.raises(UserError, match=r"checkpoint\.pt: another version"):
+        checkpoint.load(tmp_path)
+    assert (tmp_path / checkpoint.NEWEST).read_bytes() == data
+
+
+WHOLE = {"run": {}, "rows": [{}], "starts": 1, "origin": {}, "settings": {}, "metrics_bytes": 0}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"rows": [3]}, {"rows": None}, {"metrics_bytes": -1}, {"settings": None}, {"origin": 3}, {"run": []}]
+)
+def test_a_checksum_vouches_for_no_content(wrong: dict[str, Any]) -> None:
+    assert checkpoint.check(WHOLE) == WHOLE
+    with pytest.raises(checkpoint.DamagedCheckpoint):
+        checkpoint.check(WHOLE | wrong)
 
 
 def test_any_tool_reads_a_checkpoint(tmp_path: Path) -> None:

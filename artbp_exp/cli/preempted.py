@@ -1,0 +1,33 @@
+"""A cluster's launcher may want its job back: it gets it when the run is checkpointed, not before."""
+
+import signal
+from collections.abc import Callable
+
+from artbp_exp.cli.signals import Interrupted
+
+Stop = Callable[[], int | None]
+
+
+def preemptible(work: Callable[[Stop], object]) -> None:
+    """Runs `work`, and holds back a handler that the launcher has installed for SIGUSR2.
+
+    submitit has itself sent SIGUSR2 ahead of a time limit; its handler requeues the job and leaves on the spot. Here
+    the run finishes its segment and writes a checkpoint first.
+
+    Args:
+        work: given what is to be asked at segment boundaries for a signal that the run should act on.
+    """
+    theirs = signal.getsignal(signal.SIGUSR2)
+    if not callable(theirs):
+        work(lambda: None)
+        return
+    caught: list[int] = []
+    signal.signal(signal.SIGUSR2, lambda number, frame: caught.append(number))
+    try:
+        work(lambda: caught[0] if caught else None)
+    except Interrupted as stop:
+        if stop.number != signal.SIGUSR2:
+            raise
+        theirs(signal.SIGUSR2, None)
+    finally:
+        signal.signal(signal.SIGUSR2, theirs)
