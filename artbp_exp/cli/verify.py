@@ -1,4 +1,4 @@
-"""`artbp-verify`: is this configuration's gradient, on average, that of full BPTT? Exit code 0 certified, 1 refuted."""
+"""`artbp-verify`: is this configuration's gradient, on average, that of full BPTT? Exit code 0 where that is shown."""
 
 import os
 import sys
@@ -42,16 +42,17 @@ def split(config: DictConfig, key: str) -> tuple[dict[str, Any], dict[str, Any]]
 def verify(settings: dict[str, Any], own: dict[str, Any]) -> bool:
     """Certifies as `own` says, prints, and writes the CSV. Returns whether all is as it should be."""
     # torch takes a second to load: not before it is needed
-    from artbp_exp.verification import report
+    from artbp_exp.verification.report import one
+    from artbp_exp.verification.sweep_report import sweep
 
     path = Path(checks.text("verify.csv", own["csv"]))
     if checks.flag("verify.everything", own["everything"]):
-        return report.everything(checks.whole("verify.steps", own["steps"], at_least=2), path)
-    return report.one(settings, own, path)
+        return sweep(checks.whole("verify.steps", own["steps"], at_least=2), path)
+    return one(settings, own, path)
 
 
 def main() -> None:
-    """Entry point: 0 certified, 1 refuted, 2 a mistake in the settings."""
+    """Entry point: 0 certified, 1 not (refuted, or not tested), 2 a mistake in the settings."""
     os.environ["HYDRA_FULL_ERROR"] = "1"
     with explained():
         job()

@@ -1,4 +1,4 @@
-"""Four mistakes that are easily made, kept to prove that the certification catches them.
+"""Six mistakes that are easily made, kept to prove that the certification catches them.
 
 Each builds a learner as `make_learner` does, with one thing wrong. Nothing trains with these.
 """
@@ -30,6 +30,26 @@ class ShiftedFactors(Scheme):
         """1 / (1 − c(d − 1)) for d = 1 … `count`."""
         found: Floats = 1.0 / (1.0 - self.hazard(np.arange(count, dtype=np.int64)))
         return found
+
+
+class ShiftedDraws(Scheme):
+    """Cuts with c(0), c(1), … though it reweights with c(1), c(2), …: the same slip, the other way round."""
+
+    def survival(self, count: int) -> Floats:
+        """Π_{d ≤ n} (1 − c(d − 1)) for n = 0 … `count`."""
+        return _survival(self.hazard(np.arange(count, dtype=np.int64)))
+
+
+class HalvedDraws(Scheme):
+    """Cuts half as often as its hazard, and so its factors, say."""
+
+    def survival(self, count: int) -> Floats:
+        """Π_{d ≤ n} (1 − c(d)/2) for n = 0 … `count`."""
+        return _survival(0.5 * self.hazard(np.arange(1, count + 1, dtype=np.int64)))
+
+
+def _survival(hazard: Floats) -> Floats:
+    return np.concatenate([[1.0], np.cumprod(1.0 - hazard)])
 
 
 class CappedLength(Scheme):
@@ -69,9 +89,9 @@ def reads_what_was_carried(model: RecurrentModel) -> Any:
     return run
 
 
-def _learner(*, engine: str, model: RecurrentModel, scheme: Scheme, estimator: Any = None, **rest: Any) -> Learner:
-    estimator = estimator or make_estimator(engine="plain", model=model)
-    return OnlineLearner(model=model, scheme=scheme, estimator=estimator, **rest)
+def _learner(*, engine: str, model: RecurrentModel, autocast: Any, estimator: Any = None, **rest: Any) -> Learner:
+    estimator = estimator or make_estimator(engine="plain", model=model, autocast=autocast)
+    return OnlineLearner(model=model, estimator=estimator, **rest)
 
 
 def _as(kind: type[Scheme], scheme: Scheme) -> Scheme:
@@ -82,6 +102,16 @@ def _as(kind: type[Scheme], scheme: Scheme) -> Scheme:
 def shifted(*, scheme: Scheme, **parts: Any) -> Learner:
     """Factors shifted by one step."""
     return _learner(scheme=_as(ShiftedFactors, scheme), **parts)
+
+
+def shifted_draws(*, scheme: Scheme, **parts: Any) -> Learner:
+    """Draws shifted by one step."""
+    return _learner(scheme=_as(ShiftedDraws, scheme), **parts)
+
+
+def halved_draws(*, scheme: Scheme, **parts: Any) -> Learner:
+    """Cuts drawn half as often as the factors assume."""
+    return _learner(scheme=_as(HalvedDraws, scheme), **parts)
 
 
 def capped(*, scheme: Scheme, **parts: Any) -> Learner:
@@ -102,6 +132,8 @@ def loss_factored(*, model: RecurrentModel, **parts: Any) -> Learner:
 
 BROKEN: dict[str, Make] = {
     "factors shifted by one step": shifted,
+    "draws shifted by one step": shifted_draws,
+    "cuts drawn with half their probability": halved_draws,
     "division by the actual length": divided,
     "length silently capped": capped,
     "factor applied to the loss, too": loss_factored,

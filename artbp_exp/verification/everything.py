@@ -1,4 +1,4 @@
-"""Every method × model × engine that the project ships, and the four broken learners: what `make verify` runs."""
+"""Every method × model × engine that the project ships, and the broken learners: what `make verify` runs."""
 
 import inspect
 from collections.abc import Iterator

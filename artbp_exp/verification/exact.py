@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from artbp_exp.truncation import Scheme, enumerate_cuts
+from artbp_exp.truncation import Scheme
+from artbp_exp.verification.lengths import along, measured, misdrawn, promised
 from artbp_exp.verification.oracle import Full, crossing, full_bptt
 from artbp_exp.verification.probe import Gradients, Probe
 from artbp_exp.verification.stretch import flat
@@ -23,15 +24,21 @@ class Exact:
 
     Attributes:
         patterns: ways to cut that have a probability above 0.
-        bias: parameter → ‖E ĝ − g‖ / ‖g‖.
+        bias: parameter → ‖E ĝ − g‖ / ‖g‖, the mean over the cuts as they are drawn.
         variance: E‖ĝ − E ĝ‖², enumerated.
-        predicted: Σ_t E[c_t/(1 − c_t)·‖ε_t G_t‖²]; None where the scheme is biased and the formula does not hold.
+        predicted: Σ_t E[c_t/(1 − c_t)·‖ε_t G_t‖²]; None where the formula does not hold: see `no_formula`.
+        misdrawn: how lengths are drawn otherwise than the hazard says; None if they are not.
+        promise: why the method is biased as it is set up, by its own account; None if it is not.
+        no_formula: why there is no prediction.
     """
 
     patterns: int
     bias: dict[str, float]
     variance: float
     predicted: float | None
+    misdrawn: str | None
+    promise: str | None
+    no_formula: str | None
 
     @property
     def variance_error(self) -> float | None:
@@ -43,9 +50,25 @@ class Exact:
 
     @property
     def certified(self) -> bool:
-        """Whether nothing but rounding separates the mean from full BPTT, and the variance from its formula."""
+        """Whether nothing but rounding separates the mean from full BPTT, the variance from its formula."""
+        return self.reason is None
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is refuted; None if it is not."""
         error = self.variance_error
-        return max(self.bias.values()) < BIAS_TOLERANCE and (error is None or error < VARIANCE_TOLERANCE)
+        if self.misdrawn is not None:
+            return self.misdrawn
+        if max(self.bias.values()) >= BIAS_TOLERANCE:
+            return self.promise or "the mean over all ways to cut is not full BPTT's gradient"
+        if error is not None and error >= VARIANCE_TOLERANCE:
+            return "the variance is not the formula's"
+        return None
+
+
+def cuts_within(scheme: Scheme, steps: int) -> bool:
+    """Whether a cut can fall within a sequence of `steps` steps; the end of the data is none."""
+    return bool((scheme.hazard(np.arange(1, steps)) > 0).any())
 
 
 def promises_no_bias(scheme: Scheme, steps: int) -> bool:
@@ -54,31 +77,52 @@ def promises_no_bias(scheme: Scheme, steps: int) -> bool:
     return bool((hazard == 0).all() or (scheme.reweight and (hazard < 1).all()))
 
 
+def known_bias(probe: Probe) -> str | None:
+    """Why the method cannot be unbiased on the probe's task, None if it can."""
+    scheme, steps = probe.scheme, probe.task.steps
+    if not cuts_within(scheme, steps):
+        return None
+    if not probe.task.carry_state:
+        return "the state is reset at cuts: cuts change the forward pass, so the expectation is not full BPTT's"
+    if promises_no_bias(scheme, steps):
+        return None
+    return "cuts are not compensated" if not scheme.reweight else "a cut that is certain cannot be compensated"
+
+
 def certify(probe: Probe) -> Exact:
     """Enumerates all cuts of the probe's task; its model should be in float64.
 
-    Enumeration reads the hazard alone; lengths, factors, losses and gradients are those of the learner that trains.
+    Probabilities are the hazard's; lengths, factors, losses and gradients are those of the learner that trains. First
+    the learner is asked whether it draws lengths with these probabilities. If it does not it is refuted, and each way
+    to cut is weighed with the probability that it does have, so that the bias is the one that training would see.
     """
     full = full_bptt(probe.model, probe.task)
+    lengths = promised(probe.scheme, probe.task.steps)
+    wrong = misdrawn(probe, lengths)
+    if wrong is not None:
+        lengths = measured(probe)
     mean: Gradients = {name: torch.zeros_like(g) for name, g in full.gradient.items()}
     second = 0.0
     patterns = 0
-    for lengths, probability in enumerate_cuts(probe.scheme, probe.task.steps):
-        if probability == 0:
-            continue
+    for pattern, probability in lengths.patterns():
         patterns += 1
-        gradients = probe.along(lengths)
+        gradients, otherwise = along(probe, lengths, pattern)
+        wrong = wrong or otherwise
         for name, gradient in gradients.items():
             mean[name] += probability * gradient
         second += probability * float((flat(gradients) - flat(full.gradient)).square().sum())
     # around g and not around 0: squares of small numbers keep their digits
     variance = second - float((flat(mean) - flat(full.gradient)).square().sum())
-    unbiased = promises_no_bias(probe.scheme, probe.task.steps)
+    promise = known_bias(probe)
+    no_formula = promise or (wrong and "lengths are drawn with other probabilities")
     return Exact(
         patterns=patterns,
         bias=relative_bias(mean, full.gradient),
         variance=max(variance, 0.0),
-        predicted=predicted_variance(probe, full) if unbiased else None,
+        predicted=None if no_formula else predicted_variance(probe, full),
+        misdrawn=wrong,
+        promise=promise,
+        no_formula=no_formula,
     )
 
 

@@ -37,6 +37,11 @@ class Interval:
     draws: int
 
     @property
+    def half_width(self) -> float:
+        """A bias smaller than this may pass unseen: the power of the test."""
+        return 0.5 * (self.high - self.low)
+
+    @property
     def holds(self) -> bool:
         """Whether the interval contains 0."""
         return self.low <= 0.0 <= self.high
@@ -72,8 +77,10 @@ def monte_carlo(probe: Probe, *, cuts: np.random.Generator, draws: int) -> list[
             else:
                 across[name].append(_share(difference, off[name], full[name]))
     level = 1.0 - FAMILY / (2 * len(full))
-    # sums in the training dtype round off; what is below that is not a bias
+    # sums in the training dtype round off, products in mixed precision too; what is below that is not a bias of cuts
     rounding = 1e3 * max(torch.finfo(g.dtype).eps for g in full.values())
+    if probe.autocast is not None:
+        rounding = max(rounding, torch.finfo(probe.autocast).eps)
     return [
         _interval(name, direction, np.asarray(values), level, rounding)
         for name in full

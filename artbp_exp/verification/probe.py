@@ -1,5 +1,6 @@
 """Asks the learner that trains for its gradient at a fixed θ, with cuts that are prescribed or drawn."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from artbp_exp.errors import UserError
 from artbp_exp.estimators import make_learner
-from artbp_exp.estimators.learner import Learner
+from artbp_exp.estimators.learner import Beat, Learner
 from artbp_exp.optimizers.base import Updater
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
@@ -20,7 +21,7 @@ Make = Callable[..., Learner]
 
 
 class Collector(Updater):
-    """Stands in for the optimiser: adds the gradients up and leaves θ where it is."""
+    """Stands in for the optimiser: adds the gradients up and leaves θ where it is. It never clips."""
 
     def __init__(self, model: RecurrentModel) -> None:
         self._named = dict(model.named_parameters())
@@ -49,26 +50,18 @@ class Collector(Updater):
 
 
 class Script:
-    """Stands in for the stream of cuts: makes `Scheme.draw` return the lengths of a given pattern.
+    """Stands in for the stream of cuts: hands out prescribed numbers, and then one beyond every cut that may fail."""
 
-    `draw` inverts P(length > n), so a number half way between its values at n − 1 and n gives n.
-    """
+    def __init__(self) -> None:
+        self._numbers: list[float] = []
 
-    def __init__(self, scheme: Scheme) -> None:
-        self._scheme = scheme
-        self._lengths: list[int] = []
-
-    def prescribe(self, lengths: Sequence[int]) -> None:
-        """The lengths of the next pass, in order."""
-        self._lengths = list(lengths)[::-1]
+    def prescribe(self, numbers: Sequence[float]) -> None:
+        """The numbers of the next pass, in order."""
+        self._numbers = list(numbers)[::-1]
 
     def random(self) -> float:
         """What `numpy.random.Generator.random` would have had to return."""
-        if not self._lengths:
-            return 1.0 - 2.0**-53  # more draws than the pattern has segments: no further cut
-        length = self._lengths.pop()
-        above, below = self._scheme.survival(length)[-2:]
-        return float(1.0 - 0.5 * (above + below))
+        return self._numbers.pop() if self._numbers else 1.0 - 2.0**-53
 
 
 class Probe:
@@ -80,21 +73,48 @@ class Probe:
         task: of which one pass is read.
         scheme: the truncation scheme.
         make: builds the learner; the project's own unless something else is to be tested.
+        autocast: dtype of the matrix products, as in a run; None computes all in the model's dtype.
     """
 
     def __init__(
-        self, *, engine: str, model: RecurrentModel, task: Task, scheme: Scheme, make: Make = make_learner
+        self,
+        *,
+        engine: str,
+        model: RecurrentModel,
+        task: Task,
+        scheme: Scheme,
+        make: Make = make_learner,
+        autocast: torch.dtype | None = None,
     ) -> None:
-        self.model, self.task, self.scheme = model, task, scheme
-        self._parts: dict[str, Any] = {"engine": engine, "model": model, "task": task, "scheme": scheme}
+        self.model, self.task, self.scheme, self.autocast = model, task, scheme, autocast
+        self._parts: dict[str, Any] = {
+            "engine": engine,
+            "model": model,
+            "task": task,
+            "scheme": scheme,
+            "autocast": autocast,
+        }
         self._make = make
-        self._script = Script(scheme)
+        self._script = Script()
         self._prescribed = self._learner(self._script)
 
-    def along(self, lengths: Sequence[int]) -> Gradients:
-        """The gradient with the cuts of a pattern, summed over its segments."""
-        self._script.prescribe(lengths)
-        return self._pass(self._prescribed)
+    @property
+    def engine(self) -> str:
+        """The engine in use, `auto` resolved."""
+        return self._prescribed[1].engine
+
+    def following(self, numbers: Sequence[float]) -> tuple[Gradients, Counter[int]]:
+        """The gradient, summed over segments, when the stream of cuts says `numbers`; and the lengths that came out."""
+        self._script.prescribe(numbers)
+        gradients = self._pass(self._prescribed)
+        return gradients, self._prescribed[1].tally.lengths.copy()
+
+    def first(self, number: float) -> int:
+        """Length of the first segment, in steps, when the stream of cuts says `number`."""
+        self._script.prescribe([number])
+        # stops after that segment, where the learner asks; lengths are counted in the order they come
+        self._pass(self._prescribed, beat=lambda steps: True)
+        return next(iter(self._prescribed[1].tally.lengths))
 
     def drawn(self, cuts: np.random.Generator, count: int) -> "Draws":
         """`count` gradients with cuts drawn from `cuts`, one after the other."""
@@ -105,12 +125,12 @@ class Probe:
         generator = cast(np.random.Generator, cuts)
         return collector, self._make(updater=collector, cuts=generator, **self._parts)
 
-    def _pass(self, pair: tuple[Collector, Learner]) -> Gradients:
+    def _pass(self, pair: tuple[Collector, Learner], beat: Beat = lambda steps: None) -> Gradients:
         collector, learner = pair
         collector.restart()
         learner.tally.lengths.clear()
         learner.begin_pass()
-        learner.advance(self.task.steps, lambda steps: None)
+        learner.advance(self.task.steps, beat)
         if learner.tally.diverged:
             raise UserError("the loss at these parameters is not finite: there is no gradient to measure")
         return collector.sums

@@ -28,7 +28,13 @@ def test_artbp_is_certified(tmp_path: Path) -> None:
     assert "shrunk: method.length 16 → 3, sequence 1000000 → 8 steps" in done.stdout
     table = pd.read_csv(tmp_path / "table.csv")
     assert table["holds"].all()
-    assert {"exact bias", "variance formula"} < set(table["check"])
+    assert {"exact bias", "variance formula", "lengths drawn"} < set(table["check"])
+    sampled = table[table["check"].str.startswith("Monte Carlo")]
+    assert (sampled["half_width"] == (sampled["high"] - sampled["low"]) / 2).all()
+    assert f"a bias below {100 * sampled['half_width'].max():.2g} % of a parameter's gradient" in done.stdout
+    assert "in float64 whatever the precision of the run (precision=auto)" in done.stdout
+    assert set(table["computed_in"]) == {"float64"}
+    assert set(table["verdict"]) == {"certified"}
 
 
 def test_truncated_bptt_is_refuted_with_its_bias(tmp_path: Path) -> None:
@@ -54,6 +60,44 @@ def test_a_character_model_is_certified_on_the_data_of_a_run(tmp_path: Path, own
     assert done.returncode == 0, done.stdout + done.stderr
     assert "model.hidden_size 6 → 4" in done.stdout
     assert "12 draws on 60 steps × 4 streams" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ("optimizer.clip=0.001", "verdict: not certified: optimizer.clip=0.001 shortens"),
+        ("method=tbptt method.length=50 verify.method_length=null", "verdict: not tested: no cut can fall within"),
+        ("method.length=50 method.every=10 verify.method_length=null", "verdict: not tested: no cut can fall within"),
+    ],
+)
+def test_what_is_not_tested_or_not_what_runs_is_not_certified(tmp_path: Path, overrides: str, said: str) -> None:
+    done = artbp_verify(tmp_path, "verify.draws=0", "verify.csv=table.csv", *overrides.split())
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert said in done.stdout
+    assert said.split(": ")[1] in set(pd.read_csv(tmp_path / "table.csv")["verdict"])
+
+
+def test_cuts_that_are_blocks_apart_are_certified_at_the_defaults(tmp_path: Path) -> None:
+    done = artbp_verify(tmp_path, "method.every=10", "verify.draws=0", "verify.csv=table.csv")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "exact, 8 ways to cut 8 steps" in done.stdout
+    assert "method.length 16 → 3.2, method.every 10 → 2" in done.stdout
+
+
+def test_a_state_that_is_reset_is_refuted_by_name_and_mixed_precision_is_sampled(
+    tmp_path: Path, own_corpus: Path
+) -> None:
+    small = ["task=ptb", "task.corpus=own", f"task.data_dir={own_corpus}", "task.batch_size=4", "model.hidden_size=4"]
+    done = artbp_verify(tmp_path, *small, "task.carry_state=false", "verify.draws=0", "verify.csv=table.csv")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "verdict: refuted: the state is reset at cuts" in done.stdout
+    assert "by the formula" not in done.stdout
+    assert "variance formula" not in set(pd.read_csv(tmp_path / "table.csv")["check"])
+    done = artbp_verify(
+        tmp_path, *small, "precision=bfloat16", "verify.draws=8", "verify.stretch=40", "verify.csv=mixed.csv"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(pd.read_csv(tmp_path / "mixed.csv")["computed_in"]) == {"float64", "float32, products in bfloat16"}
 
 
 @pytest.mark.parametrize(

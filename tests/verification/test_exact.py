@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from artbp_exp import registry
@@ -10,6 +11,8 @@ from artbp_exp.truncation import Scheme
 from artbp_exp.verification.broken import BROKEN
 from artbp_exp.verification.everything import everything, methods, small
 from artbp_exp.verification.exact import BIAS_TOLERANCE, certify
+from artbp_exp.verification.lengths import along, promised
+from artbp_exp.verification.oracle import full_bptt
 from artbp_exp.verification.probe import Make, Probe
 
 STEPS = 6
@@ -58,11 +61,13 @@ def test_uncompensated_cuts_are_refuted_and_no_variance_is_predicted() -> None:
 @pytest.mark.parametrize("model", ["linear", "gru"])
 def test_the_probe_trains_nothing_and_draws_what_is_prescribed(model: str) -> None:
     tried = probe(model, ARTBP)
+    lengths = promised(tried.scheme, STEPS)
     before = [p.clone() for p in tried.model.parameters()]
-    first = {name: g.clone() for name, g in tried.along([2, 1, 3]).items()}
-    again = tried.along([2, 1, 3])
+    first = {name: g.clone() for name, g in along(tried, lengths, [2, 1, 3])[0].items()}
+    again, wrong = along(tried, lengths, [2, 1, 3])
+    assert wrong is None
     assert all((first[name] == again[name]).all() for name in first)
-    assert any((first[name] != g).any() for name, g in tried.along([3, 3]).items())
+    assert any((first[name] != g).any() for name, g in along(tried, lengths, [3, 3])[0].items())
     assert all((p == q).all() for p, q in zip(tried.model.parameters(), before, strict=True))
 
 
@@ -90,3 +95,39 @@ def test_a_scheme_is_asked_for_its_hazard_only() -> None:
     fields = {name: getattr(honest, name) for name in ("name", "length", "hazard")}
     built, task = small("rnn", STEPS)
     assert not certify(Probe(engine="plain", model=built, task=task, scheme=Lying(**fields))).certified
+
+
+def test_what_is_wrong_is_named() -> None:
+    reasons = {
+        "cuts drawn with half their probability": "segments are not drawn with the hazard's probabilities",
+        "draws shifted by one step": "segments are not drawn with the hazard's probabilities",
+        "length silently capped": "segments are not drawn with the hazard's probabilities",
+        "factors shifted by one step": "the mean over all ways to cut is not full BPTT's gradient",
+    }
+    for broken, reason in reasons.items():
+        assert reason in str(certify(probe("rnn", ARTBP, make=BROKEN[broken])).reason)
+    assert "not compensated" in str(certify(probe("rnn", ARTBP | {"reweight": False})).reason)
+    assert "certain" in str(certify(probe("rnn", {"name": "tbptt", "length": 2})).reason)
+    assert certify(probe("rnn", ARTBP)).reason is None
+
+
+def test_the_bias_of_wrong_draws_is_the_one_that_training_would_see() -> None:
+    """Against sampling: the learner as it is, with cuts from a generator."""
+    tried = probe("linear", ARTBP, make=BROKEN["cuts drawn with half their probability"])
+    exact = certify(tried)
+    full = float(full_bptt(tried.model, tried.task).gradient["theta"])
+    drawn = np.array([float(g["theta"]) for g in tried.drawn(np.random.default_rng(0), 4000)])
+    error = drawn.std(ddof=1) / np.sqrt(drawn.size) / abs(full)
+    assert abs(abs(drawn.mean() - full) / abs(full) - exact.bias["theta"]) < 4 * error
+    assert exact.bias["theta"] > 8 * error
+
+
+def test_where_the_state_is_reset_at_cuts_no_variance_is_predicted() -> None:
+    built, task = small("rnn", STEPS)
+    task.carry_state = False
+    exact = certify(Probe(engine="plain", model=built, task=task, scheme=registry.build("method", ARTBP)))
+    assert not exact.certified
+    assert exact.predicted is None
+    assert "the state is reset at cuts" in str(exact.reason)
+    never = certify(Probe(engine="plain", model=built, task=task, scheme=registry.build("method", {"name": "bptt"})))
+    assert never.certified
