@@ -8,6 +8,8 @@ import numpy as np
 
 from artbp_exp.figures.common import arms, label
 from artbp_exp.records.load import Run, load_runs
+from artbp_exp.report.ptb_claims import METHODS, TIERS, paired
+from artbp_exp.report.ptb_claims import arms as tier_arms
 
 RESULTS = Path("results")
 
@@ -63,6 +65,29 @@ def penn_treebank() -> str:
     return "\n".join(lines)
 
 
+def ptb_tier1() -> str:
+    """Bits per character at the best valid epoch of three methods, state carried and reset, seed by seed."""
+    tier = TIERS[0]
+    found = tier_arms(load_runs(RESULTS / tier.name), tier.settings)
+    lines = [
+        "| state | method | seeds | valid bpc, seed by seed | test bpc | ARTBP ahead by (valid), seed by seed |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for carried in tier.carried:
+        for method in tier.methods:
+            runs = found.get((method, carried), {})
+            valid, test = (
+                ", ".join(f"{runs[seed].summary[f'{part}_bpc']:.3f}" for seed in sorted(runs))
+                for part in ("valid", "test")
+            )
+            ahead = paired(found, (method, carried), ("artbp", carried), "valid") if method != "artbp" else {}
+            lines.append(
+                f"| {'carried' if carried else 'reset at cuts'} | {METHODS[method][1]} | {len(runs)} of "
+                f"{len(tier.seeds)} | {valid} | {test} | {', '.join(f'{lead:+.3f}' for lead in ahead.values())} |"
+            )
+    return "\n".join(lines)
+
+
 def plain(which: tuple[str, float | None]) -> str:
     """A method's name without mathematical markup."""
     return label(which).replace("$L_0$", "L0").replace("$L$", "L")
@@ -93,7 +118,7 @@ def ablations() -> str:
 
 
 BLOCKS = {
-    Path("README.md"): (influence_balancing, learning_rates, penn_treebank),
+    Path("README.md"): (influence_balancing, learning_rates, penn_treebank, ptb_tier1),
     Path("docs/engines.md"): (bench, ablations),
 }
 
