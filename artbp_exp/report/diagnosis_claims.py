@@ -49,6 +49,7 @@ def _formula(table: pd.DataFrame | None, where: str, command: str) -> Claim:
     if table is not None:
         distinct = table.dropna(subset=["predicted"]).drop_duplicates(SETTING)
         rows = distinct[distinct["predicted_rare"] <= UNSEEN]
+        verdict, note = "not settled", "no setting whose draws could show its variance"
     if table is not None and len(rows):
         measured, predicted = rows["variance"].to_numpy(), rows["predicted"].to_numpy()
         error = np.hypot(rows["variance_se"].to_numpy(), rows["predicted_se"].to_numpy())
@@ -102,7 +103,7 @@ def _updates(table: pd.DataFrame | None, facts: pd.Series, where: str) -> Claim:
                 for _, row in rows.iterrows()
             )
             note = (
-                f"{each}. In brackets: from the ends of both 95 % intervals, over draws and over streams. Variance over "
+                f"{each}. In brackets: from the ends of both 95 % intervals (draws; streams). Variance over "
                 f"T = {facts['steps']} steps × {facts['streams']} streams, lasting bias (what {facts['bias_streams']} "
                 f"streams have in common) over the same steps; the updates' errors are taken as uncorrelated. With "
                 f"more streams N* falls as the variance does"
