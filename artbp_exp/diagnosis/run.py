@@ -23,6 +23,9 @@ from artbp_exp.verification.oracle import Full, full_bptt
 WINDOW_BOUND = 1e-3
 """Of ‖g‖: what doubling the window may change where no method draws, so that there is no standard error."""
 
+UNSEEN = 0.1
+"""Share of the predicted variance that draws cannot show, beyond which a low measured one is no praise."""
+
 
 def diagnose(settings: Mapping[str, Any], own: Mapping[str, Any], *, command: str) -> Path:
     """Measures as `own` says; prints as it goes, and writes CSVs and figures.
@@ -63,6 +66,7 @@ def diagnose(settings: Mapping[str, Any], own: Mapping[str, Any], *, command: st
             "steps": task.steps,
             "streams": task.batch_size,
             "bias_streams": checkpoint.wide.batch_size,
+            "draws": draws,
             "gradient_norm": _size(full) ** 0.5,
             **verdict(window, table),
             "carry_state": task.carry_state,
@@ -183,7 +187,13 @@ def advice(table: pd.DataFrame) -> str:
         return "nothing to compare at equal memory"
     best, second = (equal.iloc[index] for index in (0, 1))
     beyond = "beyond" if best["variance_high"] < second["variance_low"] else "within"
-    return (
+    text = (
         f"at equal memory ({best['stored_mean_theory']:.0f} stored steps) the least variance has {said(best)}: "
         f"{best['variance']:.3g}; the next, {said(second)}, {second['variance']:.3g}, is {beyond} their intervals"
     )
+    if best["predicted_rare"] > UNSEEN:
+        text += (
+            f"; but {best['predicted_rare']:.0%} of the former's predicted variance, {best['predicted']:.3g}, is in "
+            f"segments too rare to be among the draws"
+        )
+    return text

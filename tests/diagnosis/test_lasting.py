@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-import torch
 
+from artbp_exp.backprop import leaves
 from artbp_exp.diagnosis.lasting import NAME, lasting_bias
-from artbp_exp.diagnosis.phases import PHASES
 from artbp_exp.tasks import ptb
 from artbp_exp.verification.everything import small
 from artbp_exp.verification.stretch import stretch
@@ -23,13 +22,11 @@ def test_streams_of_one_text_have_all_their_bias_in_common(same: bool) -> None:
     )  # fmt: skip
     # L below 3: as many offsets as are measured on a stream, so that all streams have the same
     found = lasting_bias(model, stretch(task, steps=24), [2], engine="auto", rng=rng)[2]
-    begun = model.init_state(6)
-    assert all(len(leaf) == 6 for leaf in (begun if isinstance(begun, tuple) else (begun,)))
+    # the model begins with all streams again
+    assert {len(leaf) for leaf in leaves(model.init_state(6))} == {6}
     if same:
         assert found[NAME] == pytest.approx(found[NAME + "_low"], rel=1e-6)
         assert found[NAME] == pytest.approx(found[NAME + "_high"], rel=1e-6)
         assert found[NAME] > 0
     else:
         assert found[NAME + "_low"] < found[NAME] < found[NAME + "_high"]
-    assert PHASES >= 2
-    assert torch.is_grad_enabled()
