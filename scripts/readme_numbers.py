@@ -112,7 +112,7 @@ def diagnosis(name: str) -> str:
     lines = [
         f"`{facts['command']}`: T = {facts['steps']} steps × {facts['streams']} streams. Doubling the window changes "
         f"the gradient by {facts['window_change']:.2g} of its length, {enough} the bound, "
-        f"{facts['window_bound']:.2g}. Unseen: the share in segments too rare to be among {facts['draws']} draws.",
+        f"{facts['window_bound']:.2g}. Unseen: share in segments too rare to be among {table['draws'].max()} draws.",
         "",
         f"| method | squared bias (range) | of it lasting | variance | predicted (unseen) | updates to match | κ | "
         f"sharing cost at B = {facts['run_batch_size']} | stored: mean, exact, peak | recomputed |",

@@ -66,7 +66,6 @@ def diagnose(settings: Mapping[str, Any], own: Mapping[str, Any], *, command: st
             "steps": task.steps,
             "streams": task.batch_size,
             "bias_streams": checkpoint.wide.batch_size,
-            "draws": draws,
             "gradient_norm": _size(full) ** 0.5,
             **verdict(window, table),
             "carry_state": task.carry_state,
