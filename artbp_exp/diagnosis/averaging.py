@@ -16,10 +16,12 @@ from typing import Any
 import pandas as pd
 
 COLUMN = "updates_to_match"
+MOSTLY = 0.5
+"""Share of the predicted variance that no draw can show, beyond which the measured one is not to be built on."""
 
 
 def with_updates(table: pd.DataFrame, steps: int) -> pd.DataFrame:
-    """Adds N*, of ARTBP against truncated BPTT of the same mean length, or of the same memory; nan where neither is.
+    """Adds N*, of ARTBP against truncated BPTT of the same mean length, or of the same memory; nan elsewhere.
 
     `_low` and `_high` combine the ends of both 95 % intervals. Infinite where no lasting bias was found.
 
@@ -38,7 +40,7 @@ def _updates(table: pd.DataFrame, row: Any, steps: int) -> tuple[float, float, f
     else:
         other = other[(other["comparison"] == "length") & (other["length"] == row["length"])]
     # without reweighting there is a bias of its own, that averaging does not remove
-    if row["method"] != "artbp" or not row["reweight"] or other.empty:
+    if row["method"] != "artbp" or not row["reweight"] or other.empty or row["predicted_rare"] > MOSTLY:
         return (float("nan"),) * 3
     bias = other.iloc[0]
     updates = steps / row["length"]

@@ -69,7 +69,8 @@ def measure(
             "predicted_rare": formula.rare,
         }
         for end, kappa in (("", formula.kappa), ("_low", formula.kappa_low), ("_high", formula.kappa_high)):
-            row |= {f"kappa{end}": kappa, f"sharing_cost{end}": 1 + (batch_size - 1) * kappa}
+            # κ is a ratio of squares, only its estimate can be below 0 (np.maximum hands nan on)
+            row |= {f"kappa{end}": kappa, f"sharing_cost{end}": float(1 + (batch_size - 1) * np.maximum(kappa, 0))}
     return {
         **{key: method.get(key) for key in ("length", "schedule", "alpha")},
         "reweight": scheme.reweight,

@@ -130,22 +130,15 @@ def influence(falls: pd.DataFrame, table: pd.DataFrame) -> Figure:
         axes.fill_between(falls["lag"], falls["low"], falls["high"], color="#0072B2", alpha=0.2, linewidth=0)
         first = float(falls["influence"].iloc[0]) or float(falls["influence"].max())
         constant = table[(table["schedule"] == "constant") & (table["comparison"] == "length") & table["reweight"]]
-        for length in sorted(constant["length"].unique()):
-            axes.plot(
-                falls["lag"],
-                first * (1 - 1 / length) ** (falls["lag"] / 2),
-                color="black",
-                linewidth=0.7,
-                linestyle=":",
-            )
-            axes.annotate(
-                f"$L_0$ = {length:g}",
-                (falls["lag"].iloc[-1], first * (1 - 1 / length) ** (falls["lag"].iloc[-1] / 2)),
-                fontsize=6,
-                ha="right",
-            )
-        axes.plot([], [], "k:", linewidth=0.7, label="√(1 − 1/$L_0$)$^k$: decay below this suits a constant hazard")
         lowest = float(falls["influence"][falls["influence"] > 0].min())
-        axes.set(yscale="log", xlabel="lag k, steps", ylabel="influence", ylim=(max(lowest, first * 1e-12) / 3, None))
-        axes.legend(loc="lower left", fontsize=6.5)
+        bottom = max(lowest, first * 1e-12) / 3
+        for length in sorted(constant["length"].unique()):
+            line = first * (1 - 1 / length) ** (falls["lag"] / 2)
+            axes.plot(falls["lag"], line, color="black", linewidth=0.7, linestyle=":")
+            seen = line[line > 2 * bottom].index[-1]
+            at = (falls["lag"][seen], line[seen])
+            axes.annotate(f"$L_0$ = {length:g}", at, (0, 3), textcoords="offset points", fontsize=6, ha="right")
+        axes.plot([], [], "k:", linewidth=0.7, label="√(1 − 1/$L_0$)$^k$: a steeper fall suits a constant hazard")
+        axes.set(yscale="log", xlabel="lag k, steps", ylabel="influence", ylim=(bottom, None))
+        axes.legend(loc="lower left", fontsize=6.5, frameon=True, edgecolor="none")
         return figure

@@ -55,7 +55,14 @@ def test_updates_to_match_do_not_depend_on_the_stretch_while_the_ratio_does() ->
 
 def test_equal_memory_is_held_against_truncation_of_that_memory() -> None:
     truncated = {"method": "tbptt", "reweight": True, "variance": 0.0, "variance_low": 0.0, "variance_high": 0.0}
-    artbp = {"method": "artbp", "reweight": True, "variance": 2.0, "variance_low": 1.0, "variance_high": 3.0}
+    artbp = {
+        "method": "artbp",
+        "reweight": True,
+        "variance": 2.0,
+        "variance_low": 1.0,
+        "variance_high": 3.0,
+        "predicted_rare": 0.0,
+    }
     ends = {"bias2_lasting_low": -0.1, "bias2_lasting_high": 2.0}
     table = pd.DataFrame(
         [
@@ -64,13 +71,14 @@ def test_equal_memory_is_held_against_truncation_of_that_memory() -> None:
             {**artbp, "comparison": "equal memory", "length": 20.0},
             {**artbp, "comparison": "equal length", "length": 10.0},
             {**artbp, "comparison": "length", "length": 11.0},
+            {**artbp, "comparison": "length", "length": 10.0, "predicted_rare": 0.9},
         ]
     )
     complete = with_updates(table, 100)
     found = complete["updates_to_match"]
     assert found[2] == pytest.approx(100 / 20 * 2 / 0.5)
     assert found[3] == pytest.approx(100 / 10 * 2 / 1.0)
-    assert np.isnan(found[4])
+    assert np.isnan(found[[4, 5]]).all()
     assert complete["updates_to_match_low"][2] == pytest.approx(100 / 20 * 1 / 2.0)
     assert complete["updates_to_match_high"][2] == float("inf")
 
