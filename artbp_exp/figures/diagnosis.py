@@ -135,9 +135,11 @@ def influence(falls: pd.DataFrame, table: pd.DataFrame) -> Figure:
         for length in sorted(constant["length"].unique()):
             line = first * (1 - 1 / length) ** (falls["lag"] / 2)
             axes.plot(falls["lag"], line, color="black", linewidth=0.7, linestyle=":")
-            seen = line[line > 2 * bottom].index[-1]
+            seen = line[line > 8 * bottom].index[-1]
+            # beside a line that leaves by the bottom, above one that reaches the right edge
+            side, off = ("right", (0, 6)) if seen == line.index[-1] else ("left", (3, 0))
             at = (falls["lag"][seen], line[seen])
-            axes.annotate(f"$L_0$ = {length:g}", at, (0, 3), textcoords="offset points", fontsize=6, ha="right")
+            axes.annotate(f"$L_0$ = {length:g}", at, off, textcoords="offset points", fontsize=6, ha=side)
         axes.plot([], [], "k:", linewidth=0.7, label="√(1 − 1/$L_0$)$^k$: a steeper fall suits a constant hazard")
         axes.set(yscale="log", xlabel="lag k, steps", ylabel="influence", ylim=(bottom, None))
         axes.legend(loc="lower left", fontsize=6.5, frameon=True, edgecolor="none")

@@ -102,10 +102,13 @@ def _updates(table: pd.DataFrame | None, facts: pd.Series, where: str) -> Claim:
                 f"to {number(row['updates_to_match_high'])})"
                 for _, row in rows.iterrows()
             )
+            common = (
+                f"what {facts['bias_streams']} streams have in common" if facts["bias_streams"] > 1 else "all of it"
+            )
             note = (
                 f"{each}. In brackets: from the ends of both 95 % intervals (draws; streams). Variance over "
-                f"T = {facts['steps']} steps × {facts['streams']} streams, lasting bias (what {facts['bias_streams']} "
-                f"streams have in common) over the same steps; the updates' errors are taken as uncorrelated. With "
+                f"T = {facts['steps']} steps × {facts['streams']} streams, lasting bias ({common}) "
+                f"over the same steps; the updates' errors are taken as uncorrelated. With "
                 f"more streams N* falls as the variance does"
             )
     return Claim(
