@@ -5,7 +5,9 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from artbp_exp.diagnosis.run import said
 from artbp_exp.figures.common import arms, label
 from artbp_exp.records.load import Run, load_runs
 from artbp_exp.report.ptb_claims import METHODS, TIERS, paired
@@ -117,9 +119,66 @@ def ablations() -> str:
     return (RESULTS / "bench" / "ablations.md").read_text(encoding="utf-8").strip()
 
 
+def diagnosis_synthetic() -> str:
+    """What `artbp-diagnose` measured on influence balancing."""
+    return diagnosis("synthetic")
+
+
+def diagnosis_ptb() -> str:
+    """What `artbp-diagnose` measured at a trained model."""
+    return diagnosis("ptb")
+
+
+def diagnosis(name: str) -> str:
+    """Facts of a checkpoint, and its methods over lengths and at equal memory."""
+    folder = RESULTS / "diagnose" / name
+    table, facts = pd.read_csv(folder / "methods.csv"), pd.read_csv(folder / "checkpoint.csv").iloc[0]
+    enough = "within" if facts["window_enough"] else "beyond"
+    lines = [
+        f"`{facts['command']}`: T = {facts['steps']} steps × {facts['streams']} streams. Doubling the window changes "
+        f"the gradient by {facts['window_change']:.2g} of its length, {enough} the bound, "
+        f"{facts['window_bound']:.2g}. Unseen: share in segments too rare to be among {table['draws'].max()} draws.",
+        "",
+        f"| method | squared bias (range) | of it lasting | variance | predicted (unseen) | updates to match | κ | "
+        f"sharing cost at B = {facts['run_batch_size']} | stored: mean, exact, peak | recomputed |",
+        "| --- |" + " --- |" * 9,
+    ]
+    for comparison, title in (("length", "over lengths"), ("equal memory", "at equal memory")):
+        lines.append(f"| **{title}** |" + " |" * 9)
+        lines += [diagnosed(row) for _, row in table[table["comparison"] == comparison].iterrows()]
+    return "\n".join(lines)
+
+
+def diagnosed(row: pd.Series) -> str:
+    """A method's line."""
+    random = row["variance"] > 0
+    unbiased = random and row["reweight"]
+    rare = f"{within(row, 'predicted')} ({row['predicted_rare']:.0%})" if unbiased else ""
+    cells = [
+        said(row),
+        within(row, "bias2"),
+        "" if random else within(row, "bias2_lasting"),
+        within(row, "variance") if random else "0",
+        rare,
+        within(row, "updates_to_match"),
+        within(row, "kappa"),
+        within(row, "sharing_cost"),
+        f"{row['stored_mean']:.0f}, {row['stored_mean_theory']:.0f}, {row['stored_peak']:.0f}",
+        f"{row['recomputed']:.1%}",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def within(row: pd.Series, column: str) -> str:
+    """A value and its interval; nothing where there is none."""
+    value, low, high = (row[column + end] for end in ("", "_low", "_high"))
+    return "" if np.isnan(value) else f"{value:.3g} ({low:.2g} to {high:.2g})"
+
+
 BLOCKS = {
     Path("README.md"): (influence_balancing, learning_rates, penn_treebank, ptb_tier1),
     Path("docs/engines.md"): (bench, ablations),
+    RESULTS / "diagnose" / "README.md": (diagnosis_synthetic, diagnosis_ptb),
 }
 
 

@@ -35,31 +35,52 @@ def products(drawn: list[Tensor], full: Tensor) -> Products:
     )
 
 
-def measures(found: Products, *, rng: np.random.Generator | None) -> dict[str, float]:
-    """Each measure with `_low` and `_high`, its 95 % percentile bootstrap interval over draws.
+def measures(found: Products, *, rng: np.random.Generator) -> dict[str, float]:
+    """Each measure with `_low` and `_high`, its 95 % percentile bootstrap interval over draws, and `variance_se`.
 
     bias2: ‖E ĝ − g‖² / ‖g‖², without bias: over pairs of different draws only (it can come out below 0).
     variance: E‖ĝ − E ĝ‖² / ‖g‖², likewise.
     snr: ‖g‖² / E‖ĝ − E ĝ‖².
     cosine: between a single ĝ and g, averaged over draws.
-    cosine_mean: between the mean of all draws and g.
+    cosine_mean: between E ĝ and g, ⟨E ĝ, g⟩ / (‖E ĝ‖ ‖g‖), with ‖E ĝ‖² = ‖g‖² + 2⟨E ĝ − g, g⟩ + bias² and the bias²
+        from pairs, as above: the norm of the mean of N draws would hold their noise. No more than 1.
 
     Args:
         found: inner products.
-        rng: of the bootstrap; None where a method draws nothing, so that there is nothing to resample.
+        rng: of the bootstrap.
     """
     count = found.along.size
-    if rng is None:
-        weights = np.ones((1, count))
-    else:
-        weights = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(float)
+    weights = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(float)
+    weights = weights[(weights > 0).sum(axis=1) > 1]  # of a few draws some resamples have no pair
     point = _evaluate(found, np.ones((1, count)))
     resampled = _evaluate(found, weights)
     table: dict[str, float] = {}
     for name, values in point.items():
         low, high = np.percentile(resampled[name], [TAIL, 100 - TAIL], method="nearest")
         table |= {name: float(values[0]), f"{name}_low": float(low), f"{name}_high": float(high)}
+    return table | {"variance_se": float(resampled["variance"].std())}
+
+
+def certain(found: Products) -> dict[str, float]:
+    """The same for a method without chance, measured once for each offset of its cuts.
+
+    The mean over offsets of the squared bias and of the cosine; `_low` and `_high` are the least and the greatest.
+    """
+    squares = np.maximum(np.diag(found.offs), 0.0)
+    cosines = _cosines(found)
+    table: dict[str, float] = {"variance_se": 0.0}
+    for name, values in (("bias2", squares / found.size), ("cosine", cosines), ("cosine_mean", cosines)):
+        table |= {name: float(values.mean()), f"{name}_low": float(values.min()), f"{name}_high": float(values.max())}
+    for end in ("", "_low", "_high"):
+        table |= {f"variance{end}": 0.0, f"snr{end}": float("inf")}
     return table
+
+
+def _cosines(found: Products) -> np.ndarray:
+    """Between each ĝ_i and g; 0 for a ĝ_i of no length."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sizes = np.sqrt(np.maximum(np.diag(found.offs) + 2 * found.along + found.size, 0))
+        return np.where(sizes > 0, (found.along + found.size) / (sizes * np.sqrt(found.size)), 0.0)
 
 
 def _evaluate(found: Products, weights: np.ndarray) -> dict[str, np.ndarray]:
@@ -72,17 +93,16 @@ def _evaluate(found: Products, weights: np.ndarray) -> dict[str, np.ndarray]:
     pairs = count**2 - (weights**2).sum(axis=1)
     bias2 = distinct / pairs
     variance = (weights @ squares) * count / pairs - (weights**2) @ squares / pairs - bias2
+    along = (weights @ found.along) / count + found.size
+    # by Cauchy and Schwarz ‖E ĝ‖ ≥ ⟨E ĝ, g⟩/‖g‖, which an estimate may fall short of
+    length = np.sqrt(np.maximum(found.size + 2 * (along - found.size) + bias2, along**2 / found.size))
     with np.errstate(divide="ignore", invalid="ignore"):
-        sizes = np.sqrt(np.maximum(squares + 2 * found.along + found.size, 0))
-        cosines = np.where(sizes > 0, (found.along + found.size) / (sizes * np.sqrt(found.size)), 0.0)
-        along = (weights @ found.along) / count + found.size
-        length = np.sqrt(np.maximum(everything / count**2 + 2 * (along - found.size) + found.size, 0))
-        mean_cosine = np.where(length > 0, along / (length * np.sqrt(found.size)), 0.0)
+        mean_cosine = np.where(length > 0, np.clip(along / (length * np.sqrt(found.size)), -1, 1), 0.0)
         snr = np.where(variance > 0, found.size / variance, np.inf)
     return {
         "bias2": bias2 / found.size,
         "variance": np.maximum(variance, 0.0) / found.size,
         "snr": snr,
-        "cosine": (weights @ cosines) / count,
+        "cosine": (weights @ _cosines(found)) / count,
         "cosine_mean": mean_cosine,
     }

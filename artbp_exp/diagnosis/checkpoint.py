@@ -1,6 +1,7 @@
 """The parameters and the stretch of data at which everything is measured."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch
 import yaml
 
 from artbp_exp import checks
-from artbp_exp.backprop import detach
+from artbp_exp.backprop import detach, map_state
 from artbp_exp.errors import UserError
 from artbp_exp.experiment import Experiment
 from artbp_exp.recurrent import RecurrentModel
@@ -16,12 +17,32 @@ from artbp_exp.tasks.base import Task
 from artbp_exp.verification.stretch import stretch
 
 
-def load(settings: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[RecurrentModel, Task]:
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """What is measured.
+
+    Attributes:
+        model: at θ, its state warmed up.
+        task: the stretch of data behind the warm-up. It carries the state across cuts, whatever the run did: full BPTT
+            does, and a truncation that does not has another gradient as its mean.
+        wide: the same steps of more streams, on which truncation's lasting bias is told from what averages out.
+        batch_size: streams B of the run.
+        run_carries: the run's own `carry_state`.
+    """
+
+    model: RecurrentModel
+    task: Task
+    wide: Task
+    batch_size: int
+    run_carries: bool
+
+
+def load(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Checkpoint:
     """The model at its checkpoint, its state warmed up, and the stretch of data behind the warm-up.
 
     Args:
         settings: of a run; with `diagnose.run` the model and the task are those of that run.
-        own: `diagnose`'s settings: `run`, `steps`, `streams`, `warm_up`, `start`.
+        own: `diagnose`'s settings: `run`, `steps`, `streams`, `bias_streams`, `warm_up`, `start`.
 
     Raises:
         UserError: no such run folder, or one without `model.pt`, or of another shape.
@@ -41,17 +62,20 @@ def load(settings: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[Recurrent
             ) from error
     steps = checks.whole("diagnose.steps", own["steps"], at_least=8)
     streams = checks.whole("diagnose.streams", own["streams"], at_least=1)
+    many = max(streams, checks.whole("diagnose.bias_streams", own["bias_streams"], at_least=1))
     warm, start = checks.whole("diagnose.warm_up", own["warm_up"]), checks.whole("diagnose.start", own["start"])
     if warm:
-        before = stretch(experiment.task, start=start, steps=warm, streams=streams)
+        before = stretch(experiment.task, start=start, steps=warm, streams=many)
         inputs, _ = before.window(0, warm)
         with torch.no_grad():
             _, state = model(inputs, model.init_state(before.batch_size))
         warmed = detach(state)
         # on this instance: every path that trains asks the model where to begin
-        # (setattr, as an assignment to a method is refused by the type checker)
-        setattr(model, "init_state", lambda batch_size: warmed)  # noqa: B010
-    return model, stretch(experiment.task, start=start + warm, steps=steps, streams=streams)
+        vars(model)["init_state"] = lambda batch_size: map_state(lambda tensor: tensor[:batch_size], warmed)
+    task, wide = (stretch(experiment.task, start=start + warm, steps=steps, streams=count) for count in (streams, many))
+    run_carries = bool(task.carry_state)
+    task.carry_state = wide.carry_state = True
+    return Checkpoint(model=model, task=task, wide=wide, batch_size=experiment.task.batch_size, run_carries=run_carries)
 
 
 def _of_run(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:

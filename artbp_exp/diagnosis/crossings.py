@@ -4,13 +4,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
 from artbp_exp.backprop import map_state
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.truncation import Scheme
 from artbp_exp.verification.oracle import Full, crossing
+
+RESAMPLES = 1000
+SEEN = 10
+"""Segments among the draws that must reach a lag, for the measured variance to tell of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,61 +24,106 @@ class Predicted:
         variance: in the gradient's own unit, squared.
         low: of its 95 % bootstrap interval over those places.
         high: likewise.
+        error: its standard error, by the same bootstrap.
         kappa: ‖E Y‖²/E‖Y‖² for the streams' crossing gradients Y; nan for a single stream.
+        kappa_low: of its 95 % bootstrap interval over the places.
+        kappa_high: likewise.
+        rare: share of `variance` from lags that fewer than 10 segments of all the draws would reach: what so many draws
+            cannot show.
     """
 
     variance: float
     low: float
     high: float
+    error: float
     kappa: float
+    kappa_low: float
+    kappa_high: float
+    rare: float
 
 
 def predict(
-    model: RecurrentModel, full: Full, scheme: Scheme, *, streams: int, starts: int, rng: np.random.Generator
+    model: RecurrentModel,
+    full: Full,
+    scheme: Scheme,
+    *,
+    streams: int,
+    starts: int,
+    draws: int,
+    rng: np.random.Generator,
 ) -> Predicted:
-    """Samples beginnings a evenly over the sequence, and sums over lags d with their probabilities.
+    """Samples beginnings a evenly over the sequence, and lags d in strata: a mean over samples is exact.
 
-    Σ_a u(a) Σ_d P(length ≥ d)·c(d)/(1 − c(d))·‖ε_{a+d} G_{a+d}‖², u the renewal probability. The last factor is
-    worked out at lags 1, 2, 3, 4, 5, 6, 8, 10, … and interpolated between them in the logarithm: long lags are rare
-    but weigh most, and would be missed if the lags were drawn.
+    Σ_a u(a) Σ_d P(length ≥ d)·c(d)/(1 − c(d))·‖ε_{a+d} G_{a+d}‖², u the renewal probability. Lags are drawn one from
+    each of 1, 2, 3, 4, 5, 6, 7–8, 9–10, 11–13, …, evenly within: long lags are rare but weigh most, and would be missed
+    if they were drawn by their probability. (Interpolating between fixed lags would be wrong where the last factor
+    jumps from step to step, as it does on text.)
 
     Args:
         model: at θ.
         full: of the sequence of T steps.
         scheme: compensated, with hazards below 1.
         streams: B.
-        starts: how many beginnings.
+        starts: how many beginnings, at least 4.
+        draws: gradients that the prediction is to be compared with.
         rng: chooses where.
     """
     steps = len(full.states)
     hazard = scheme.hazard(np.arange(1, steps + 1))[:-1]
     survival, factors = scheme.survival(steps), scheme.factors(steps)
     begins = renewal(scheme, steps)
-    # the first segment begins at 0 for certain, the others somewhere: 0 is worked out, the rest are sampled
-    later = 1 + ((np.arange(starts - 1) + rng.random(starts - 1)) / (starts - 1) * (steps - 2)).astype(int)
-    places = np.concatenate([[0], later])
-    shared, single = np.zeros(starts), np.zeros(starts)
+    # the first segment begins at 0 for certain, the others somewhere: those places are sampled, 0 only for its lags
+    firsts = max(2, starts // 6)
+    others = starts - firsts
+    later = 1 + ((np.arange(others) + rng.random(others)) / others * (steps - 2)).astype(int)
+    places = np.concatenate([np.zeros(firsts, dtype=int), later])
+    # segments of all draws that last to each lag and beyond
+    reached = draws * survival[: steps - 1] * np.cumsum(begins)[: steps - 1][::-1]
+    shared, single, rare = np.zeros(starts), np.zeros(starts), np.zeros(starts)
     separate = [_only(full, stream) for stream in range(streams)]
     for index, start in enumerate(places):
-        lags = lag_grid(steps - 1 - int(start))
+        edges = lag_edges(steps - 1 - int(start))
+        widths = np.diff(edges)
+        lags = rng.integers(edges[:-1] + 1, edges[1:] + 1)
         stops = [int(start + lag) for lag in lags]
         crossed = [list(crossing(model, one, int(start), stops, factors.tolist())) for one in separate]
         together = np.array([_size(sum(parts[1:], parts[0])) for parts in zip(*crossed, strict=True)])
         apart = np.array([sum(_size(part) for part in parts) for parts in zip(*crossed, strict=True)])
-        every = np.arange(1, lags[-1] + 1)
-        weight = begins[start] * survival[: lags[-1]] * hazard[: lags[-1]] / (1 - hazard[: lags[-1]])
-        shared[index] = (weight * _between(every, lags, together)).sum()
-        single[index] = (weight * _between(every, lags, apart)).sum()
-    scale = steps - 2  # places from 1 to T − 2, of which the later ones are a sample
-    resampled = shared[0] + scale * shared[rng.integers(1, starts, size=(1000, starts - 1))].mean(axis=1)
-    total, apart_total = (float(x[0] + scale * x[1:].mean()) for x in (shared, single))
-    ratio = total / apart_total if apart_total > 0 else float("nan")
+        odds = hazard[lags - 1] / (1 - hazard[lags - 1])
+        weight = widths * begins[start] * survival[lags - 1] * odds
+        shared[index] = weight @ together
+        single[index] = weight @ apart
+        rare[index] = (weight * (reached[lags - 1] < SEEN)) @ together
+
+    def total(parts: np.ndarray, first: np.ndarray, later: np.ndarray) -> np.ndarray:
+        # places from 1 to T − 2, of which the later ones are a sample
+        summed: np.ndarray = parts[first].mean(axis=-1) + (steps - 2) * parts[later].mean(axis=-1)
+        return summed
+
+    known = np.arange(firsts), np.arange(firsts, starts)
+    again = rng.integers(firsts, size=(RESAMPLES, firsts)), rng.integers(firsts, starts, size=(RESAMPLES, others))
+    variance, resampled = total(shared, *known), total(shared, *again)
+    kappas = _kappa(resampled, total(single, *again), streams)
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    kappa_low, kappa_high = np.percentile(kappas, [2.5, 97.5])
     return Predicted(
-        variance=total,
-        low=float(np.percentile(resampled, 2.5)),
-        high=float(np.percentile(resampled, 97.5)),
-        kappa=float((ratio - 1) / (streams - 1)) if streams > 1 else float("nan"),
+        variance=float(variance),
+        low=float(low),
+        high=float(high),
+        error=float(resampled.std()),
+        kappa=float(_kappa(variance, total(single, *known), streams)),
+        kappa_low=float(kappa_low),
+        kappa_high=float(kappa_high),
+        rare=float(total(rare, *known) / variance) if variance > 0 else 0.0,
     )
+
+
+def _kappa(shared: np.ndarray, single: np.ndarray, streams: int) -> np.ndarray:
+    """From variance with shared cuts / with independent ones = 1 + (B − 1)κ."""
+    if streams == 1:
+        return np.full(shared.shape, np.nan)
+    found: np.ndarray = (shared / np.where(single > 0, single, np.nan) - 1) / (streams - 1)
+    return found
 
 
 def renewal(scheme: Scheme, steps: int) -> np.ndarray:
@@ -89,20 +137,10 @@ def renewal(scheme: Scheme, steps: int) -> np.ndarray:
     return begins
 
 
-def lag_grid(longest: int) -> np.ndarray:
-    """1, 2, 3, 4, 5, 6, 8, 10, 13, 16, … up to `longest`, which is always among them."""
-    wanted = np.unique(np.concatenate([np.geomspace(1, longest, 2 + int(3 * np.log2(longest))).round(), [longest]]))
-    return wanted.astype(int)
-
-
-def _between(every: np.ndarray, lags: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Interpolates log(values) in log(lag), by monotone cubics: straight lines would cut the corners of a hump."""
-    floor = max(values.max() * 1e-30, 1e-300)
-    logs = np.log(np.maximum(values, floor))
-    if lags.size == 1:
-        return np.full(every.size, np.exp(logs[0]))
-    found: np.ndarray = np.exp(PchipInterpolator(np.log(lags), logs)(np.log(every)))
-    return found
+def lag_edges(longest: int) -> np.ndarray:
+    """0, 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, … up to `longest`, which is always among them: a stratum ends at each."""
+    wanted = np.geomspace(1, longest, 2 + int(3 * np.log2(longest))).round()
+    return np.unique(np.concatenate([[0], wanted, [longest]])).astype(int)
 
 
 def _size(vector: Tensor) -> float:

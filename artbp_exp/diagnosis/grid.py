@@ -9,11 +9,12 @@ from artbp_exp.diagnosis.memory import with_memory
 Method = dict[str, Any]
 
 
-def methods(own: Mapping[str, Any]) -> list[tuple[str, Method]]:
+def methods(own: Mapping[str, Any], *, kept: int | None) -> list[tuple[str, Method]]:
     """(which comparison it belongs to, settings of the method), none twice within a comparison.
 
     Args:
         own: `diagnose`'s settings: `lengths`, `truncated_lengths`, `alphas`, `alpha`, `length`, `memory`.
+        kept: `method.memory` of all of them, steps kept at a time.
     """
     alpha = checks.number("diagnose.alpha", own["alpha"], above=2)
     length = checks.number("diagnose.length", own["length"], at_least=1)
@@ -32,7 +33,7 @@ def methods(own: Mapping[str, Any]) -> list[tuple[str, Method]]:
         found.append(("equal memory", with_memory(_paper(length, value), memory)))
     found.append(("equal memory", with_memory(_constant(length), memory)))
     found.append(("equal memory", with_memory({"name": "tbptt", "length": 1}, memory)))
-    return found
+    return [(comparison, {**method, "memory": kept}) for comparison, method in found]
 
 
 def _paper(length: float, alpha: float) -> Method:

@@ -1,15 +1,15 @@
 """Measures one method at a checkpoint."""
 
-from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from artbp_exp import registry
-from artbp_exp.diagnosis.bootstrap import measures, products
+from artbp_exp.diagnosis.bootstrap import certain, measures, products
+from artbp_exp.diagnosis.cost import costs
 from artbp_exp.diagnosis.crossings import predict
-from artbp_exp.diagnosis.memory import mean_stored
+from artbp_exp.diagnosis.phases import shifted
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
 from artbp_exp.verification.exact import promises_no_bias
@@ -27,7 +27,8 @@ def measure(
     engine: str,
     draws: int,
     starts: int,
-    seed: int,
+    seed: Sequence[int],
+    batch_size: int,
 ) -> dict[str, Any]:
     """One row: bias, variance (measured and predicted), cosine, κ, and what the method costs.
 
@@ -37,48 +38,44 @@ def measure(
         full: full BPTT over it.
         method: settings.
         engine: as in a run.
-        draws: gradients; a method that draws nothing takes two.
+        draws: gradients; a method that draws nothing takes one for each offset of its cuts instead.
         starts: beginnings at which the predicted variance is worked out.
         seed: of the cuts.
+        batch_size: streams B at which κ is turned into a factor.
     """
     scheme = registry.build("method", method)
     rng = np.random.default_rng(seed)
-    certain = not ((h := scheme.hazard(np.arange(1, task.steps))) * (1 - h)).any()
-    probe = Probe(engine=engine, model=model, task=task, scheme=scheme)
-    lengths: Counter[int] = Counter()
-    vectors: list[Tensor] = []
-    drawn = probe.drawn(rng, 2 if certain else draws)
-    for gradients in drawn:
-        vectors.append(flat(gradients).to(next(model.parameters()).dtype))
-        lengths.update(drawn.lengths)
-    truth = flat(full.gradient).to(vectors[0].dtype)
-    row = measures(products(vectors, truth), rng=None if certain else rng)
-    if certain:
-        # what is left is the rounding of two equal gradients
-        row |= {f"variance{end}": 0.0 for end in ("", "_low", "_high")}
-        row |= {f"snr{end}": float("inf") for end in ("", "_low", "_high")}
-    size = float(truth.double().square().sum())
-    row |= {"predicted": float("nan"), "predicted_low": float("nan"), "predicted_high": float("nan")}
-    row["kappa"] = float("nan")
-    if promises_no_bias(scheme, task.steps) and not certain:
-        found = predict(model, full, scheme, streams=task.batch_size, starts=starts, rng=rng)
+    random = bool(((hazard := scheme.hazard(np.arange(1, task.steps))) * (1 - hazard)).any())
+    if random or scheme.length is None:
+        measured, count = scheme, draws if random else 1
+    else:
+        measured = shifted(scheme, task.steps)
+        count = len(measured.firsts)
+    probe = Probe(engine=engine, model=model, task=task, scheme=measured)
+    drawn = [flat(gradients).to(next(model.parameters()).dtype) for gradients in probe.drawn(rng, count)]
+    truth = flat(full.gradient).to(drawn[0].dtype)
+    found = products(drawn, truth)
+    row = measures(found, rng=rng) if random else certain(found)
+    nothing = float("nan")
+    row |= dict.fromkeys(("predicted", "predicted_low", "predicted_high", "predicted_se", "predicted_rare"), nothing)
+    row |= {f"{name}{end}": nothing for name in ("kappa", "sharing_cost") for end in ("", "_low", "_high")}
+    if random and promises_no_bias(scheme, task.steps):
+        formula = predict(model, full, scheme, streams=task.batch_size, starts=starts, draws=draws, rng=rng)
         row |= {
-            "predicted": found.variance / size,
-            "predicted_low": found.low / size,
-            "predicted_high": found.high / size,
-            "kappa": found.kappa,
+            "predicted": formula.variance / found.size,
+            "predicted_low": formula.low / found.size,
+            "predicted_high": formula.high / found.size,
+            "predicted_se": formula.error / found.size,
+            "predicted_rare": formula.rare,
         }
-    steps = sum(length * count for length, count in lengths.items())
-    stored = sum(length * (length - 1) / 2 * count for length, count in lengths.items())
+        for end, kappa in (("", formula.kappa), ("_low", formula.kappa_low), ("_high", formula.kappa_high)):
+            # κ is a ratio of squares, only its estimate can be below 0 (np.maximum hands nan on)
+            row |= {f"kappa{end}": kappa, f"sharing_cost{end}": float(1 + (batch_size - 1) * np.maximum(kappa, 0))}
     return {
         **{key: method.get(key) for key in ("length", "schedule", "alpha")},
         "reweight": scheme.reweight,
         "method": method["name"],
-        "draws": len(vectors),
+        "draws": len(drawn),
         **row,
-        "steps_computed": 2 * task.steps,  # each once forward and once backward, whatever the lengths
-        "mean_length": steps / lengths.total(),
-        "stored_mean": stored / steps,
-        "stored_mean_theory": mean_stored(scheme),
-        "stored_peak": max(lengths),
+        **costs(scheme, rng),
     }

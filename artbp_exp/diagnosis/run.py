@@ -1,5 +1,6 @@
 """The whole diagnosis: tables, figures, and a word of advice."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,22 @@ import numpy as np
 import pandas as pd
 
 from artbp_exp import checks
-from artbp_exp.diagnosis.checkpoint import load
+from artbp_exp.diagnosis.averaging import with_updates
+from artbp_exp.diagnosis.checkpoint import Checkpoint, load
 from artbp_exp.diagnosis.grid import methods
 from artbp_exp.diagnosis.influence import decay, window_change
+from artbp_exp.diagnosis.lasting import NAME, lasting_bias
 from artbp_exp.diagnosis.measure import measure
 from artbp_exp.errors import UserError
 from artbp_exp.figures.common import save
 from artbp_exp.figures.diagnosis import CAPTIONS, bias_and_variance, influence, variance_and_cost
-from artbp_exp.verification.oracle import full_bptt
+from artbp_exp.verification.oracle import Full, full_bptt
+
+WINDOW_BOUND = 1e-3
+"""Of ‖g‖: what doubling the window may change where no method draws, so that there is no standard error."""
+
+UNSEEN = 0.1
+"""Share of the predicted variance that draws cannot show, beyond which a low measured one is no praise."""
 
 
 def diagnose(settings: Mapping[str, Any], own: Mapping[str, Any], *, command: str) -> Path:
@@ -29,29 +38,43 @@ def diagnose(settings: Mapping[str, Any], own: Mapping[str, Any], *, command: st
     """
     out = Path(checks.text("diagnose.out", own["out"]))
     draws = checks.whole("diagnose.draws", own["draws"], at_least=3)
-    starts = checks.whole("diagnose.starts", own["starts"], at_least=2)
-    grid = methods(own)
-    model, task = load(settings, own)
+    starts = checks.whole("diagnose.starts", own["starts"], at_least=4)
+    grid = methods(own, kept=settings["method"]["memory"])
+    checkpoint = load(settings, own)
+    model, task = checkpoint.model, checkpoint.task
     lags = checks.whole("diagnose.lags", own["lags"], at_least=1)
     if lags >= task.steps:
         raise UserError(f"diagnose.lags={lags} must be below diagnose.steps={task.steps}")
     rng = np.random.default_rng(settings["seed"])
-    change = window_change(model, task)
+    window = window_change(model, task)
     print(
         f"{task.steps} steps × {task.batch_size} streams; doubling the window that the last quarter's losses see "
-        f"changes their gradient by {change:.2g} of its length"
+        f"changes their gradient by {window:.2g} of its length"
     )
+    kept_on = "the state is carried across cuts, as full BPTT does"
+    print(kept_on if checkpoint.run_carries else f"{kept_on}, although task.carry_state=false in the run")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        falls = decay(
-            model, task, lags=lags, losses=checks.whole("diagnose.losses", own["losses"], at_least=2), rng=rng
-        )
+        losses = checks.whole("diagnose.losses", own["losses"], at_least=2)
+        falls = decay(model, task, lags=lags, losses=losses, rng=rng)
         falls.to_csv(out / "influence.csv", index=False)
-        _grid(out, grid, settings, model, task, draws, starts)
-        table = pd.read_csv(out / "methods.csv")
-        size = float(sum(float(g.double().square().sum()) for g in full_bptt(model, task).gradient.values())) ** 0.5
-        facts = {"steps": task.steps, "streams": task.batch_size, "gradient_norm": size, "window_change": change}
-        pd.DataFrame([facts | {"command": command}]).to_csv(out / "checkpoint.csv", index=False)
+        full = full_bptt(model, task)
+        table = _grid(out, grid, settings, checkpoint, full, draws, starts)
+        table = with_updates(_with_lasting_bias(table, checkpoint, settings, full), task.steps)
+        table.to_csv(out / "methods.csv", index=False)
+        facts = {
+            "steps": task.steps,
+            "streams": task.batch_size,
+            "bias_streams": checkpoint.wide.batch_size,
+            "gradient_norm": _size(full) ** 0.5,
+            **verdict(window, table),
+            "carry_state": task.carry_state,
+            "run_carry_state": checkpoint.run_carries,
+            "run_batch_size": checkpoint.batch_size,
+            "method_memory": settings["method"]["memory"],
+            "command": command,
+        }
+        pd.DataFrame([facts]).to_csv(out / "checkpoint.csv", index=False)
         figures = {
             "bias_and_variance": bias_and_variance(table),
             "variance_and_cost": variance_and_cost(table),
@@ -63,6 +86,12 @@ def diagnose(settings: Mapping[str, Any], own: Mapping[str, Any], *, command: st
             (out / f"{name}.txt").write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}; name another folder with diagnose.out=…") from error
+    if not facts["window_enough"]:
+        print(
+            f"warning: diagnose.steps={task.steps} is too short to call its gradient the truth: doubling the window "
+            f"changes {window:.2g} of it, more than the bound {facts['window_bound']:.2g}; take twice as many",
+            file=sys.stderr,
+        )
     print(advice(table))
     return out
 
@@ -71,26 +100,75 @@ def _grid(
     out: Path,
     grid: list[tuple[str, dict[str, Any]]],
     settings: Mapping[str, Any],
-    model: Any,
-    task: Any,
+    checkpoint: Checkpoint,
+    full: Full,
     draws: int,
     starts: int,
-) -> None:
-    full = full_bptt(model, task)
-    rows = []
+) -> pd.DataFrame:
+    """Measures each distinct setting once, with random numbers of its own, and shows it in each comparison it is in."""
+    task = checkpoint.task
+    distinct: dict[tuple[Any, ...], dict[str, Any]] = {}
+    rows: list[dict[str, Any]] = []
     for comparison, method in grid:
-        row = measure(
-            model, task, full, method, engine=settings["engine"], draws=draws, starts=starts, seed=settings["seed"]
-        )
+        key = tuple(sorted(method.items()))
+        if key not in distinct:
+            distinct[key] = measure(
+                checkpoint.model,
+                task,
+                full,
+                method,
+                engine=settings["engine"],
+                draws=draws,
+                starts=starts,
+                seed=(settings["seed"], len(distinct)),
+                batch_size=checkpoint.batch_size,
+            )
+        row = distinct[key]
         rows.append({"comparison": comparison, **row})
         print(
             f"{comparison:<13} {said(row):<34} bias² {row['bias2']:9.2e}  variance {row['variance']:9.2e}"
-            f" (predicted {row['predicted']:9.2e})  cosine {row['cosine']:6.3f}  stored {row['stored_mean']:6.1f}"
-            f" (peak {row['stored_peak']})",
+            f" (predicted {row['predicted']:9.2e}, of it unseen {row['predicted_rare']:4.0%})"
+            f"  cosine {row['cosine']:6.3f}  stored {row['stored_mean']:6.1f}"
+            f" (peak {row['stored_peak']}, kept {row['kept_peak']}, recomputed {row['recomputed']:.1%})",
             flush=True,
         )
         # written as it grows: a measurement can take long
-        pd.DataFrame(rows).to_csv(out / "methods.csv", index=False)
+        table = pd.DataFrame(rows)
+        table.to_csv(out / "methods.csv", index=False)
+    return table
+
+
+def _with_lasting_bias(
+    table: pd.DataFrame, checkpoint: Checkpoint, settings: Mapping[str, Any], full: Full
+) -> pd.DataFrame:
+    """Adds `bias2_lasting` of truncated BPTT, relative to ‖g‖²; with a single stream its whole squared bias."""
+    rows = table["method"] == "tbptt"
+    ends = ("", "_low", "_high")
+    if checkpoint.wide.batch_size == 1:
+        return table.assign(**{NAME + end: table[f"bias2{end}"].where(rows) for end in ends})
+    lengths = sorted({int(length) for length in table["length"][rows]})
+    rng = np.random.default_rng(settings["seed"])
+    found = lasting_bias(checkpoint.model, checkpoint.wide, lengths, engine=settings["engine"], rng=rng)
+    size = _size(full)
+    for end in ends:
+        values = {length: one[NAME + end] / size for length, one in found.items()}
+        table = table.assign(**{NAME + end: table["length"].map(values).where(rows)})
+    return table
+
+
+def _size(full: Full) -> float:
+    """‖g‖²."""
+    return sum(float(g.double().square().sum()) for g in full.gradient.values())
+
+
+def verdict(window: float, table: pd.DataFrame) -> dict[str, Any]:
+    """Whether the stretch is long enough: what doubling the window changes is below all that was measured.
+
+    The bound is the least standard error, √(variance/draws)/‖g‖, of a mean gradient among the methods that draw.
+    """
+    drawn = table[table["variance"] > 0]
+    bound = float(np.sqrt(drawn["variance"] / drawn["draws"]).min()) if len(drawn) else WINDOW_BOUND
+    return {"window_change": window, "window_bound": bound, "window_enough": bool(window <= bound)}
 
 
 def said(row: Any) -> str:
@@ -108,7 +186,13 @@ def advice(table: pd.DataFrame) -> str:
         return "nothing to compare at equal memory"
     best, second = (equal.iloc[index] for index in (0, 1))
     beyond = "beyond" if best["variance_high"] < second["variance_low"] else "within"
-    return (
+    text = (
         f"at equal memory ({best['stored_mean_theory']:.0f} stored steps) the least variance has {said(best)}: "
         f"{best['variance']:.3g}; the next, {said(second)}, {second['variance']:.3g}, is {beyond} their intervals"
     )
+    if best["predicted_rare"] > UNSEEN:
+        text += (
+            f"; but {best['predicted_rare']:.0%} of the former's predicted variance, {best['predicted']:.3g}, is in "
+            f"segments too rare to be among the draws"
+        )
+    return text

@@ -77,7 +77,7 @@ class Estimator:
             piece = Segment(length=stop - start, factors=segment.factors[start : stop - 1])
             value, last = self._loss(loss, inputs[start:stop], targets[start:stop], before, piece)
             # nothing is carried into the last piece, so `carried` is shorter there
-            arriving = [(leaf, grad) for leaf, grad in zip(leaves(last), carried) if grad is not None]  # noqa: B905
+            arriving = [(leaf, grad) for leaf, grad in zip(leaves(last), carried, strict=False) if grad is not None]
             torch.autograd.backward([value, *(leaf for leaf, _ in arriving)], [None, *(grad for _, grad in arriving)])
             total += value.item()
             if stop == segment.length:

@@ -13,18 +13,22 @@ from artbp_exp.figures.common import STYLE
 CAPTIONS = {
     "bias_and_variance": (
         "squared bias and variance of the gradient against the mean length, relative to the squared true gradient; "
-        "bars: 95 % bootstrap intervals; crosses: the variance that the formula predicts. A bias below its interval's "
-        "reach is drawn at the upper end, hollow."
+        "bars: 95 % bootstrap intervals, and for truncated BPTT the range over offsets of its cuts; crosses: the "
+        "variance that the formula predicts, where draws can show most of it. A bias below its interval's reach is "
+        "drawn at the upper end, hollow."
     ),
     "variance_and_cost": (
         "relative variance against the exponent α (right-most: constant hazard), at equal mean length and at equal "
-        "memory, and variance × mean stored steps."
+        "memory, and variance × mean stored steps; crosses: predicted, where draws can show most of it."
     ),
     "influence": (
         "root mean square of ∂ℓ_t/∂s_(t−k) against the lag k, with 95 % bootstrap intervals; the faster it falls, "
         "the lighter the tail of segment lengths may be."
     ),
 }
+MOSTLY = 0.5
+"""Share of the predicted variance that draws cannot show, beyond which it is not drawn beside the measured one."""
+
 KINDS = {
     "truncated BPTT": "#D55E00",
     "ARTBP, paper's schedule": "#0072B2",
@@ -60,7 +64,7 @@ def bias_and_variance(table: pd.DataFrame) -> Figure:
             drawn = mine["variance"] > 0
             _bars(right, at[drawn], mine[drawn], "variance", color, name)
             right.plot(at[drawn], mine["variance"][drawn], color=color, linewidth=0.7)
-            right.plot(at, mine["predicted"], "x", color="black", markersize=5)
+            right.plot(at, _shown(mine), "x", color="black", markersize=5)
         left.set(xscale="log", yscale="log", xlabel="(mean) length, steps", title="Squared bias / ‖g‖²")
         right.set(xscale="log", yscale="log", xlabel="mean length, steps", title="Variance / ‖g‖² (×: predicted)")
         for axes in (left, right):
@@ -70,6 +74,11 @@ def bias_and_variance(table: pd.DataFrame) -> Figure:
         handles = [mpl.lines.Line2D([], [], color=color, marker="o", label=name) for name, color in KINDS.items()]
         figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=6.5)
         return figure
+
+
+def _shown(rows: pd.DataFrame) -> pd.Series:
+    """The predicted variance, but where it is in segments that are too rare to be among the draws."""
+    return rows["predicted"].where(rows["predicted_rare"] < MOSTLY)
 
 
 def _bars(axes: Axes, at: pd.Series, rows: pd.DataFrame, column: str, color: str, name: str) -> None:
@@ -100,7 +109,7 @@ def variance_and_cost(table: pd.DataFrame) -> Figure:
                     capsize=2,
                     label=f"at {comparison}",
                 )
-                axes.plot(rows["at"], rows["predicted"] * scale, "x", color="black", markersize=5)
+                axes.plot(rows["at"], _shown(rows) * scale, "x", color="black", markersize=5)
             ticks = [*rows["alpha"].dropna(), constant]
             for axes in (left, right):
                 axes.set(xscale="log", yscale="log", xlabel="exponent α")
@@ -121,22 +130,17 @@ def influence(falls: pd.DataFrame, table: pd.DataFrame) -> Figure:
         axes.fill_between(falls["lag"], falls["low"], falls["high"], color="#0072B2", alpha=0.2, linewidth=0)
         first = float(falls["influence"].iloc[0]) or float(falls["influence"].max())
         constant = table[(table["schedule"] == "constant") & (table["comparison"] == "length") & table["reweight"]]
-        for length in sorted(constant["length"].unique()):
-            axes.plot(
-                falls["lag"],
-                first * (1 - 1 / length) ** (falls["lag"] / 2),
-                color="black",
-                linewidth=0.7,
-                linestyle=":",
-            )
-            axes.annotate(
-                f"$L_0$ = {length:g}",
-                (falls["lag"].iloc[-1], first * (1 - 1 / length) ** (falls["lag"].iloc[-1] / 2)),
-                fontsize=6,
-                ha="right",
-            )
-        axes.plot([], [], "k:", linewidth=0.7, label="√(1 − 1/$L_0$)$^k$: decay below this suits a constant hazard")
         lowest = float(falls["influence"][falls["influence"] > 0].min())
-        axes.set(yscale="log", xlabel="lag k, steps", ylabel="influence", ylim=(max(lowest, first * 1e-12) / 3, None))
-        axes.legend(loc="lower left", fontsize=6.5)
+        bottom = max(lowest, first * 1e-12) / 3
+        for length in sorted(constant["length"].unique()):
+            line = first * (1 - 1 / length) ** (falls["lag"] / 2)
+            axes.plot(falls["lag"], line, color="black", linewidth=0.7, linestyle=":")
+            seen = line[line > 8 * bottom].index[-1]
+            # beside a line that leaves by the bottom, above one that reaches the right edge
+            side, off = ("right", (0, 6)) if seen == line.index[-1] else ("left", (3, 0))
+            at = (falls["lag"][seen], line[seen])
+            axes.annotate(f"$L_0$ = {length:g}", at, off, textcoords="offset points", fontsize=6, ha=side)
+        axes.plot([], [], "k:", linewidth=0.7, label="√(1 − 1/$L_0$)$^k$: a steeper fall suits a constant hazard")
+        axes.set(yscale="log", xlabel="lag k, steps", ylabel="influence", ylim=(bottom, None))
+        axes.legend(loc="lower left", fontsize=6.5, frameon=True, edgecolor="none")
         return figure

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from artbp_exp.report.statistics import Spread
 
 NOT_YET = "not yet measured"
+MEASURED = "measured"
+"""Of a row that shows a quantity and claims nothing of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +18,7 @@ class Claim:
         source: where it is made.
         quantity: what was measured, with its unit.
         spread: over seeds; None where nothing was measured yet.
-        verdict: `holds`, `does not hold`, `not settled` or `not yet measured`.
+        verdict: `holds`, `does not hold`, `not settled`, `measured` (nothing is claimed) or `not yet measured`.
         command: that reproduces the row.
         note: what a reader should know beside the numbers; says what is missing.
         group: heading under which the row stands.

@@ -13,7 +13,7 @@ QUICK = (
     "diagnose.warm_up=10",
     "diagnose.losses=4",
     "diagnose.draws=12",
-    "diagnose.starts=3",
+    "diagnose.starts=4",
     "diagnose.lengths=[5]",
     "diagnose.truncated_lengths=[5]",
     "diagnose.length=5",
@@ -37,7 +37,9 @@ def tool(folder: Path, name: str, *overrides: str) -> subprocess.CompletedProces
 def test_synthetic_at_any_theta(tmp_path: Path) -> None:
     done = tool(tmp_path, "diagnose", *QUICK, "model.theta=0.1", "diagnose.out=out")
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    # θ acts over more than 60 steps
+    assert done.stderr.startswith("warning: diagnose.steps=60 is too short")
+    assert len(done.stderr.splitlines()) == 1
     assert "at equal memory" in done.stdout
     table = pd.read_csv(tmp_path / "out" / "methods.csv")
     assert {"bias2", "variance", "predicted", "snr", "cosine", "stored_peak", "kappa"} < set(table.columns)
@@ -53,11 +55,13 @@ def test_synthetic_at_any_theta(tmp_path: Path) -> None:
 
 def test_a_trained_run(tmp_path: Path, own_corpus: Path) -> None:
     data = ("task=ptb", "task.corpus=own", f"task.data_dir={own_corpus}")
-    small = ("task.batch_size=4", "model.hidden_size=5", "task.epochs=1", "run_dir=trained")
+    small = ("task.batch_size=4", "model.hidden_size=5", "task.epochs=1", "run_dir=length\\=10")
     assert tool(tmp_path, "run", *data, *small, "method.length=10").returncode == 0
-    done = tool(tmp_path, "diagnose", *data, *QUICK, "diagnose.run=trained", "diagnose.out=out", "diagnose.streams=3")
+    done = tool(tmp_path, "diagnose", *data, *QUICK, "diagnose.run=length=10", "diagnose.out=out", "diagnose.streams=3")
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(tmp_path / "out" / "methods.csv")
+    command = pd.read_csv(tmp_path / "out" / "checkpoint.csv")["command"].iloc[0]
+    assert " diagnose.run=length=10 " in command
     assert table.loc[table["predicted"].notna(), "kappa"].between(-0.5, 1.0001).all()
 
 

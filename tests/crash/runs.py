@@ -3,14 +3,17 @@
 import csv
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import hydra
+import pytest
 import torch
 
 from artbp_exp.cli import config as conf
 from artbp_exp.cli.job import run
+from artbp_exp.cli.signals import Interrupted
 
 TIMES = ("seconds", "symbols_per_second")
 # when, where and in how many pieces it was run
@@ -53,3 +56,10 @@ def left_over(folder: Path) -> set[str]:
 
 
 Settings = Callable[..., dict[str, Any]]
+
+
+def interrupted(config: dict[str, Any], *, after: int) -> None:
+    """Stops a run at its `after`-th segment boundary (from 1)."""
+    asked = iter([None] * (after - 1) + [15] * 1000)
+    with pytest.raises(Interrupted):
+        do(config, stop=partial(next, asked))

@@ -1,0 +1,132 @@
+"""Asked to stop: checkpointed, and continued bit for bit."""
+
+import itertools
+import json
+import os
+import signal
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from artbp_exp.cli import job, once
+from artbp_exp.cli.plan import Planned
+from artbp_exp.cli.preempted import preemptible
+from artbp_exp.records import checkpoint
+from tests.crash.runs import Settings, do, interrupted, left_over, result
+
+
+@pytest.mark.parametrize("minutes", ["0", "null"])
+@pytest.mark.parametrize("task", ["synthetic", "ptb"])
+def test_interrupted_over_and_over(task: str, minutes: str, settings: Settings, tmp_path: Path) -> None:
+    do(settings(task, "reference"))
+    config = settings(task, "run", f"checkpoint.minutes={minutes}")
+    for after in (1, 1, 2, 3):
+        interrupted(config, after=after)
+        summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+        assert summary["status"] == "interrupted"
+        assert summary["reason"].startswith("interrupted by SIGTERM at step ")
+    assert do(config)["starts"] == 5
+    assert result(tmp_path / "run") == result(tmp_path / "reference")
+    assert not left_over(tmp_path / "run")
+
+
+def test_a_launcher_gets_its_job_back_when_the_run_is_checkpointed(settings: Settings, tmp_path: Path) -> None:
+    do(settings("ptb", "reference"))
+    config = settings("ptb", "run", "checkpoint.minutes=null")
+    told: list[bool] = []
+
+    def requeue(number: int, frame: object) -> None:
+        told.append((tmp_path / "run" / checkpoint.NEWEST).exists())
+        sys.exit(-1)
+
+    def work(stop: job.Stop, *, at: int) -> None:
+        boundaries = itertools.count(1)
+
+        def asked() -> int | None:
+            if next(boundaries) == at:
+                os.kill(os.getpid(), signal.SIGUSR2)
+            return stop()
+
+        do(config, in_sweep=True, stop=asked)
+
+    before = signal.signal(signal.SIGUSR2, requeue)
+    try:
+        with pytest.raises(SystemExit):
+            preemptible(partial(work, at=9))
+        assert told == [True]
+        preemptible(partial(work, at=-1))
+        assert signal.getsignal(signal.SIGUSR2) is requeue
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert told == [True]
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["starts"] == 2
+    assert result(tmp_path / "run") == result(tmp_path / "reference")
+
+
+def test_overwrite_starts_from_the_beginning(settings: Settings, tmp_path: Path) -> None:
+    do(settings("ptb", "reference"))
+    interrupted(settings("ptb", "run"), after=9)
+    assert do(settings("ptb", "run", "overwrite=true"))["starts"] == 1
+    assert result(tmp_path / "run") == result(tmp_path / "reference")
+
+
+def test_a_sweep_overwrites_a_run_once(settings: Settings, tmp_path: Path) -> None:
+    do(settings("ptb", "reference"))
+    do(settings("ptb", "run"))
+    os.utime(tmp_path / "run" / "config.yaml", (1e9, 1e9))
+    config = settings("ptb", "run", "overwrite=true")
+    planned = Planned(overrides=(), settings=config)
+    with once.beginning():
+        assert planned.state() == ("waiting", "to be done anew")
+        interrupted(config, after=9)
+        assert planned.state()[0] == "interrupted"
+        assert do(config)["starts"] == 2
+        assert planned.state()[0] == "finished"
+        before = (tmp_path / "run" / "summary.json").read_bytes()
+        do(config)
+        assert (tmp_path / "run" / "summary.json").read_bytes() == before
+    assert planned.state()[0] == "waiting"  # another sweep would do it again
+    assert result(tmp_path / "run") == result(tmp_path / "reference")
+
+
+@pytest.mark.parametrize("jump", [-1e9, 1e9])
+def test_a_clock_that_jumps_changes_nothing(
+    jump: float, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    do(settings("ptb", "reference"))
+    saves: list[int] = []
+    save = checkpoint.save
+    monkeypatch.setattr(checkpoint, "save", lambda *arguments: (saves.append(1), save(*arguments)))
+    clock = iter(range(10**9))
+    monkeypatch.setattr(time, "time", lambda: 1e9 + jump * (next(clock) % 2))
+    do(settings("ptb", "run", "checkpoint.minutes=1"))
+    assert result(tmp_path / "run") == result(tmp_path / "reference")
+    assert len(saves) == 2  # at the ends of all passes but the last
+    assert 0 < json.loads((tmp_path / "run" / "summary.json").read_text())["wall_seconds"] < 60
+
+
+def test_other_software_or_hardware_is_warned_of(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interrupted(settings("ptb", "run"), after=9)
+    before = torch.get_num_threads()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: before + 7)
+    do(settings("ptb", "run"))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"was begun with threads {before} and goes on with {before + 7}" in line
+
+
+def test_a_bug_leaves_its_reason_and_is_not_hidden(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(job.Job, "_save", lambda self: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            do(settings("ptb", "run"))
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert (summary["status"], summary["reason"]) == ("failed", "ZeroDivisionError: division by zero")
+    assert do(settings("ptb", "run"))["status"] == "finished"

@@ -1,0 +1,97 @@
+"""N*, the updates until ARTBP is nearer the truth than truncated BPTT, and the offsets of truncated BPTT's cuts."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from artbp_exp import registry
+from artbp_exp.backprop import detach
+from artbp_exp.diagnosis.averaging import with_updates
+from artbp_exp.diagnosis.measure import measure
+from artbp_exp.diagnosis.phases import PHASES, shifted
+from artbp_exp.verification.everything import small
+from artbp_exp.verification.oracle import full_bptt
+
+LENGTH = 5
+ROWS: list[dict[str, Any]] = [
+    {"name": "tbptt", "length": LENGTH},
+    {"name": "artbp", "length": LENGTH, "alpha": 6},
+    {"name": "artbp", "length": LENGTH, "alpha": 6, "reweight": False},
+]
+
+
+def measured(steps: int) -> pd.DataFrame:
+    """The linear system, which sees the same inputs at every step and is warmed up: all stretches are alike."""
+    model, task = small("linear", steps)
+    inputs, _ = task.window(0, steps)
+    with torch.no_grad():
+        _, state = model(inputs, model.init_state(task.batch_size))
+    warmed = detach(state)
+    setattr(model, "init_state", lambda batch_size: warmed)  # noqa: B010
+    full = full_bptt(model, task)
+    rows = [
+        measure(model, task, full, method, engine="auto", draws=3000, starts=8, seed=(0, index), batch_size=1)
+        for index, method in enumerate(ROWS)
+    ]
+    table = pd.DataFrame(rows).assign(comparison="length")
+    for end in ("", "_low", "_high"):
+        table[f"bias2_lasting{end}"] = table[f"bias2{end}"]
+    return with_updates(table, steps)
+
+
+def test_updates_to_match_do_not_depend_on_the_stretch_while_the_ratio_does() -> None:
+    short, long = measured(100), measured(400)
+    ratios = [float(table["variance"][1] / table["bias2"][0]) for table in (short, long)]
+    assert ratios[0] / ratios[1] == pytest.approx(4, rel=0.25)
+    assert short["updates_to_match"][1] == pytest.approx(long["updates_to_match"][1], rel=0.25)
+    assert long["updates_to_match"][1] == pytest.approx(400 / LENGTH * ratios[1])
+    assert long["updates_to_match_low"][1] < long["updates_to_match"][1] < long["updates_to_match_high"][1]
+    # truncation and random cuts without reweighting keep their bias however many are averaged
+    assert np.isnan(long["updates_to_match"][[0, 2]]).all()
+
+
+def test_equal_memory_is_held_against_truncation_of_that_memory() -> None:
+    truncated = {"method": "tbptt", "reweight": True, "variance": 0.0, "variance_low": 0.0, "variance_high": 0.0}
+    artbp = {
+        "method": "artbp",
+        "reweight": True,
+        "variance": 2.0,
+        "variance_low": 1.0,
+        "variance_high": 3.0,
+        "predicted_rare": 0.0,
+    }
+    ends = {"bias2_lasting_low": -0.1, "bias2_lasting_high": 2.0}
+    table = pd.DataFrame(
+        [
+            {**truncated, "comparison": "length", "length": 10, "bias2_lasting": 1.0, **ends},
+            {**truncated, "comparison": "equal memory", "length": 41, "bias2_lasting": 0.5, **ends},
+            {**artbp, "comparison": "equal memory", "length": 20.0},
+            {**artbp, "comparison": "equal length", "length": 10.0},
+            {**artbp, "comparison": "length", "length": 11.0},
+            {**artbp, "comparison": "length", "length": 10.0, "predicted_rare": 0.9},
+        ]
+    )
+    complete = with_updates(table, 100)
+    found = complete["updates_to_match"]
+    assert found[2] == pytest.approx(100 / 20 * 2 / 0.5)
+    assert found[3] == pytest.approx(100 / 10 * 2 / 1.0)
+    assert np.isnan(found[[4, 5]]).all()
+    assert complete["updates_to_match_low"][2] == pytest.approx(100 / 20 * 1 / 2.0)
+    assert complete["updates_to_match_high"][2] == float("inf")
+
+
+@pytest.mark.parametrize(("length", "firsts"), [(3, (1, 2, 3)), (80, tuple(range(10, 81, 10)))])
+def test_the_first_cut_of_each_pass_is_moved(length: int, firsts: tuple[int, ...]) -> None:
+    scheme = shifted(registry.build("method", {"name": "tbptt", "length": length, "memory": 7}), 200)
+    assert len(firsts) <= PHASES
+    assert scheme.firsts == firsts
+    assert scheme.memory == 7
+    rng = np.random.default_rng(0)
+    for first in (*firsts, firsts[0]):
+        lengths = [segment.length for _, segment in scheme.segments(200, rng)]
+        assert lengths[0] == first
+        assert set(lengths[1:-1]) <= {length}
+        assert sum(lengths) == 200

@@ -1,0 +1,100 @@
+"""What is measured is the truncation at a θ: not the run's reset of the state, and with a long enough window."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from artbp_exp.diagnosis import run
+from artbp_exp.diagnosis.checkpoint import load
+from artbp_exp.diagnosis.measure import measure
+from artbp_exp.diagnosis.run import diagnose, verdict
+from artbp_exp.verification.oracle import full_bptt
+
+Compose = Callable[..., dict[str, Any]]
+
+OWN: dict[str, Any] = {
+    "run": None, "start": 0, "warm_up": 20, "steps": 60, "streams": 2, "bias_streams": 4, "draws": 4, "starts": 4,
+    "losses": 2, "lags": 10,
+    "lengths": [5], "truncated_lengths": [5], "alpha": 4, "length": 5, "alphas": [4], "memory": 8,
+}  # fmt: skip
+
+
+@pytest.fixture
+def settings(compose: Compose, own_corpus: Path) -> Callable[[bool], dict[str, Any]]:
+    """Settings of a small model by whether its run carries the state."""
+    return lambda carry: compose(
+        "task=ptb",
+        "task.corpus=own",
+        f"task.data_dir={own_corpus}",
+        "task.batch_size=4",
+        "model.hidden_size=4",
+        "precision=float64",
+        f"task.carry_state={str(carry).lower()}",
+    )
+
+
+def test_the_state_is_carried_whatever_the_run_does(settings: Callable[[bool], dict[str, Any]]) -> None:
+    rows = []
+    for carry in (True, False):
+        found = load(settings(carry), OWN)
+        assert found.run_carries == carry
+        assert found.batch_size == 4
+        full = full_bptt(found.model, found.task)
+        method = {"name": "artbp", "length": 5, "alpha": 4}
+        rows.append(
+            measure(found.model, found.task, full, method, engine="auto", draws=40, starts=4, seed=(0,), batch_size=4)
+        )
+    pd.testing.assert_series_equal(pd.Series(rows[0]), pd.Series(rows[1]))
+
+
+def test_it_is_said_and_written(
+    settings: Callable[[bool], dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    diagnose(settings(False), {**OWN, "out": str(tmp_path / "out")}, command="artbp-diagnose")
+    said = "the state is carried across cuts, as full BPTT does, although task.carry_state=false in the run\n"
+    assert said in capsys.readouterr().out
+    facts = pd.read_csv(tmp_path / "out" / "checkpoint.csv").iloc[0]
+    assert facts["carry_state"]
+    assert not facts["run_carry_state"]
+    assert facts["run_batch_size"] == 4
+    assert facts["method_memory"] == 300
+
+
+def test_a_setting_in_two_comparisons_is_measured_once_and_each_has_its_own_cuts(
+    settings: Callable[[bool], dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds = []
+
+    def spy(*args: Any, seed: Any, **kwargs: Any) -> dict[str, Any]:
+        seeds.append(seed)
+        return measure(*args, seed=seed, **kwargs)
+
+    monkeypatch.setattr(run, "measure", spy)
+    diagnose(settings(True), {**OWN, "out": str(tmp_path / "out")}, command="artbp-diagnose")
+    table = pd.read_csv(tmp_path / "out" / "methods.csv")
+    paper = table[(table["length"] == 5) & (table["alpha"] == 4) & table["reweight"]]
+    assert list(paper["comparison"]) == ["length", "equal length", "equal memory"]
+    assert paper["variance"].nunique() == 1
+    assert len(set(seeds)) == len(seeds) < len(table)
+
+
+def test_a_window_that_is_too_short_is_warned_of(
+    settings: Callable[[bool], dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(run, "window_change", lambda model, task: 5.0)
+    diagnose(settings(True), {**OWN, "out": str(tmp_path / "out")}, command="artbp-diagnose")
+    assert capsys.readouterr().err.startswith("warning: diagnose.steps=60 is too short")
+    assert not pd.read_csv(tmp_path / "out" / "checkpoint.csv")["window_enough"].iloc[0]
+
+
+def test_the_bound_on_the_window_is_the_least_standard_error() -> None:
+    table = pd.DataFrame({"variance": [0.0, 4.0, 1.0], "draws": [2, 100, 100]})
+    assert verdict(0.05, table) == {"window_change": 0.05, "window_bound": 0.1, "window_enough": True}
+    assert not verdict(0.2, table)["window_enough"]
+    assert verdict(0.0, table[:1])["window_bound"] == run.WINDOW_BOUND
+    assert np.isfinite(verdict(0.0, table)["window_bound"])
