@@ -57,6 +57,8 @@ evidence: $(VENV)/installed ## run whatever of the committed evidence is missing
 	$(BIN)/artbp-run -m experiment=learning_rates method=tbptt method.length=10,100,200
 	$(BIN)/artbp-run -m experiment=learning_rates method=artbp method.length=16
 	$(BIN)/artbp-run -m experiment=ptb_256 method=artbp,tbptt
+	$(BIN)/artbp-run -m experiment=ptb_tier1 method=artbp,tbptt
+	$(BIN)/artbp-run -m experiment=ptb_tier1 method=artbp method.reweight=false
 
 phase: $(VENV)/installed ## the phase diagrams' runs (about half an hour), gathered into results/phase_*/cells.csv
 	$(BIN)/artbp-run -m experiment=phase_diagram method=tbptt seed=0

@@ -14,6 +14,10 @@ Identity = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Configuration → its settings as flat keys, those that make it another computation."""
 
 
+ADDED = {"precision": "auto", "method.every": 1, "method.memory": 300}
+"""Settings that runs recorded before there were any do not have → the value with which the same is computed."""
+
+
 def read_config(path: Path) -> dict[str, Any] | None:
     """A run folder's `config.yaml`, None where there is none. Nothing in it can make the reader do anything.
 
@@ -70,6 +74,7 @@ def state(path: Path, config: Mapping[str, Any], identity: Identity) -> tuple[st
 
 
 def differences(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Keys at which two flat configurations differ → (new, old)."""
+    """Keys at which two flat configurations differ → (new, old). A key of `ADDED` may be missing in the old one."""
     keys = [*new, *(key for key in old if key not in new)]
-    return {key: (new.get(key), old.get(key)) for key in keys if new.get(key) != old.get(key)}
+    known = {key: value for key, value in ADDED.items() if key in new} | dict(old)
+    return {key: (new.get(key), known.get(key)) for key in keys if new.get(key) != known.get(key)}

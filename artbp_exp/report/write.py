@@ -1,8 +1,10 @@
 """Puts the report together."""
 
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
+from PIL import Image
 
 from artbp_exp.errors import UserError
 from artbp_exp.figures.common import save
@@ -46,7 +48,7 @@ def write_report(results: Path) -> tuple[list[Claim], list[Path]]:
         else:
             file = save(picture.figure, results / "figures" / picture.name)[0]
         linked.append((picture.name, file.relative_to(results), picture.caption))
-        embedded.append((picture.name, file.read_bytes(), picture.caption))
+        embedded.append((picture.name, with_palette(file.read_bytes()), picture.caption))
     authors = _authors(read(results / "authors" / "ptb_epochs.csv"))
     texts = {"report.md": markdown(claims, linked, authors), "report.html": page(claims, embedded, authors)}
     for name, text in texts.items():
@@ -55,6 +57,13 @@ def write_report(results: Path) -> tuple[list[Claim], list[Path]]:
         except OSError as error:
             raise UserError(f"cannot write {results / name}: {error.strerror}") from error
     return claims, [results / name for name in texts]
+
+
+def with_palette(png: bytes) -> bytes:
+    """The picture in 128 colours: lines and labels look the same, in a third of the bytes."""
+    out = BytesIO()
+    Image.open(BytesIO(png)).convert("RGB").quantize(128).save(out, format="PNG", optimize=True)
+    return out.getvalue()
 
 
 def _authors(table: pd.DataFrame | None) -> list[list[str]]:

@@ -1,0 +1,43 @@
+"""The commands that made the committed evidence find it finished, and would run only what is missing."""
+
+import re
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from tests.conftest import ROOT
+
+PLAN = """
+import sys
+from artbp_exp.cli.plan import plan
+from artbp_exp.cli.run import hydra_main
+for job in plan(hydra_main, sys.argv[1:]):
+    print(*job.state())
+"""
+RECIPE = re.search(r"^evidence:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+COMMANDS = re.findall(r"artbp-run (.*)", RECIPE[1]) if RECIPE else []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_committed_runs_are_those_of_the_command(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PLAN, *command.split()],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    states = Counter(line.split()[0] for line in lines)
+    assert not states["failed"], lines
+    assert states["finished"] + states["diverged"] > 0
+    if "ptb_tier1" not in command:  # days of one core: committed as they come in
+        assert not states["waiting"], lines
+
+
+def test_there_are_commands() -> None:
+    assert len(COMMANDS) >= 5
