@@ -66,7 +66,7 @@ def lasting_bias(
         for stream in range(task.batch_size):
             alone: Any = Only(task, stream)
             own = map_state(lambda tensor, at=stream: tensor[at : at + 1], begins)
-            setattr(model, "init_state", lambda batch_size, own=own: own)  # noqa: B010
+            vars(model)["init_state"] = lambda batch_size, own=own: own
             truths.append(flat(full_bptt(model, alone).gradient).to(dtype))
             for length in lengths:
                 scheme = shifted(registry.build("method", {"name": "tbptt", "length": length}), task.steps)
@@ -75,7 +75,7 @@ def lasting_bias(
                 drawn = Probe(engine=engine, model=model, task=alone, scheme=scheme).drawn(rng, count)
                 errors[length].append(sum(flat(g).to(dtype) for g in drawn) / count - truths[-1])
     finally:
-        setattr(model, "init_state", begin)  # noqa: B010
+        vars(model)["init_state"] = begin
     truth = torch.stack(truths).mean(dim=0)
     found = {}
     for length, off in errors.items():
