@@ -1,4 +1,7 @@
-"""Gathers the many small runs of the phase diagrams into one CSV each, small enough to commit."""
+"""Gathers the many small runs of the phase diagrams into one CSV each, small enough to commit.
+
+Runs are added to the CSV that is there: a machine that holds only some of the runs can add to what others measured.
+"""
 
 from pathlib import Path
 
@@ -11,6 +14,8 @@ from artbp_exp.records.load import Run, load_runs
 
 RUNS = Path("results/runs")
 RESULTS = Path("results")
+SETTING = ["size", "positive", "method", "reweight", "length", "alpha", "lr", "seed"]
+"""The columns that tell one run from another."""
 LONGEST = 100_000
 """Steps beyond which no length with the right sign is looked for."""
 
@@ -55,23 +60,29 @@ def sign_length(size: int, positive: int) -> int:
     raise UserError(f"no length up to {LONGEST} gives the right sign for size {size}, positive {positive}")
 
 
+def together(runs: pd.DataFrame, cells: Path) -> pd.DataFrame:
+    """These runs and those of the CSV that is there already; of two runs of one setting, the one collected now."""
+    known = pd.read_csv(cells) if cells.exists() else pd.DataFrame()
+    table = pd.concat([known, runs], ignore_index=True)
+    return table.drop_duplicates(SETTING, keep="last").sort_values(SETTING, ignore_index=True)
+
+
 def main() -> None:
-    """Writes results/phase_diagram/cells.csv, results/phase_sizes/cells.csv and results/phase_sizes/signs.csv."""
+    """Adds to results/phase_diagram/cells.csv, results/phase_sizes/cells.csv and results/phase_sizes/signs.csv."""
     for name in ("phase_diagram", "phase_sizes"):
         runs = load_runs(RUNS / name)
         if not runs:
             print(f"{name}: no runs in {RUNS / name}; `make phase` makes them")
             continue
-        keys = ["size", "method", "reweight", "length", "lr", "seed"]
-        table = pd.DataFrame([row(run) for run in runs]).sort_values(keys)
-        (RESULTS / name).mkdir(parents=True, exist_ok=True)
-        table.to_csv(RESULTS / name / "cells.csv", index=False)
-        print(f"{name}: {len(table)} runs → {RESULTS / name / 'cells.csv'}")
+        cells = RESULTS / name / "cells.csv"
+        table = together(pd.DataFrame([row(run) for run in runs]), cells)
+        cells.parent.mkdir(parents=True, exist_ok=True)
+        table.to_csv(cells, index=False)
+        print(f"{name}: {len(runs)} runs collected → {cells}, which now has {len(table)}")
         if name == "phase_sizes":
             sizes = table[["size", "positive"]].drop_duplicates().itertuples(index=False)
             signs = [{"size": n, "positive": p, "sign_length": sign_length(n, p)} for n, p in sizes]
             pd.DataFrame(signs).to_csv(RESULTS / name / "signs.csv", index=False)
-            print(signs)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import importlib.util
 from itertools import product
+from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
@@ -57,7 +58,7 @@ def test_one_seed_that_fails_spoils_a_length(cells: pd.DataFrame) -> None:
     assert least_length(working(cells[cells["reweight"]]), "artbp").to_dict() == {7: 32, 23: 32}
 
 
-def test_they_are_drawn_alike_twice(cells: pd.DataFrame, tmp_path) -> None:
+def test_they_are_drawn_alike_twice(cells: pd.DataFrame, tmp_path: Path) -> None:
     signs = pd.DataFrame({"size": [7, 23], "positive": [3, 10], "sign_length": [30, 110]})
     authors = pd.read_csv(ROOT / "results" / "authors" / "ptb_epochs.csv")
     draw = {
@@ -83,3 +84,19 @@ def script(name: str) -> ModuleType:
 
 def test_the_mean_sensitivity_of_the_papers_case_has_the_wrong_sign_up_to_109_steps() -> None:
     assert script("collect_phase").sign_length(23, 10) == 110
+
+
+def test_runs_collected_later_join_those_that_are_there_and_replace_their_own_setting(tmp_path: Path) -> None:
+    collect = script("collect_phase")
+    committed = ROOT / "results" / "phase_sizes" / "cells.csv"
+    known = pd.read_csv(committed)
+    table = collect.together(known.iloc[::-1], committed)
+    table.to_csv(tmp_path / "cells.csv", index=False)
+    assert (tmp_path / "cells.csv").read_bytes() == committed.read_bytes()
+
+    again = known.tail(1).assign(loss=0.25)
+    elsewhere = known.tail(1).assign(size=5, positive=2, alpha=None)
+    table = collect.together(pd.concat([again, elsewhere]), committed)
+    assert len(table) == len(known) + 1
+    assert table["size"].iloc[0] == 5
+    assert table["loss"].iloc[-1] == 0.25
