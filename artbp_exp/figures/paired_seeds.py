@@ -1,30 +1,52 @@
 """Figure: every paired difference in bits per character, seed by seed, with its interval."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from artbp_exp.figures.common import STYLE
 
-Row = tuple[str, Sequence[float], float | None, float | None]
+Points = tuple[Sequence[float], float | None, float | None]
+"""Differences, a value a seed, and the interval of their median."""
+
+PARTS = {"valid": ("#0072B2", "o", -0.14), "test": ("#E69F00", "s", 0.14)}
+"""Part of the corpus → colour, marker, and how far below the middle of its row."""
 
 
-def paired_seeds(rows: Sequence[Row]) -> Figure:
+def paired_seeds(leads: Mapping[str, Mapping[str, Mapping[str, Points]]]) -> Figure:
     """Points are seeds, the bar is the interval of their median; right of the line ARTBP is ahead.
 
     Args:
-        rows: (label, differences, low, high), top to bottom.
+        leads: family (a heading) → method that ARTBP is held against → `valid` or `test` → its points.
     """
+    rows = [(family, method) for family, methods in leads.items() for method in (None, *methods)]
     with mpl.rc_context(fname=STYLE):
-        figure = Figure(figsize=(7.0, 0.7 + 0.24 * max(len(rows), 1)))
+        figure = Figure(figsize=(7.0, 1.1 + 0.24 * len(rows)))
         axes = figure.subplots()
-        for index, (_, points, low, high) in enumerate(rows):
-            if low is not None and high is not None:
-                axes.plot([low, high], [index, index], color="#0072B2", linewidth=4, alpha=0.3, solid_capstyle="butt")
-            axes.plot(points, [index] * len(points), "o", color="#0072B2", markersize=3.5)
+        for index, (family, method) in enumerate(rows):
+            for part, (points, low, high) in (leads[family][method] if method else {}).items():
+                color, marker, shift = PARTS[part]
+                y = index + shift
+                if low is not None and high is not None:
+                    axes.plot([low, high], [y, y], color=color, linewidth=4, alpha=0.3, solid_capstyle="butt")
+                axes.plot(points, [y] * len(points), marker, color=color, markersize=3.5, linestyle="")
         axes.axvline(0, color="black", linewidth=0.9)
-        axes.set_yticks(range(len(rows)), [label for label, *_ in rows], fontsize=7)
-        axes.invert_yaxis()
-        axes.set(xlabel="bits per character by which ARTBP is ahead (paired by seed)")
+        labels = axes.set_yticks(
+            range(len(rows)), [f"against {method}" if method else family for family, method in rows]
+        )
+        for tick, (_, method) in zip(labels, rows, strict=True):
+            tick.label1.set_fontweight("normal" if method else "bold")
+            tick.label1.set_fontsize(7.5)
+            tick.gridline.set_visible(method is not None)
+        axes.tick_params(axis="y", length=0)
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set(xlabel="bits per character by which ARTBP is ahead, paired by seed")
+        handles = [
+            Line2D([], [], color=c, marker=m, markersize=3.5, linestyle="", label=p) for p, (c, m, _) in PARTS.items()
+        ]
+        axes.legend(
+            handles=handles, loc="upper right", ncols=2, fontsize=7
+        )  # beside the first heading: no points there
         return figure

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from artbp_exp.figures.common import STYLE
 
 METHODS = {
-    ("tbptt", True): "truncated BPTT (length $L$)",
-    ("artbp", True): "ARTBP (mean length $L_0$)",
-    ("artbp", False): "random cuts, not reweighted ($L_0$)",
+    ("tbptt", True): "truncated BPTT",
+    ("artbp", True): "ARTBP",
+    ("artbp", False): "random cuts, not reweighted",
 }
 BEST, WORST = -12.0, 12.0
 """log10 of the losses at which the colours end."""
@@ -26,7 +27,7 @@ def phase_diagram(cells: pd.DataFrame) -> Figure:
         cells: `results/phase_diagram/cells.csv`.
     """
     with mpl.rc_context(fname=STYLE):
-        figure = Figure(figsize=(7.0, 2.9))
+        figure = Figure(figsize=(7.0, 3.1))
         panels = figure.subplots(1, 3, sharey=True)
         norm = Normalize(BEST, WORST)
         lengths, rates = sorted(cells["length"].unique()), sorted(cells["lr"].unique())
@@ -46,12 +47,18 @@ def phase_diagram(cells: pd.DataFrame) -> Figure:
                     axes.plot(j, i, ".", color="black", markersize=3.5)
             image = axes.imshow(np.clip(grid, BEST, WORST), norm=norm, cmap="cividis_r", origin="lower", aspect="auto")
             axes.grid(visible=False)
-            axes.set(xlabel="(mean) length, steps", title=name)
+            axes.set(xlabel=f"{'length $L$' if which[0] == 'tbptt' else 'mean length $L_0$'}, steps", title=name)
             axes.set_xticks(range(len(lengths)), [f"{length:g}" for length in lengths], rotation=60, fontsize=7)
             axes.set_yticks(range(len(rates)), [f"{rate:g}" for rate in rates], fontsize=7)
         panels[0].set_ylabel("learning rate η")
         bar = figure.colorbar(image, ax=list(panels), pad=0.01)
         bar.set_label("log$_{10}$ final loss, median")
+        marks = {"reached θ* on every seed": ".", "a seed or more diverged": "x"}
+        figure.legend(
+            handles=[Line2D([], [], color="black", marker=m, linestyle="", label=name) for name, m in marks.items()],
+            loc="outside lower center",
+            ncols=2,
+        )
         return figure
 
 

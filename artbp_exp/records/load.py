@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
+from artbp_exp.records.status import read_config
 from artbp_exp.records.summary import FINAL, read_summary
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run that has its result.
+    """A run, as its folder has it.
 
     Attributes:
         path: its folder.
         config: resolved configuration.
-        summary: contents of `summary.json`.
+        summary: contents of `summary.json`; empty where it was not written yet.
     """
 
     path: Path
@@ -29,24 +29,40 @@ class Run:
         """`metrics.csv`."""
         return pd.read_csv(self.path / "metrics.csv")
 
+    def at_epochs(self, column: str) -> pd.Series:
+        """A column of `metrics.csv` at the end of each epoch, where it was written; indexed by the epoch."""
+        values: pd.Series = self.metrics().dropna(subset=[column]).set_index("epoch")[column]
+        return values
+
     def segments(self) -> pd.DataFrame:
         """`segments.csv`: length (steps), count."""
         return pd.read_csv(self.path / "segments.csv")
 
 
 def load_runs(root: str | Path) -> list[Run]:
-    """Every run below `root` that has its result, in the order of their paths."""
+    """Every run below `root` that has its result, in the order of their paths.
+
+    Raises:
+        UserError: a configuration cannot be read.
+    """
+    return [run for run in load_all(root) if has_result(run)]
+
+
+def load_all(root: str | Path) -> list[Run]:
+    """Every run below `root` that was begun: with its result, or interrupted, failed or going on.
+
+    Raises:
+        UserError: a configuration cannot be read.
+    """
     return list(_runs(Path(root)))
 
 
+def has_result(run: Run) -> bool:
+    """Whether it finished or diverged."""
+    return run.summary.get("status") in FINAL
+
+
 def _runs(root: Path) -> Iterator[Run]:
-    for path in sorted(root.rglob("summary.json")):
-        summary = read_summary(path.parent)
-        config = path.with_name("config.yaml")
-        if summary is None or summary.get("status") not in FINAL or not config.is_file():
-            continue
-        yield Run(
-            path=path.parent,
-            config=yaml.safe_load(config.read_text(encoding="utf-8")),
-            summary=summary,
-        )
+    for file in sorted(root.rglob("config.yaml")):
+        path = file.parent
+        yield Run(path=path, config=read_config(path) or {}, summary=read_summary(path) or {})

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from artbp_exp.records.load import Run, load_runs
+import pandas as pd
+
+from artbp_exp.records.load import Run, has_result, load_all
 from artbp_exp.report.claim import NOT_YET, Claim
-from artbp_exp.report.statistics import level, sign_verdict, spread
+from artbp_exp.report.statistics import Spread, level, sign_verdict, spread
 
 GROUP = "Penn Treebank, one character at a time"
 METHODS = {
@@ -15,6 +18,7 @@ METHODS = {
     "tbptt": ("method=tbptt", "truncated BPTT"),
     "random": ("method=artbp method.reweight=false", "random cuts, not reweighted"),
 }
+STATES = {True: "carried", False: "reset at cuts"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +81,7 @@ Arms = dict[Arm, dict[int, Run]]
 
 
 def arms(runs: Iterable[Run], settings: Mapping[str, Any]) -> Arms:
-    """Arm → seed → run, of the runs that have `settings` and the comparison's lengths and schedule."""
+    """Arm → seed → run, of the runs that have `settings` and the comparison's lengths and schedule, ended or not."""
     found: Arms = {}
     for run in runs:
         method = run.config["method"]
@@ -98,15 +102,12 @@ def _setting(run: Run, key: str) -> Any:
 
 def ptb_claims(results: Path) -> list[Claim]:
     """The rows on Penn Treebank."""
-    return [claim for tier in TIERS for claim in _tier(tier, arms(load_runs(results / tier.name), tier.settings))]
+    return [claim for tier in TIERS for claim in _tier(tier, arms(load_all(results / tier.name), tier.settings))]
 
 
 def _tier(tier: Tier, found: Arms) -> Iterator[Claim]:
-    for carried in tier.carried:
-        state = "carried" if carried else "reset at cuts"
-        for other in tier.methods[1:]:
-            for part in ("valid", "test"):
-                yield _ahead(tier, found, carried=carried, other=other, part=part, state=state)
+    for carried, other, part in product(tier.carried, tier.methods[1:], ("valid", "test")):
+        yield _ahead(tier, found, carried=carried, other=other, part=part)
     if len(tier.carried) == 2:
         yield _share_of_reset(tier, found)
 
@@ -117,16 +118,21 @@ def paired(found: Arms, first: Arm, second: Arm, part: str) -> dict[int, float]:
     return {
         seed: one[seed].summary[f"{part}_bpc"] - two[seed].summary[f"{part}_bpc"]
         for seed in sorted(set(one) & set(two))
-        if not diverged(one[seed]) and not diverged(two[seed])
+        if finished(one[seed]) and finished(two[seed])
     }
 
 
+def finished(run: Run) -> bool:
+    """Whether it came to its end; a run that diverged did not, however good an epoch before that was."""
+    return run.summary.get("status") == "finished"
+
+
 def diverged(run: Run) -> bool:
-    """Whether it ended so, however good an epoch before that was."""
-    return bool(run.summary["status"] == "diverged")
+    """Whether it ended so."""
+    return run.summary.get("status") == "diverged"
 
 
-def _ahead(tier: Tier, found: Arms, *, carried: bool, other: str, part: str, state: str) -> Claim:
+def _ahead(tier: Tier, found: Arms, *, carried: bool, other: str, part: str) -> Claim:
     pairs = paired(found, (other, carried), ("artbp", carried), part)
     measured = spread(list(pairs.values())) if pairs else None
     lost = any(diverged(run) for run in found.get(("artbp", carried), {}).values())
@@ -136,7 +142,7 @@ def _ahead(tier: Tier, found: Arms, *, carried: bool, other: str, part: str, sta
     seeds = ",".join(str(seed) for seed in tier.seeds)
     return Claim(
         group=GROUP,
-        claim=f"ARTBP ends ahead of {name}, {part} ({tier.title}; state {state})",
+        claim=f"ARTBP ends ahead of {name}, {part} ({tier.title}; state {STATES[carried]})",
         source="section 5.2" if other == "tbptt" else "this project (what the reweighting itself gives)",
         quantity=f"{part} bpc of {name} minus ARTBP's, at the best valid epoch, paired by seed; > 0: ARTBP ahead",
         spread=measured,
@@ -147,6 +153,18 @@ def _ahead(tier: Tier, found: Arms, *, carried: bool, other: str, part: str, sta
         ),
         note=_note(tier, found, arms_wanted, pairs),
     )
+
+
+def leads(results: Path) -> dict[str, dict[str, dict[str, Spread]]]:
+    """Family and state → method → part → ARTBP's lead over it in bits per character, where there are pairs."""
+    found: dict[str, dict[str, dict[str, Spread]]] = {}
+    for tier in TIERS:
+        runs = arms(load_all(results / tier.name), tier.settings)
+        for carried, other, part in product(tier.carried, tier.methods[1:], ("valid", "test")):
+            if pairs := paired(runs, (other, carried), ("artbp", carried), part):
+                family = found.setdefault(f"{tier.title}; state {STATES[carried]}", {})
+                family.setdefault(METHODS[other][1], {})[part] = spread(list(pairs.values()))
+    return found
 
 
 def _share_of_reset(tier: Tier, found: Arms) -> Claim:
@@ -167,7 +185,7 @@ def _share_of_reset(tier: Tier, found: Arms) -> Claim:
 
 
 def _note(tier: Tier, found: Arms, wanted: list[Arm], values: Mapping[int, float]) -> str:
-    """Which seeds the row rests on, the level of the test, and which runs diverged or are not there."""
+    """Which seeds the row rests on, the level of the test, which runs diverged or are missing, how far those are."""
     said = []
     if values:
         said.append(f"seeds {', '.join(map(str, values))}")
@@ -180,9 +198,26 @@ def _note(tier: Tier, found: Arms, wanted: list[Arm], values: Mapping[int, float
             if chosen:
                 seeds = [seed for seed, run in sorted(runs.items()) if diverged(run)]
             else:
-                seeds = [seed for seed in tier.seeds if seed not in runs]
+                seeds = [seed for seed in tier.seeds if seed not in runs or not has_result(runs[seed])]
             if seeds:
                 state = "carried" if arm[1] else "reset"
                 parts.append(f"{METHODS[arm[0]][1]} ({state}) seed {', '.join(map(str, seeds))}")
         said += [f"{title}: {', '.join(parts)}"] if parts else []
-    return "; ".join(said)
+    return "; ".join([*said, *_so_far(tier, found, wanted)])
+
+
+def _so_far(tier: Tier, found: Arms, wanted: list[Arm]) -> Iterator[str]:
+    """How the seeds stand that have not come to their end, at the last epoch that all their arms have reached."""
+    for seed in tier.seeds:
+        runs = [found.get(arm, {}).get(seed) for arm in wanted]
+        going = [run for run in runs if run is not None]
+        if len(going) < len(runs) or all(has_result(run) for run in going):
+            continue
+        table = pd.concat([run.at_epochs("valid_bpc") for run in going], axis=1).dropna()
+        if table.empty:
+            continue
+        levels = [f"{METHODS[arm[0]][1]} {bpc:.3f}" for arm, bpc in zip(wanted, table.iloc[-1], strict=True)]
+        yield (
+            f"seed {seed} so far, which is not the result: valid bpc at the end of epoch {table.index[-1]:g} "
+            f"of {tier.settings['task.epochs']}: {', '.join(levels)}"
+        )

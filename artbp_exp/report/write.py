@@ -42,7 +42,7 @@ def write_report(results: Path) -> tuple[list[Claim], list[Path]]:
         raise UserError(f"results={results} is not a folder; name the one that holds the CSVs with --results")
     claims = all_claims(results)
     linked, embedded = [], []
-    for picture in pictures(results, claims):
+    for picture in pictures(results):
         if picture.figure is None:
             file = (results / picture.name).with_suffix(".png")
         else:

@@ -13,6 +13,7 @@ from artbp_exp.figures.paired_seeds import paired_seeds
 from artbp_exp.figures.phase_diagram import phase_diagram, reached
 from artbp_exp.figures.phase_sizes import least_length, phase_sizes, working
 from artbp_exp.figures.ptb_evidence import ptb_evidence
+from artbp_exp.records.load import Run
 from tests.conftest import ROOT
 
 
@@ -65,12 +66,40 @@ def test_they_are_drawn_alike_twice(cells: pd.DataFrame, tmp_path: Path) -> None
         "phase_diagram": lambda: phase_diagram(cells[cells["size"] == 23]),
         "phase_sizes": lambda: phase_sizes(cells[cells["reweight"]], signs),
         "ptb_evidence": lambda: ptb_evidence({}, authors),
-        "paired_seeds": lambda: paired_seeds([("a", [0.1, 0.2], None, None), ("b", [0.1, -0.2, 0.1], -0.2, 0.1)]),
+        "paired_seeds": lambda: paired_seeds(
+            {"256 units": {"a": {"valid": ([0.1, 0.2], None, None), "test": ([0.1, -0.2, 0.1], -0.2, 0.1)}}}
+        ),
     }
     for name, make in draw.items():
         first, again = save(make(), tmp_path / name), save(make(), tmp_path / f"{name}_again")
         assert first[0].stat().st_size > 5000
         assert first[0].read_bytes() == again[0].read_bytes()
+
+
+def test_a_row_for_each_method_under_the_heading_of_its_family() -> None:
+    points = {"valid": ([0.1, 0.2], None, None)}
+    figure = paired_seeds({"256 units": {"a": points, "b": points}, "512 units": {"a": points}})
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["256 units", "against a", "against b", "512 units", "against a"]
+
+
+def begun(path: Path, valid: list[float]) -> Run:
+    """A run of as many epochs as there are levels."""
+    path.mkdir()
+    rows = [f"{epoch},{10 * epoch},{bpc}" for epoch, bpc in enumerate(valid, 1)]
+    (path / "metrics.csv").write_text("\n".join(["epoch,step,valid_bpc", *rows, f"{len(valid) + 1},99,"]))
+    return Run(path=path, config={}, summary={})
+
+
+def test_a_lead_is_drawn_as_far_as_both_runs_of_a_seed_have_come(tmp_path: Path) -> None:
+    own, others = begun(tmp_path / "a", [2.0, 1.7, 1.5]), begun(tmp_path / "b", [1.9, 1.8])
+    authors = pd.read_csv(ROOT / "results" / "authors" / "ptb_epochs.csv")
+    figure = ptb_evidence({"small": {("artbp", True): {3: own}, ("tbptt", True): {3: others, 4: own}}}, authors)
+    _, _, carried, reset = figure.axes
+    (line,) = [line for line in carried.lines if line.get_marker() == "."]
+    assert list(line.get_xdata()) == [1, 2]
+    assert line.get_ydata() == pytest.approx([-0.1, 0.1])
+    assert not [line for line in reset.lines if line.get_marker() == "."]
 
 
 def script(name: str) -> ModuleType:

@@ -15,7 +15,7 @@ from artbp_exp.errors import UserError
 from artbp_exp.report import length_claims
 from artbp_exp.report.claim import NOT_YET, Claim
 from artbp_exp.report.page import markdown, page
-from artbp_exp.report.ptb_claims import TIERS, arms, ptb_claims
+from artbp_exp.report.ptb_claims import TIERS, arms, leads, ptb_claims
 from artbp_exp.report.statistics import sign_verdict, spread
 from artbp_exp.report.synthetic_claims import LEARNING_RATES, SEEDS, SEEDS_OF_RATES, synthetic_claims
 from artbp_exp.report.write import all_claims, write_report
@@ -75,6 +75,32 @@ def test_two_seeds_settle_nothing_and_what_is_missing_is_said(results: Path) -> 
     reset = find(ptb_claims(results), "truncated BPTT, test", "256", "reset")
     assert reset.verdict == NOT_YET
     assert "truncated BPTT (reset) seed 0, 1, 2" in reset.note
+
+
+def interrupt(results: Path, arm: str, seed: int) -> None:
+    """As if it had been stopped after its first epoch."""
+    (path,) = (results / "ptb_tier1").glob(f"ptb/{arm}-True/seed{seed}/summary.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "interrupted"}))
+    metrics = path.with_name("metrics.csv")
+    metrics.write_text("".join(metrics.read_text().splitlines(keepends=True)[:2]))
+
+
+def test_a_run_that_has_not_ended_is_missing_and_how_far_it_is_is_said(results: Path) -> None:
+    interrupt(results, "tbptt", 2)
+    claim = find(ptb_claims(results), "truncated BPTT, valid", "256", "carried")
+    assert claim.seeds == 2
+    assert claim.note == (
+        "seeds 0, 1; missing: truncated BPTT (carried) seed 2; seed 2 so far, which is not the result: valid bpc at "
+        "the end of epoch 1 of 10: ARTBP 1.970, truncated BPTT 1.992"
+    )
+    (results / "ptb_tier1" / "ptb" / "tbptt-True" / "seed2" / "summary.json").unlink()  # killed: not even that
+    assert find(ptb_claims(results), "truncated BPTT, valid", "256", "carried") == claim
+
+
+def test_the_leads_that_are_drawn_are_those_of_the_table(results: Path) -> None:
+    claim = find(ptb_claims(results), "truncated BPTT, valid", "256", "carried")
+    assert leads(results)["LSTM, 256 units, 10 epochs; state carried"]["truncated BPTT"]["valid"] == claim.spread
+    assert list(leads(results)) == ["LSTM, 256 units, 10 epochs; state carried"]
 
 
 def diverge(results: Path, arm: str, seed: int) -> None:
