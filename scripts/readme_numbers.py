@@ -49,24 +49,6 @@ def learning_rates() -> str:
     return "\n".join(lines)
 
 
-def penn_treebank() -> str:
-    """Bits per character at the best valid epoch, and at the last, seed by seed."""
-    lines = [
-        "| method | seed | epochs | valid bpc, best epoch | test bpc at that epoch | valid bpc, last epoch | hours |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for which, runs in arms(load_runs(RESULTS / "ptb_256")).items():
-        for run in runs:
-            summary = run.summary
-            last = run.metrics()["valid_bpc"].dropna().iloc[-1]
-            lines.append(
-                f"| {plain(which)} | {summary['seed']} | {summary['epochs']} | {summary['valid_bpc']:.3f} "
-                f"(epoch {summary['best_epoch']}) | {summary['test_bpc']:.3f} | {last:.3f} | "
-                f"{summary['wall_seconds'] / 3600:.2f} |"
-            )
-    return "\n".join(lines)
-
-
 def ptb_tier1() -> str:
     """Bits per character at the best valid epoch of three methods, state carried and reset, seed by seed."""
     tier = TIERS[0]
@@ -176,7 +158,7 @@ def within(row: pd.Series, column: str) -> str:
 
 
 BLOCKS = {
-    Path("README.md"): (influence_balancing, learning_rates, penn_treebank, ptb_tier1),
+    Path("README.md"): (influence_balancing, learning_rates, ptb_tier1),
     Path("docs/engines.md"): (bench, ablations),
     RESULTS / "diagnose" / "README.md": (diagnosis_synthetic, diagnosis_ptb),
 }
