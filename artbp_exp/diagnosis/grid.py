@@ -46,6 +46,8 @@ def methods(own: Mapping[str, Any], *, kept: int | None, run: Mapping[str, Any])
         equal, left_out = _equal_memory([*schedules, _truncated(1)], memory)
         found += [("equal memory", method) for method in equal]
     found += [("length", method) for method in _of_run(run)]
+    if not found:
+        raise UserError("nothing is left to measure; give diagnose.lengths, truncated_lengths or alphas an entry")
     distinct: Grid = []
     for one in found:
         if one not in distinct:

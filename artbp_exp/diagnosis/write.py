@@ -21,11 +21,9 @@ def write(out: Path, table: pd.DataFrame, falls: pd.DataFrame, about: pd.DataFra
         about: of `checkpoint.csv`, one row.
     """
     facts = about.iloc[0]
-    figures = {
-        "bias_and_variance": bias_and_variance(table),
-        "variance_and_cost": variance_and_cost(table),
-        "influence": influence(falls, table),
-    }
+    figures = {"bias_and_variance": bias_and_variance(table), "influence": influence(falls, table)}
+    if (table["comparison"] != "length").any():
+        figures["variance_and_cost"] = variance_and_cost(table)
     for name, figure in figures.items():
         save(figure, out / name)
         text = f"{out.name}: {CAPTIONS[name]} Made by `{facts['command']}`.\n"

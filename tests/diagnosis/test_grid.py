@@ -55,8 +55,10 @@ def test_an_exponent_without_finite_memory_is_left_out_of_that_comparison_only()
 
 
 def test_empty_lists_leave_their_comparison_out() -> None:
-    found, _ = methods({**OWN, "alphas": [], "lengths": [], "truncated_lengths": []}, kept=None, run=BPTT)
-    assert found == []
+    nothing = {**OWN, "alphas": [], "lengths": [], "truncated_lengths": []}
+    assert len(methods(nothing, kept=None, run=ARTBP)[0]) == 2
+    with pytest.raises(UserError, match="nothing is left to measure"):
+        methods(nothing, kept=None, run=BPTT)
 
 
 @pytest.mark.parametrize(
