@@ -83,6 +83,8 @@ def _alpha(table: pd.DataFrame, facts: Any) -> float | None:
 
 def _verdict(one: Compared, length: bool) -> str:
     base = _schedule(one.base)
+    if not (one.less or one.more or one.same):
+        return f"no other schedule to compare with {base}"
     if not one.less:
         return f"{'none has reliably less variance' if one.more else 'no exponent differs reliably'}: keep {base}"
     names = ", ".join(_schedule(row) for row in one.less)

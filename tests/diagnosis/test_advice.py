@@ -167,6 +167,8 @@ def test_what_it_rests_on_is_said_last() -> None:
 
 
 def test_nothing_to_compare_is_said() -> None:
+    alone = told([row("length"), row(), row("equal length"), row("equal length", alpha=6.0)])
+    assert "exponent at equal memory (30 stored steps): no other schedule to compare with α = 4\n" in alone
     assert "exponent: nothing to compare" in told([truncated(25, 1e-4, 6.6e-4, 1.3e-3)])
 
 
