@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from artbp_exp.diagnosis.run import said
+from artbp_exp.diagnosis.words import said
 from artbp_exp.figures.common import arms, label
 from artbp_exp.records.load import Run, load_runs
 from artbp_exp.report.ptb_claims import METHODS, TIERS, paired

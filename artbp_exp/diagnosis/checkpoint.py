@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from artbp_exp import checks
 from artbp_exp.backprop import detach, map_state
@@ -41,17 +40,14 @@ def load(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Checkpoint:
     """The model at its checkpoint, its state warmed up, and the stretch of data behind the warm-up.
 
     Args:
-        settings: of a run; with `diagnose.run` the model and the task are those of that run.
+        settings: from `of_run`.
         own: `diagnose`'s settings: `run`, `steps`, `streams`, `bias_streams`, `warm_up`, `start`.
 
     Raises:
-        UserError: no such run folder, or one without `model.pt`, or of another shape.
+        UserError: `model.pt` is of another shape, or cannot be read.
     """
-    chosen = dict(settings)
     folder = None if own["run"] is None else Path(checks.text("diagnose.run", own["run"]))
-    if folder is not None:
-        chosen |= _of_run(folder, settings)
-    experiment = Experiment(chosen)
+    experiment = Experiment(settings)
     model = experiment.model
     if folder is not None:
         try:
@@ -76,17 +72,3 @@ def load(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Checkpoint:
     run_carries = bool(task.carry_state)
     task.carry_state = wide.carry_state = True
     return Checkpoint(model=model, task=task, wide=wide, batch_size=experiment.task.batch_size, run_carries=run_carries)
-
-
-def _of_run(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    for name in ("config.yaml", "model.pt"):
-        if not (folder / name).is_file():
-            raise UserError(
-                f"diagnose.run={folder} holds no {name}; name the folder of a run that kept its parameters "
-                f"(runs of the synthetic task keep none: set model.theta instead)"
-            )
-    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    task = dict(config["task"])
-    if "data_dir" in task:
-        task["data_dir"] = settings["task"].get("data_dir", task["data_dir"])
-    return {"task": task, "model": config["model"], "optimizer": config["optimizer"]}
