@@ -45,15 +45,20 @@ def _diagram(cells: pd.DataFrame | None) -> Claim:
         found = bare([min(least["raw"], longest) / min(least["artbp"], longest)])
         verdict = "holds" if least["raw"] > least["artbp"] else "does not hold"
         note = (
-            f"least length of the grid at which every seed reaches θ* at some learning rate: ARTBP {said['artbp']}, "
-            f"uncompensated {said['raw']}, truncated BPTT {said['tbptt']}; one number for the whole grid"
+            f"shortest length of the grid that works: ARTBP {said['artbp']}, random cuts without reweighting "
+            f"{said['raw']}, truncated BPTT {said['tbptt']}. The whole grid gives one number, so there is no interval. "
+            f"holds: without reweighting it is longer than ARTBP's"
         )
     return Claim(
         group=LENGTHS,
         claim="Without reweighting, random cuts do not do what ARTBP does",
         source="this project",
-        quantity="least (mean) length that reaches θ* at some learning rate: uncompensated cuts over ARTBP",
+        quantity=(
+            "shortest mean length with which every seed reaches θ* at some learning rate: random cuts without "
+            "reweighting over ARTBP"
+        ),
         spread=found,
+        unit="grids",
         verdict=verdict,
         command="make phase",
         note=note,
@@ -91,18 +96,22 @@ def _sizes(cells: pd.DataFrame | None) -> Claim:
         shorter = all(b["artbp"][1] <= b["tbptt"][0] for b in brackets.values())
         found = bare(ratios)
         verdict = "does not hold" if not shorter else NOT_YET if absent or len(thin) else "holds"
-        note = "; ".join(f"n = {n}: {_range(b['tbptt'])} against {_range(b['artbp'])}" for n, b in brackets.items())
-        note += f"; missing: n = {', '.join(absent)}" if absent else ""
-        note += f"; missing: seeds in {len(thin)} cells" if len(thin) else ""
+        note = ". ".join(
+            f"n = {n}: truncated BPTT {_said(b['tbptt'])}; ARTBP {_said(b['artbp'])}" for n, b in brackets.items()
+        )
+        note += f". Missing: n = {', '.join(absent)}" if absent else ""
+        note += f". Missing: seeds at {len(thin)} of {len(seeds)} lengths × learning rates" if len(thin) else ""
     return Claim(
         group=LENGTHS,
         claim="At every size of the system ARTBP needs shorter segments than truncated BPTT",
         source="this project",
         quantity=(
-            "least length of truncated BPTT over least mean length of ARTBP on the grid (powers of two for ARTBP), a "
-            "point for each size; in the note: (longest that fails, least that works]"
+            "shortest length that works with truncated BPTT over shortest mean length that works with ARTBP, of the "
+            "lengths tried (powers of two for ARTBP); it works if every seed reaches θ* at some learning rate. A point "
+            "for each size n, in units"
         ),
         spread=found,
+        unit="sizes",
         verdict=verdict,
         command="make phase",
         note=note,
@@ -120,8 +129,8 @@ def bracket(works: pd.DataFrame) -> tuple[float, float]:
     return max((float(length) for length in lengths if length < least), default=0.0), least
 
 
-def _range(found: tuple[float, float]) -> str:
+def _said(found: tuple[float, float]) -> str:
     low, high = found
     if high == INFINITY:
-        return f"more than {low:g}"
-    return f"at most {high:g}" if low == 0 else f"({low:g}, {high:g}]"
+        return f"fails at all lengths up to {low:g}"
+    return f"already works at {high:g}" if low == 0 else f"fails at {low:g} and works at {high:g}"

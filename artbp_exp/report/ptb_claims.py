@@ -143,8 +143,11 @@ def _ahead(tier: Tier, found: Arms, *, carried: bool, other: str, part: str) -> 
     return Claim(
         group=GROUP,
         claim=f"ARTBP ends ahead of {name}, {part} ({tier.title}; state {STATES[carried]})",
-        source="section 5.2" if other == "tbptt" else "this project (what the reweighting itself gives)",
-        quantity=f"{part} bpc of {name} minus ARTBP's, at the best valid epoch, paired by seed; > 0: ARTBP ahead",
+        source="section 5.2" if other == "tbptt" else "this project: what the reweighting itself gives",
+        quantity=(
+            f"{part} bits per character (bpc) of {name} minus ARTBP's, each run at its best valid epoch, paired by "
+            f"seed; above 0 ARTBP is ahead"
+        ),
         spread=measured,
         # whatever the seeds that finished say: one that diverged cannot be called ahead
         verdict="not settled" if lost else NOT_YET if measured is None else sign_verdict(measured),
@@ -175,8 +178,11 @@ def _share_of_reset(tier: Tier, found: Arms) -> Claim:
     return Claim(
         group=GROUP,
         claim=f"ARTBP's lead over truncated BPTT is larger where the state is reset at cuts ({tier.title})",
-        source="this project (the authors' code resets, the paper's text carries)",
-        quantity="lead in valid bpc with carry_state=false minus lead with carry_state=true, paired by seed",
+        source="this project: the authors' code resets it, the paper's text carries it",
+        quantity=(
+            "ARTBP's lead in valid bits per character with the state reset at cuts (task.carry_state=false) minus its "
+            "lead with the state carried, paired by seed"
+        ),
         spread=measured,
         verdict=NOT_YET if measured is None else sign_verdict(measured),
         command=f"artbp-run -m experiment={tier.name} method=artbp,tbptt",

@@ -35,7 +35,9 @@ def sizes(least: dict[str, float], *, of: tuple[int, ...] = SIZES) -> list[dict[
 def test_lengths_are_given_as_brackets_and_a_length_at_the_edge_of_the_grid_as_a_bound(tmp_path: Path) -> None:
     claim = row(tmp_path, "phase_sizes", sizes({"tbptt": 32, "artbp": 4}))
     assert claim.verdict == "holds"
-    assert claim.note.startswith("n = 7: (16, 32] against at most 4; ")
+    assert claim.note.startswith(
+        "n = 7: truncated BPTT fails at 16 and works at 32; ARTBP already works at 4. n = 12: "
+    )
     assert claim.spread is not None
     assert claim.spread.points == (8.0,) * len(SIZES)
     assert claim.spread.low is None
@@ -48,14 +50,14 @@ def test_the_same_bracket_is_not_shorter(tmp_path: Path) -> None:
 def test_a_size_that_was_not_run_is_named(tmp_path: Path) -> None:
     claim = row(tmp_path, "phase_sizes", sizes({"tbptt": 32, "artbp": 4}, of=(7, 23)))
     assert claim.verdict == NOT_YET
-    assert claim.note.endswith("missing: n = 12, 46, 69, 92")
+    assert claim.note.endswith("Missing: n = 12, 46, 69, 92")
 
 
 def test_a_size_at_which_artbp_never_works_counts_against_it(tmp_path: Path) -> None:
     rows = sizes({"tbptt": 32, "artbp": 4}, of=SIZES[:-1]) + cells({"tbptt": 32, "artbp": 99}, size=SIZES[-1])
     claim = row(tmp_path, "phase_sizes", rows)
     assert claim.verdict == "does not hold"
-    assert "n = 92: (16, 32] against more than 32" in claim.note
+    assert "n = 92: truncated BPTT fails at 16 and works at 32; ARTBP fails at all lengths up to 32" in claim.note
 
 
 def test_a_seed_that_was_not_run_leaves_the_row_open(tmp_path: Path) -> None:
@@ -63,7 +65,7 @@ def test_a_seed_that_was_not_run_leaves_the_row_open(tmp_path: Path) -> None:
     thin = [cell for cell in rows if (cell["size"], cell["length"], cell["seed"]) != (7, 8, 3)]
     claim = row(tmp_path, "phase_sizes", thin)
     assert claim.verdict == NOT_YET
-    assert claim.note.endswith("missing: seeds in 1 cells")
+    assert claim.note.endswith("Missing: seeds at 1 of 48 lengths × learning rates")
 
 
 def test_the_phase_diagram_needs_its_whole_grid(tmp_path: Path) -> None:
