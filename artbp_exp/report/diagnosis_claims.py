@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from artbp_exp.report.claim import MEASURED, NOT_YET, Claim, number
-from artbp_exp.report.exact_claims import read
+from artbp_exp.report.read import read
 from artbp_exp.report.statistics import bare
 
 GROUP = "Bias, variance and memory for one model, its parameters fixed"
@@ -16,6 +16,7 @@ CHECKPOINTS = {"synthetic": "influence balancing at its start", "ptb": "Penn Tre
 NEEDED = {"variance_se", "predicted_se", "predicted_rare", "updates_to_match"}
 """A table without them was written before they were: it counts as not measured."""
 
+ABOUT = ("command", "steps", "streams", "bias_streams")
 SETTING = ["method", "length", "schedule", "alpha", "reweight"]
 ERROR_RATE = 0.05
 """Of the formula's row as a whole: shared out among the settings (Bonferroni)."""
@@ -33,9 +34,9 @@ def diagnosis_claims(results: Path) -> list[Claim]:
 
 
 def _checkpoint(name: str, folder: Path) -> Iterator[Claim]:
-    table, about = read(folder / "methods.csv"), read(folder / "checkpoint.csv")
+    table, about = read(folder / "methods.csv"), read(folder / "checkpoint.csv", ABOUT)
     where = CHECKPOINTS[name]
-    if table is None or about is None or not set(table.columns) >= NEEDED:
+    if table is None or about is None or about.empty or not set(table.columns) >= NEEDED:
         table, facts = None, pd.Series({"command": "artbp-diagnose"})
     else:
         facts = about.iloc[0]

@@ -2,19 +2,23 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from artbp_exp.report.claim import NOT_YET, Claim
+from artbp_exp.report.read import read
 from artbp_exp.report.statistics import bare
+from artbp_exp.verification.everything import wanted
 
 EXACT = "Unbiasedness"
+COLUMNS = ("method", "model", "engine", "patterns", "relative_bias", "variance_error", "verdict", "expected")
+SHOWN = 3
+"""Combinations that are named where some are missing."""
 
 
 def exact_claims(results: Path) -> list[Claim]:
     """The rows from `results/verify/everything.csv`."""
-    table = read(results / "verify" / "everything.csv")
+    table = read(results / "verify" / "everything.csv", COLUMNS)
     command = "make verify"
-    if table is None:
+    absent = wanted() if table is None else wanted() - set(zip(table.method, table.model, table.engine, strict=True))
+    if table is None or absent:
         return [
             Claim(
                 group=EXACT,
@@ -24,6 +28,7 @@ def exact_claims(results: Path) -> list[Claim]:
                 spread=None,
                 verdict=NOT_YET,
                 command=command,
+                note="" if table is None else f"missing: {_listed(absent)}",
             )
         ]
     sound, biased = table[table["expected"] == "certified"], table[table["expected"] == "refuted"]
@@ -84,6 +89,7 @@ def exact_claims(results: Path) -> list[Claim]:
     ]
 
 
-def read(path: Path) -> pd.DataFrame | None:
-    """A CSV, None where it is not there."""
-    return pd.read_csv(path) if path.is_file() else None
+def _listed(absent: set[tuple[str, str, str]]) -> str:
+    """The first few combinations, and how many more there are."""
+    shown = [" × ".join(key) for key in sorted(absent)[:SHOWN]]
+    return ", ".join(shown) + (f" and {len(absent) - SHOWN} more" if len(absent) > SHOWN else "")

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from artbp_exp.figures import influence_balancing, learning_rates, penn_treebank, segment_lengths
@@ -16,6 +15,7 @@ from artbp_exp.records.load import Run, load_all, load_runs
 from artbp_exp.report import length_claims, ptb_claims, synthetic_claims
 from artbp_exp.report.diagnosis_claims import CHECKPOINTS
 from artbp_exp.report.ptb_claims import TIERS, arms, leads
+from artbp_exp.report.read import read
 
 Draw = Callable[[Path], Figure | None]
 
@@ -49,22 +49,22 @@ def _runs(folder: str, figure: Callable[[list[Run]], Figure]) -> Draw:
 
 def _tables(figure: Callable[..., Figure], *files: str) -> Draw:
     def draw(results: Path) -> Figure | None:
-        paths = [results / file for file in files]
-        return figure(*map(pd.read_csv, paths)) if all(path.is_file() for path in paths) else None
+        tables = [table for file in files if (table := read(results / file)) is not None and len(table)]
+        return figure(*tables) if len(tables) == len(files) else None
 
     return draw
 
 
 def _segment_lengths(results: Path) -> Figure | None:
-    folders = ("influence_balancing", "learning_rates", "ptb_256")
+    folders = ("influence_balancing", "learning_rates", "ptb_tier1")
     runs = [run for folder in folders for run in load_runs(results / folder) if "schedule" in run.config["method"]]
     return segment_lengths(runs) if runs else None
 
 
 def _ptb_evidence(results: Path) -> Figure | None:
-    path = results / "authors" / "ptb_epochs.csv"
+    authors = read(results / "authors" / "ptb_epochs.csv")
     families = {tier.title: arms(load_all(results / tier.name), tier.settings) for tier in TIERS}
-    return ptb_evidence(families, pd.read_csv(path)) if path.is_file() else None
+    return None if authors is None else ptb_evidence(families, authors)
 
 
 def _paired_seeds(results: Path) -> Figure | None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from artbp_exp.report.claim import NOT_YET, Claim
 from artbp_exp.report.length_claims import SEEDS, SIZES, length_claims
@@ -50,7 +51,7 @@ def test_the_same_bracket_is_not_shorter(tmp_path: Path) -> None:
 def test_a_size_that_was_not_run_is_named(tmp_path: Path) -> None:
     claim = row(tmp_path, "phase_sizes", sizes({"tbptt": 32, "artbp": 4}, of=(7, 23)))
     assert claim.verdict == NOT_YET
-    assert claim.note.endswith("Missing: n = 12, 46, 69, 92")
+    assert claim.note.endswith("Missing, wholly or in part: n = 12, 46, 69, 92")
 
 
 def test_a_size_at_which_artbp_never_works_counts_against_it(tmp_path: Path) -> None:
@@ -65,7 +66,17 @@ def test_a_seed_that_was_not_run_leaves_the_row_open(tmp_path: Path) -> None:
     thin = [cell for cell in rows if (cell["size"], cell["length"], cell["seed"]) != (7, 8, 3)]
     claim = row(tmp_path, "phase_sizes", thin)
     assert claim.verdict == NOT_YET
-    assert claim.note.endswith("Missing: seeds at 1 of 48 lengths × learning rates")
+    assert claim.note.endswith("Missing, wholly or in part: n = 7")
+    assert claim.seeds == len(SIZES) - 1
+
+
+@pytest.mark.parametrize("only", ["tbptt", "artbp"])
+def test_a_size_with_one_method_so_far_says_nothing_against_the_other(tmp_path: Path, only: str) -> None:
+    half = [cell for cell in cells({"tbptt": 32, "artbp": 4}, size=92) if cell["method"] == only]
+    claim = row(tmp_path, "phase_sizes", sizes({"tbptt": 32, "artbp": 4}, of=SIZES[:-1]) + half)
+    assert claim.verdict == NOT_YET
+    assert claim.note.endswith("Missing, wholly or in part: n = 92")
+    assert claim.seeds == len(SIZES) - 1
 
 
 def test_the_phase_diagram_needs_its_whole_grid(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from artbp_exp.errors import UserError
 from artbp_exp.report import length_claims
 from artbp_exp.report.claim import NOT_YET, Claim, interval
+from artbp_exp.report.exact_claims import exact_claims
 from artbp_exp.report.page import markdown, page
 from artbp_exp.report.pictures import PICTURES, diagnosis_pictures
 from artbp_exp.report.ptb_claims import TIERS, arms, leads, ptb_claims
@@ -301,3 +302,36 @@ def test_the_settings_of_a_tier_are_those_of_its_recipe() -> None:
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             config = compose("config", overrides=[f"experiment={tier.name}"])
         assert {key: OmegaConf.select(config, key) for key in tier.settings} == dict(tier.settings)
+
+
+VERIFIED = ROOT / "results" / "verify" / "everything.csv"
+
+
+@pytest.mark.parametrize("kept", [1, 40])
+def test_a_sweep_of_the_verification_that_was_cut_short_shows_nothing(tmp_path: Path, kept: int) -> None:
+    (tmp_path / "verify").mkdir()
+    lines = VERIFIED.read_text().splitlines(keepends=True)
+    (tmp_path / "verify" / "everything.csv").write_text("".join(lines[:kept]))
+    (claim,) = exact_claims(tmp_path)
+    assert claim.verdict == NOT_YET
+    assert claim.note.startswith("missing: ")
+    assert " more" in claim.note
+
+
+def test_the_committed_sweep_of_the_verification_is_whole() -> None:
+    assert [claim.verdict for claim in exact_claims(ROOT / "results")] == ["holds"] * 3
+
+
+@pytest.mark.parametrize("text", ["", "method,model\nartbp,lstm\n"])
+def test_a_damaged_csv_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "verify").mkdir()
+    (tmp_path / "verify" / "everything.csv").write_text(text)
+    with pytest.raises(UserError, match=r"everything.csv (cannot be read as a CSV|has no column engine, )"):
+        write_report(tmp_path)
+
+
+def test_a_damaged_table_of_a_run_is_one_line(results: Path) -> None:
+    for path in (results / "ptb_tier1").rglob("metrics.csv"):
+        path.write_text("")
+    with pytest.raises(UserError, match=r"metrics.csv cannot be read as a CSV"):
+        write_report(results)
