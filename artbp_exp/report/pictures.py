@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from artbp_exp.figures import influence_balancing, learning_rates, penn_treebank, segment_lengths
+from artbp_exp.figures import influence_balancing, learning_rates, segment_lengths
 from artbp_exp.figures.paired_seeds import paired_seeds
 from artbp_exp.figures.phase_diagram import phase_diagram
 from artbp_exp.figures.phase_sizes import phase_sizes
@@ -110,7 +110,6 @@ PICTURES = (
         group=length_claims.LENGTHS,
         caption="The length that each method needs, against the size of the system (10 plus to 13 minus signs).",
     ),
-    Picture(name="penn_treebank", draw=_runs("ptb_256", penn_treebank), made_by="make evidence"),
     Picture(name="segment_lengths", draw=_segment_lengths, made_by="make evidence"),
     Picture(
         name="ptb_evidence",
