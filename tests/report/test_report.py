@@ -28,10 +28,12 @@ from tests.conftest import ROOT
 pytestmark = pytest.mark.filterwarnings("ignore:.*constrained_layout.*:UserWarning")
 
 
-def ptb_run(results: Path, method: dict[str, Any], *, carry: bool, seed: int, valid: float) -> None:
+def ptb_run(
+    results: Path, method: dict[str, Any], *, carry: bool, seed: int, valid: float, folder: str = "ptb_tier1"
+) -> None:
     name = "-".join(str(value) for value in (*method.values(), carry))
-    folder = results / "ptb_tier1" / "ptb" / name / f"seed{seed}"
-    folder.mkdir(parents=True)
+    run = results / folder / "ptb" / name / f"seed{seed}"
+    run.mkdir(parents=True)
     config = {
         "method": {"length": 50, "schedule": "paper", "alpha": 4} | method,
         "task": {"name": "ptb", "carry_state": carry, "epochs": 10},
@@ -39,10 +41,10 @@ def ptb_run(results: Path, method: dict[str, Any], *, carry: bool, seed: int, va
         "optimizer": {"lr": 1e-3},
         "seed": seed,
     }
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
     summary = {"valid_bpc": valid, "test_bpc": valid - 0.05, "status": "finished", "method": method["name"]}
-    (folder / "summary.json").write_text(json.dumps(summary | {"length": 50}))
-    (folder / "metrics.csv").write_text(f"epoch,step,valid_bpc\n1,10,{valid + 0.3}\n2,20,{valid}\n")
+    (run / "summary.json").write_text(json.dumps(summary | {"length": 50}))
+    (run / "metrics.csv").write_text(f"epoch,step,valid_bpc\n1,10,{valid + 0.3}\n2,20,{valid}\n")
 
 
 @pytest.fixture
@@ -105,6 +107,17 @@ def test_the_leads_that_are_drawn_are_those_of_the_table(results: Path) -> None:
     claim = find(ptb_claims(results), "truncated BPTT, valid", "256", "carried")
     assert leads(results)["LSTM, 256 units, 10 epochs; state carried"]["truncated BPTT"]["valid"] == claim.spread
     assert list(leads(results)) == ["LSTM, 256 units, 10 epochs; state carried"]
+
+
+def test_a_seed_that_was_run_again_says_how_far_rounding_moves_a_lead(results: Path) -> None:
+    assert not [claim for claim in ptb_claims(results) if "rounding" in claim.claim]
+    ptb_run(results, {"name": "artbp"}, carry=True, seed=1, valid=1.64, folder="ptb_rounding")
+    ptb_run(results, {"name": "tbptt"}, carry=True, seed=1, valid=1.65, folder="ptb_rounding")
+    claim = find(ptb_claims(results), "rounding")
+    assert claim.spread is not None
+    assert claim.spread.points == pytest.approx((0.011,))
+    assert claim.note == "seed 1: +0.021, run again +0.010"
+    assert claim.verdict == "measured"
 
 
 def diverge(results: Path, arm: str, seed: int) -> None:
