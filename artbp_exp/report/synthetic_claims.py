@@ -188,14 +188,15 @@ def _rates(rates: list[Run]) -> Claim:
 
 
 def _cost(runs: list[Run]) -> Iterator[Claim]:
-    chosen = of(runs, "artbp", 16)
+    mean = 16  # L0, and L of the truncated BPTT that it is compared with
+    chosen = of(runs, "artbp", mean)
     means, stored = [], []
     for run in chosen:
         table = run.segments()
         length, count = table["length"].to_numpy(float), table["count"].to_numpy(float)
         steps = float((length * count).sum())
-        means.append(steps / float(count.sum()) / 16)
-        stored.append(float((length * (length - 1) / 2 * count).sum()) / steps / 7.5)
+        means.append(steps / float(count.sum()) / mean)
+        stored.append(float((length * (length - 1) / 2 * count).sum()) / steps / ((mean - 1) / 2))
     found: Spread | None = spread(means) if means else None
     absent = _absent(chosen)
     within = found is not None and all(abs(point - 1) < 0.02 for point in found.points)

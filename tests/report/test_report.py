@@ -2,6 +2,7 @@
 
 import html
 import json
+import math
 import re
 import shutil
 from html.parser import HTMLParser
@@ -14,6 +15,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from artbp_exp.errors import UserError
+from artbp_exp.records.load import load_runs
 from artbp_exp.report import length_claims
 from artbp_exp.report.claim import NOT_YET, Claim, interval
 from artbp_exp.report.exact_claims import exact_claims
@@ -21,7 +23,7 @@ from artbp_exp.report.page import markdown, page
 from artbp_exp.report.pictures import PICTURES, diagnosis_pictures
 from artbp_exp.report.ptb_claims import TIERS, arms, leads, ptb_claims
 from artbp_exp.report.statistics import bare, sign_verdict, spread, without_chance
-from artbp_exp.report.synthetic_claims import LEARNING_RATES, SEEDS, SEEDS_OF_RATES, synthetic_claims
+from artbp_exp.report.synthetic_claims import LEARNING_RATES, SEEDS, SEEDS_OF_RATES, of, synthetic_claims
 from artbp_exp.report.write import all_claims, write_report
 from tests.conftest import ROOT
 
@@ -256,6 +258,44 @@ def test_what_draws_nothing_counts_once() -> None:
     assert interval(away.spread) == "–"
 
 
+@pytest.mark.parametrize("length", [10, 100])
+def test_one_run_that_comes_nearer_is_enough_to_refute_that_all_run_away(length: int, tmp_path: Path) -> None:
+    for run in of(load_runs(ROOT / "results" / "learning_rates"), "tbptt", length):
+        shutil.copytree(run.path, tmp_path / run.path.relative_to(ROOT / "results"))
+    assert find(synthetic_claims(tmp_path), f"L = {length} runs away").verdict == "holds"
+    (one,) = (
+        run
+        for run in of(load_runs(tmp_path), "tbptt", length)
+        if run.config["optimizer"]["lr"] == 1e-4 and run.config["seed"] == 0
+    )
+    half = (0.5 + one.summary["theta_optimal"]) / 2  # from ½ half the way to θ*
+    (one.path / "summary.json").write_text(json.dumps(one.summary | {"theta": half, "status": "finished"}))
+    claim = find(synthetic_claims(tmp_path), f"L = {length} runs away")
+    assert claim.verdict == "does not hold"
+    assert claim.spread is not None
+    assert min(claim.spread.points) == pytest.approx(-math.log10(2))
+    assert "smallest growth at η = 0.0001: -50 %" in claim.note
+
+
+def test_costs_are_those_of_the_lengths(tmp_path: Path) -> None:
+    counts = {0: {16: 1000}, 1: {1: 500, 31: 500}}
+    for seed, lengths in counts.items():
+        folder = tmp_path / "influence_balancing" / f"seed{seed}"
+        folder.mkdir(parents=True)
+        config = {"method": {"name": "artbp", "length": 16}, "model": {"theta": 0.5}, "seed": seed}
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        summary = {"status": "finished", "theta": 0.0, "theta_optimal": -1 / 6}
+        (folder / "summary.json").write_text(json.dumps(summary))
+        rows = "".join(f"{length},{count}\n" for length, count in lengths.items())
+        (folder / "segments.csv").write_text(f"length,count\n{rows}")
+    # segments of 16 steps have 7½ stored on average, as truncated BPTT has; those of 1 and of 31 by turns 31·15/32
+    cost, stored = (find(synthetic_claims(tmp_path), words) for words in ("costs, on average", "in memory"))
+    assert cost.spread is not None
+    assert stored.spread is not None
+    assert cost.spread.points == pytest.approx((1.0, 1.0))
+    assert stored.spread.points == pytest.approx((1.0, 31 * 15 / 32 / 7.5))
+
+
 def test_a_folder_without_any_of_the_evidence_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none of this repository's evidence .*artbp-figures curves --results"):
         write_report(tmp_path)
@@ -280,8 +320,6 @@ def test_spread_and_verdict() -> None:
 
 
 def test_arms_tell_reweighting_apart(results: Path) -> None:
-    from artbp_exp.records.load import load_runs
-
     assert set(arms(load_runs(results / "ptb_tier1"), {})) == {("artbp", True), ("tbptt", True), ("random", True)}
 
 
