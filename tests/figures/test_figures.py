@@ -10,7 +10,7 @@ from artbp_exp.cli.figures import EVIDENCE, draw
 from artbp_exp.cli.run import run
 from artbp_exp.errors import UserError
 from artbp_exp.figures.common import spread
-from artbp_exp.figures.segment_lengths import sum_of_counts
+from artbp_exp.figures.segment_lengths import independent, sum_of_counts
 from artbp_exp.records.load import load_runs
 from tests.conftest import ROOT
 
@@ -78,6 +78,13 @@ def test_spread_is_median_and_range_and_stops_where_a_run_diverged(results):
     (tbptt,) = [r for r in runs if r.summary["method"] == "tbptt"]
     assert tbptt.summary["status"] == "diverged"
     assert np.isnan(spread([tbptt], "loss", np.array([3000.0]))[0]).all()
+
+
+def test_a_seed_counts_once_however_often_it_was_run(results):
+    runs = [r for f in ("influence_balancing", "learning_rates") for r in load_runs(results / f)]
+    runs = [r for r in runs if r.summary["method"] == "artbp"]
+    assert sorted(r.config["seed"] for r in runs) == [0, 0, 1, 1]
+    assert sorted(r.config["seed"] for r in independent(runs)) == [0, 1]
 
 
 def test_segment_counts_add_up(results):
