@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from artbp_exp.diagnosis.words import said
+from artbp_exp.diagnosis.words import said, sharing_cost
 from artbp_exp.figures.common import arms, label
 from artbp_exp.records.load import Run, load_runs
 from artbp_exp.report.ptb_claims import METHODS, TIERS, paired
@@ -144,7 +144,7 @@ def diagnosed(row: pd.Series) -> str:
         rare,
         within(row, "updates_to_match"),
         within(row, "kappa"),
-        within(row, "sharing_cost"),
+        sharing_cost(row),
         f"{row['stored_mean']:.0f}, {row['stored_mean_theory']:.0f}, {row['stored_peak']:.0f}",
         f"{row['recomputed']:.1%}",
     ]

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from artbp_exp import checks
 from artbp_exp.backprop import detach, map_state
+from artbp_exp.diagnosis.of_run import ANOTHER
 from artbp_exp.errors import UserError
 from artbp_exp.experiment import Experiment
 from artbp_exp.recurrent import RecurrentModel
@@ -50,12 +52,7 @@ def load(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Checkpoint:
     experiment = Experiment(settings)
     model = experiment.model
     if folder is not None:
-        try:
-            model.load_state_dict(torch.load(folder / "model.pt", weights_only=True))
-        except (RuntimeError, OSError) as error:
-            raise UserError(
-                f"{folder}/model.pt does not fit the model of its config.yaml, or cannot be read"
-            ) from error
+        _restore(model, folder / "model.pt")
     steps = checks.whole("diagnose.steps", own["steps"], at_least=8)
     streams = checks.whole("diagnose.streams", own["streams"], at_least=1)
     many = max(streams, checks.whole("diagnose.bias_streams", own["bias_streams"], at_least=1))
@@ -72,3 +69,24 @@ def load(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Checkpoint:
     run_carries = bool(task.carry_state)
     task.carry_state = wide.carry_state = True
     return Checkpoint(model=model, task=task, wide=wide, batch_size=experiment.task.batch_size, run_carries=run_carries)
+
+
+def _restore(model: RecurrentModel, file: Path) -> None:
+    """Puts a run's parameters into its model. Nothing in the file is trusted: neither the content nor the pickle."""
+    try:
+        found = torch.load(file, weights_only=True, map_location="cpu")
+    except MemoryError:
+        raise  # says nothing about the file
+    except Exception as error:
+        raise UserError(f"{file} cannot be read as parameters (cut short, or something else); {ANOTHER}") from error
+    named = isinstance(found, dict) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in found.items())
+    if not named:
+        raise UserError(f"{file} holds no parameters of a model; {ANOTHER}")
+    there, wanted = ({name: tuple(one.shape) for name, one in each.items()} for each in (found, model.state_dict()))
+    if there != wanted:
+        (name, *_) = sorted(name for name in {*there, *wanted} if there.get(name) != wanted.get(name))
+        raise UserError(
+            f"{file} does not fit the model of its config.yaml: {name} has the shape {there.get(name)} there, "
+            f"{wanted.get(name)} in the model; {ANOTHER}"
+        )
+    model.load_state_dict(found)

@@ -25,8 +25,9 @@ class Predicted:
         low: of its 95 % bootstrap interval over those places.
         high: likewise.
         error: its standard error, by the same bootstrap.
-        kappa: ‖E Y‖²/E‖Y‖² for the streams' crossing gradients Y; nan for a single stream.
-        kappa_low: of its 95 % bootstrap interval over the places.
+        kappa: ‖E Y‖²/E‖Y‖² for the streams' crossing gradients Y, from pairs of different streams: it can come out
+            below 0. nan for a single stream.
+        kappa_low: of its 95 % bootstrap interval over the places: it knows nothing of streams that were not measured.
         kappa_high: likewise.
         rare: share of `variance` from lags that fewer than 10 segments of all the draws would reach: what so many draws
             cannot show.

@@ -6,8 +6,10 @@ from typing import Any
 
 import yaml
 
-from artbp_exp import checks
+from artbp_exp import checks, registry
 from artbp_exp.errors import UserError
+
+ANOTHER = "name the folder of another run with diagnose.run=…, or do this one again with artbp-run"
 
 
 def of_run(settings: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,7 +26,7 @@ def of_run(settings: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any
         configured method; None where it has no such setting.
 
     Raises:
-        UserError: no such run folder, or one without `model.pt`.
+        UserError: no such run folder, or one without `model.pt`, or with a `config.yaml` that is none.
     """
     chosen = dict(settings)
     method = settings["method"]
@@ -46,7 +48,7 @@ def recorded(folder: Path) -> dict[str, Any]:
     """The configuration of a run that kept its parameters.
 
     Raises:
-        UserError: it did not.
+        UserError: it did not, or its `config.yaml` cannot be read or is no run's.
     """
     for name in ("config.yaml", "model.pt"):
         if not (folder / name).is_file():
@@ -54,5 +56,18 @@ def recorded(folder: Path) -> dict[str, Any]:
                 f"diagnose.run={folder} holds no {name}; name the folder of a run that kept its parameters "
                 f"(runs of the synthetic task keep none: set model.theta instead)"
             )
-    found: dict[str, Any] = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    return found
+    file = folder / "config.yaml"
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{file} cannot be read as plain YAML; {ANOTHER}") from error
+    for part in ("task", "model", "optimizer", "method"):
+        settings = found.get(part) if isinstance(found, dict) else None
+        if not isinstance(settings, dict) or not isinstance(settings.get("name"), str):
+            raise UserError(f"{file} is no run's configuration: it has no '{part}:' with a name; {ANOTHER}")
+    checked: dict[str, Any] = found
+    try:
+        registry.build("method", checked["method"])
+    except UserError as error:
+        raise UserError(f"{file}: {error}; {ANOTHER}") from error
+    return checked

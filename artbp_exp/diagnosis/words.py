@@ -36,6 +36,16 @@ def squared_bias(row: Any) -> str:
     return f"< {number(row['bias2_high'])}" if row["bias2_high"] > 0 else "0"
 
 
+def sharing_cost(row: Any) -> str:
+    """1 + (B − 1)κ and its interval; no figure is exact, nor an interval one, where κ was clipped at 0."""
+    if np.isnan(row["sharing_cost"]):
+        return ""
+    if row["kappa_high"] < 0:
+        return "≈ 1 (κ below 0)"
+    about = "≈ " if row["kappa"] < 0 else ""
+    return f"{about}{row['sharing_cost']:.3g} ({row['sharing_cost_low']:.2g} to {row['sharing_cost_high']:.2g})"
+
+
 def line(comparisons: list[str], row: Any) -> str:
     """What is printed of a row of `methods.csv`, with all the comparisons that it is in."""
     predicted = f"predicted {NOTHING}"

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from artbp_exp.diagnosis.of_run import of_run
+from artbp_exp.errors import UserError
 
 Compose = Callable[..., dict[str, Any]]
 
@@ -39,3 +40,28 @@ def test_without_a_run_the_configured_method_counts(compose: Compose) -> None:
     assert found["run_method"] == {"method": "tbptt", "length": 30, "schedule": None, "alpha": None, "reweight": True}
     constant = of_run(compose("method=artbp", "method.schedule=constant"), {"run": None})
     assert constant["run_method"]["alpha"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"", "no run's configuration: it has no 'task:' with a name"),
+        (b"{", "cannot be read as plain YAML"),
+        (b"\xff", "cannot be read as plain YAML"),
+        (b"- task", "it has no 'task:' with a name"),
+        (b"task: {name: ptb}\noptimizer: {name: adam}\nmethod: {name: bptt}\n", "it has no 'model:' with a name"),
+        (b"task: {name: ptb}\nmodel: lstm\n", "it has no 'model:' with a name"),
+        (
+            b"task: {name: ptb}\nmodel: {name: lstm}\noptimizer: {name: adam}\nmethod: {name: tbptt, length: long}\n",
+            "method.length must be a whole number ≥ 1; got 'long'",
+        ),
+    ],
+)
+def test_a_configuration_that_is_none_is_one_line(compose: Compose, folder: Path, text: bytes, said: str) -> None:
+    (folder / "config.yaml").write_bytes(text)
+    with pytest.raises(UserError) as caught:
+        of_run(compose(), {"run": str(folder)})
+    assert str(caught.value).startswith(f"{folder}/config.yaml")
+    assert said in str(caught.value)
+    assert str(caught.value).endswith("or do this one again with artbp-run")
+    assert "\n" not in str(caught.value)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from artbp_exp.diagnosis.bar import Bar, clock
-from artbp_exp.diagnosis.words import line, number, squared_bias
+from artbp_exp.diagnosis.words import line, number, sharing_cost, squared_bias
 
 ROW: dict[str, Any] = {
     "method": "tbptt", "length": 10, "bias2": 0.1, "bias2_low": 0.05, "bias2_high": 0.2, "variance": 0.0,
@@ -30,6 +30,22 @@ def test_what_there_is_not_is_a_dash() -> None:
 )
 def test_a_bias_that_cannot_be_told_from_none_is_a_bound(low: float, middle: float, high: float, said: str) -> None:
     assert squared_bias({"bias2_low": low, "bias2": middle, "bias2_high": high}) == said
+
+
+@pytest.mark.parametrize(
+    ("low", "kappa", "high", "said"),
+    [
+        (0.01, 0.02, 0.03, "2.26 (1.6 to 2.9)"),
+        (-0.01, -0.005, 0.03, "≈ 1 (1 to 2.9)"),
+        (-0.03, -0.02, -0.01, "≈ 1 (κ below 0)"),
+        (float("nan"), float("nan"), float("nan"), ""),
+    ],
+)
+def test_a_cost_of_sharing_that_was_clipped_is_not_certain(low: float, kappa: float, high: float, said: str) -> None:
+    row = {}
+    for end, value in (("_low", low), ("", kappa), ("_high", high)):
+        row |= {f"kappa{end}": value, f"sharing_cost{end}": 1 + 63 * max(value, 0) if value == value else value}
+    assert sharing_cost(row) == said
 
 
 def test_numbers_have_three_digits() -> None:
