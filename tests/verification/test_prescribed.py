@@ -49,7 +49,9 @@ def test_what_is_wrong_at_short_lags_is_refuted_too(broken: str) -> None:
 
 def test_the_patterns_are_no_cut_one_in_the_middle_and_short_and_long() -> None:
     scheme = registry.build("method", {"name": "artbp", "length": 50, "alpha": 4})
-    assert stretch_of(scheme, 10**6) == 350
+    assert stretch_of(scheme, 10**6, 10**7) == 350
+    assert stretch_of(scheme, 10**6, 100) == 1000
+    assert stretch_of(scheme, 60, 100) == 60
     assert patterns_of(scheme, 350, 1000) == [(3, 344, 3), (175, 175), (350,)]
     assert patterns_of(scheme, 350, 10**7) == [(3, 344, 3)]
 
