@@ -7,6 +7,7 @@ import numpy as np
 from artbp_exp.diagnosis.crossings import predict
 from artbp_exp.verification.exact import known_bias
 from artbp_exp.verification.oracle import full_bptt
+from artbp_exp.verification.prescribed import size
 from artbp_exp.verification.probe import Probe
 
 STARTS = 12
@@ -23,9 +24,8 @@ def variance_of_one(probe: Probe, draws: int) -> float:
         probe: at full size.
         draws: that are to be judged by it.
     """
-    parameters = sum(p.numel() for p in probe.model.parameters())
     steps = probe.task.steps
-    if known_bias(probe) is not None or parameters * steps > EXPENSIVE or steps < 4:
+    if known_bias(probe) is not None or size(probe.model) * steps > EXPENSIVE or steps < 4:
         return math.inf
     rng = np.random.default_rng(0)
     full = full_bptt(probe.model, probe.task)

@@ -6,7 +6,7 @@ from typing import Any
 
 from artbp_exp.experiment import Experiment
 from artbp_exp.verification.lags import FACTOR_TOLERANCE, lag_by_lag
-from artbp_exp.verification.prescribed import TOLERANCE, prescribed
+from artbp_exp.verification.prescribed import CEILING, TOLERANCE, prescribed
 from artbp_exp.verification.subject import prescribable
 
 Row = dict[str, Any]
@@ -31,9 +31,10 @@ def without_draws(settings: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[
     kept = "method.memory=null" if memory is None else f"longest segment beyond method.memory={memory}"
     if memory is not None and max(max(one.pattern) for one in held) <= memory:
         kept = f"no segment beyond method.memory={memory}"
+    most = f"; never more than {CEILING} steps" if task.steps == CEILING else ""
     print(
         f"\nprescribed at full size, no draws and no variance, lags 1 to {lags.count} ({lags.why}) and "
-        f"{task.steps} steps × {task.batch_size} streams ({kept}), engine {probe.engine}, in float64 "
+        f"{task.steps} steps × {task.batch_size} streams ({kept}{most}), engine {probe.engine}, in float64 "
         f"({time.perf_counter() - began:.0f} s)"
     )
     print(f"  lengths drawn with the hazard's probabilities: {'ok' if lags.misdrawn is None else 'WRONG'}")

@@ -145,7 +145,7 @@ def lags_of(scheme: Scheme, limit: int) -> tuple[int, str]:
     count = min(wanted, limit, MOST)
     why = "20 mean lengths, 50 steps past method.memory, and 100, whichever is the most"
     if count < wanted:
-        why = f"the sequence has no more ({why})" if count == limit else f"never more than {MOST} ({why})"
+        why = "the sequence has no more" if count == limit else f"never more than {MOST}"
     within = longest(scheme, count)
     return (count, why) if within == count else (within, "longer segments are never drawn")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.truncation import Scheme
 from artbp_exp.verification.exact import relative_bias
 from artbp_exp.verification.lags import BEYOND, LEAST, longest, promised_factors
@@ -20,8 +21,11 @@ from artbp_exp.verification.probe import Probe
 TOLERANCE = 1e-11
 """Relative to a parameter's gradient: rounding in float64 of sums over hundreds of steps, amplified by the factors."""
 
-MEANS = 4
-"""Mean lengths that the stretch is long at least."""
+MEANS, MEANS_IF_CHEAP = 4, 20
+"""Mean lengths that the stretch is long at least; the second where it costs little."""
+
+CHEAP = 1e7
+"""Parameters × steps up to which the longer stretch costs little: seconds."""
 
 CEILING = 2_000
 """Steps that the stretch is long at most."""
@@ -61,10 +65,23 @@ class Held:
         )
 
 
-def stretch_of(scheme: Scheme, limit: int) -> int:
-    """Steps on which the patterns are tried: 50 past the memory, four mean lengths, at least 100; at most `CEILING`."""
-    wanted = max(LEAST, MEANS * round(scheme.length or 0), (scheme.memory or 0) + BEYOND)
+def stretch_of(scheme: Scheme, limit: int, parameters: int) -> int:
+    """Steps on which the patterns are tried: 50 past the memory, 4 or 20 mean lengths, at least 100; at most `CEILING`.
+
+    Args:
+        scheme: of the run.
+        limit: T of the run, in steps.
+        parameters: of the model, which decide what a step costs.
+    """
+    length = round(scheme.length or 0)
+    means = MEANS_IF_CHEAP if parameters * MEANS_IF_CHEAP * length <= CHEAP else MEANS
+    wanted = max(LEAST, means * length, (scheme.memory or 0) + BEYOND)
     return min(wanted, limit, CEILING)
+
+
+def size(model: RecurrentModel) -> int:
+    """Parameters of a model."""
+    return sum(p.numel() for p in model.parameters())
 
 
 def patterns_of(scheme: Scheme, steps: int, parameters: int) -> list[tuple[int, ...]]:
@@ -107,7 +124,7 @@ def prescribed(probe: Probe) -> list[Held]:
     """
     scheme, steps = probe.scheme, probe.task.steps
     lengths, factors = promised(scheme, steps), promised_factors(scheme, steps).tolist()
-    parameters = sum(p.numel() for p in probe.model.parameters())
+    parameters = size(probe.model)
     held = []
     for pattern in patterns_of(scheme, steps, parameters):
         gradients, otherwise = along(probe, lengths, pattern)

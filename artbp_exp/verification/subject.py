@@ -13,7 +13,7 @@ from artbp_exp.experiment import Experiment, find_precision
 from artbp_exp.streams import Streams
 from artbp_exp.truncation import Scheme
 from artbp_exp.verification.exact import cuts_within
-from artbp_exp.verification.prescribed import CEILING, stretch_of
+from artbp_exp.verification.prescribed import CEILING, size, stretch_of
 from artbp_exp.verification.probe import Probe
 from artbp_exp.verification.stretch import stretch
 
@@ -148,9 +148,10 @@ def prescribable(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Probe:
     """
     experiment = Experiment(settings)
     streams = checks.whole("verify.streams_at_full_size", own["streams_at_full_size"], at_least=1)
+    steps = stretch_of(experiment.scheme, experiment.task.steps, size(experiment.model))
     return Probe(
         engine=experiment.learner.engine,
         model=experiment.model.to(torch.float64),
-        task=stretch(experiment.task, steps=stretch_of(experiment.scheme, experiment.task.steps), streams=streams),
+        task=stretch(experiment.task, steps=steps, streams=streams),
         scheme=experiment.scheme,
     )

@@ -1,13 +1,16 @@
 """Prescribed cuts at full size: the learner's gradient is the recursion's to rounding, or it is refuted."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from artbp_exp import registry
 from artbp_exp.estimators import make_learner
+from artbp_exp.truncation import Scheme
 from artbp_exp.verification.broken import BROKEN, BROKEN_FAR
 from artbp_exp.verification.everything import methods, small
 from artbp_exp.verification.exact import certify
@@ -17,6 +20,7 @@ from artbp_exp.verification.lags import lag_by_lag
 from artbp_exp.verification.monte_carlo import monte_carlo
 from artbp_exp.verification.prescribed import CEILING, Held, patterns_of, prescribed, stretch_of
 from artbp_exp.verification.probe import Make, Probe
+from artbp_exp.verification.report import one
 from artbp_exp.verification.subject import full_size, prescribable, shrunk
 from tests.verification.test_subject import settings as composed
 
@@ -49,7 +53,9 @@ def test_what_is_wrong_at_short_lags_is_refuted_too(broken: str) -> None:
 
 def test_the_patterns_are_no_cut_one_in_the_middle_and_short_and_long() -> None:
     scheme = registry.build("method", {"name": "artbp", "length": 50, "alpha": 4})
-    assert stretch_of(scheme, 10**6) == 350
+    assert stretch_of(scheme, 10**6, 10**7) == 350
+    assert stretch_of(scheme, 10**6, 100) == 1000
+    assert stretch_of(scheme, 60, 100) == 60
     assert patterns_of(scheme, 350, 1000) == [(3, 344, 3), (175, 175), (350,)]
     assert patterns_of(scheme, 350, 10**7) == [(3, 344, 3)]
 
@@ -108,3 +114,24 @@ def test_a_bias_beyond_the_exact_variance_is_refuted_by_draws() -> None:
     found = monte_carlo(probe, cuts=np.random.default_rng(0), draws=600, variance=variance)
     assert any(interval.impossible for interval in found)
     assert not any(replace(interval, bias=0.0, low=-1.0, high=1.0).impossible for interval in found)
+
+
+def test_a_factor_forgotten_between_two_pieces_is_enumerated() -> None:
+    built, task = small("gru", 6)
+    scheme = registry.build("method", {"name": "artbp", "length": 2.5, "alpha": 4, "memory": 3})
+    forgotten = BROKEN_FAR["factor forgotten between two pieces"]
+    assert not certify(Probe(engine="plain", model=built, task=task, scheme=scheme, make=forgotten)).certified
+    assert certify(Probe(engine="plain", model=built, task=task, scheme=scheme)).certified
+
+
+def test_the_verdict_rests_on_full_size(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The shipped code, broken in place: a cap at 100 steps is seen by none of the enumerated sequences."""
+    settings, own = composed("verify.draws=0", "method.length=50")
+    assert one(settings, own, tmp_path / "right.csv")
+    drawn = Scheme.draw
+    monkeypatch.setattr(Scheme, "draw", lambda self, rng, limit: min(100, drawn(self, rng, limit)))
+    assert certify(shrunk(settings, own).probe).certified
+    assert not one(settings, own, tmp_path / "wrong.csv")
+    table = pd.read_csv(tmp_path / "wrong.csv")
+    assert set(table["verdict"]) == {"refuted"}
+    assert not table.set_index("check").loc["lengths at full size", "holds"]
