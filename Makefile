@@ -56,7 +56,6 @@ evidence: $(VENV)/installed ## run whatever of the committed evidence is missing
 	$(BIN)/artbp-run -m experiment=influence_balancing method=artbp method.length=16
 	$(BIN)/artbp-run -m experiment=learning_rates method=tbptt method.length=10,100,200
 	$(BIN)/artbp-run -m experiment=learning_rates method=artbp method.length=16
-	$(BIN)/artbp-run -m experiment=ptb_256 method=artbp,tbptt
 	$(BIN)/artbp-run -m experiment=ptb_tier1 method=artbp,tbptt
 	$(BIN)/artbp-run -m experiment=ptb_tier1 method=artbp method.reweight=false
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from artbp_exp.diagnosis.run import said
+from artbp_exp.diagnosis.words import said, sharing_cost
 from artbp_exp.figures.common import arms, label
 from artbp_exp.records.load import Run, load_runs
 from artbp_exp.report.ptb_claims import METHODS, TIERS, paired
@@ -46,24 +46,6 @@ def learning_rates() -> str:
             near = sum(abs(run.summary["theta"] - run.summary["theta_optimal"]) < 1e-3 for run in seeds)
             cells.append(f"{near}/{len(seeds)}")
         lines.append(f"| {plain(which)} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def penn_treebank() -> str:
-    """Bits per character at the best valid epoch, and at the last, seed by seed."""
-    lines = [
-        "| method | seed | epochs | valid bpc, best epoch | test bpc at that epoch | valid bpc, last epoch | hours |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for which, runs in arms(load_runs(RESULTS / "ptb_256")).items():
-        for run in runs:
-            summary = run.summary
-            last = run.metrics()["valid_bpc"].dropna().iloc[-1]
-            lines.append(
-                f"| {plain(which)} | {summary['seed']} | {summary['epochs']} | {summary['valid_bpc']:.3f} "
-                f"(epoch {summary['best_epoch']}) | {summary['test_bpc']:.3f} | {last:.3f} | "
-                f"{summary['wall_seconds'] / 3600:.2f} |"
-            )
     return "\n".join(lines)
 
 
@@ -162,7 +144,7 @@ def diagnosed(row: pd.Series) -> str:
         rare,
         within(row, "updates_to_match"),
         within(row, "kappa"),
-        within(row, "sharing_cost"),
+        sharing_cost(row),
         f"{row['stored_mean']:.0f}, {row['stored_mean_theory']:.0f}, {row['stored_peak']:.0f}",
         f"{row['recomputed']:.1%}",
     ]
@@ -176,7 +158,7 @@ def within(row: pd.Series, column: str) -> str:
 
 
 BLOCKS = {
-    Path("README.md"): (influence_balancing, learning_rates, penn_treebank, ptb_tier1),
+    Path("README.md"): (influence_balancing, learning_rates, ptb_tier1),
     Path("docs/engines.md"): (bench, ablations),
     RESULTS / "diagnose" / "README.md": (diagnosis_synthetic, diagnosis_ptb),
 }

@@ -4,8 +4,10 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import hydra
+import yaml
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
@@ -47,11 +49,25 @@ def quoted(overrides: Sequence[str]) -> list[str]:
     return found
 
 
+def with_task(overrides: Sequence[str]) -> list[str]:
+    """Adds the task of the run that `diagnose.run` names, so that its settings are known; not beside another one."""
+    folders = [value for value in overrides if value.startswith("diagnose.run=")]
+    if not folders or any(value.startswith("task=") for value in overrides):
+        return list(overrides)
+    config = Path(folders[-1].removeprefix("diagnose.run=").strip("'\"")) / "config.yaml"
+    try:
+        name = yaml.safe_load(config.read_text(encoding="utf-8"))["task"]["name"]
+    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
+        return list(overrides)  # what is wrong with the folder is said when it is read
+    known = (Path(conf.directory()) / "task" / f"{name}.yaml").is_file()
+    return [f"task={name}", *overrides] if known else list(overrides)
+
+
 def main() -> None:
     """Entry point: exit code 2 for a mistake in the settings."""
     os.environ["HYDRA_FULL_ERROR"] = "1"
     _given[:] = sys.argv[1:]
-    sys.argv[1:] = quoted(_given)
+    sys.argv[1:] = quoted(with_task(_given))
     with explained():
         job()
     sys.exit(2 if _failed else 0)

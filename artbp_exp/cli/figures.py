@@ -2,76 +2,125 @@
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
+from artbp_exp.cli.config import identity
 from artbp_exp.cli.errors import explained
-from artbp_exp.errors import UserError
-from artbp_exp.figures import influence_balancing, learning_rates, penn_treebank, segment_lengths
+from artbp_exp.errors import UserError, nearest
 from artbp_exp.figures.common import save
-from artbp_exp.records.load import Run, load_runs
+from artbp_exp.figures.curves import MOST, Line, curves, lines
+from artbp_exp.records.load import has_result, load_all
+from artbp_exp.report.pictures import PICTURES
 
-
-def random_cuts(run: Run) -> bool:
-    """Whether a run drew its segment lengths."""
-    return "schedule" in run.config["method"]
-
-
-# name → (which folder of the results, which runs of it, how they are drawn)
-FIGURES: dict[str, tuple[str, Callable[[Run], bool], Callable[[list[Run]], Figure]]] = {
-    "influence_balancing": ("influence_balancing", lambda run: True, influence_balancing),
-    "learning_rates": ("learning_rates", lambda run: True, learning_rates),
-    "penn_treebank": ("ptb_256", lambda run: True, penn_treebank),
-    "segment_lengths": (".", random_cuts, segment_lengths),
-}
+CURVES = "curves"
+EVIDENCE = {picture.name: picture for picture in PICTURES}
+RESULTS, RUNS = Path("results"), Path("results/runs")
 
 
 def draw(results: Path, out: Path, names: list[str]) -> list[Path]:
-    """Draws the named figures whose runs are there.
+    """Draws the named figures of the evidence, those whose records are there.
 
     Args:
-        results: folder with one folder of runs for each experiment.
+        results: folder with the evidence as this repository lays it out.
         out: where the figures go.
-        names: of `FIGURES`.
+        names: of `EVIDENCE`.
 
     Returns:
         The files written.
 
     Raises:
-        UserError: there is no run for any of them.
+        UserError: there is nothing to draw any of them from.
     """
-    written = []
+    written, absent = [], {}
     for name in names:
-        below, wanted, figure = FIGURES[name]
-        folders = [results / below] if below != "." else [results / f for f, _, _ in FIGURES.values() if f != "."]
-        runs = [run for folder in folders for run in load_runs(folder) if wanted(run)]
-        if not runs:
-            print(f"{name}: no runs yet in {results / below}; `artbp-run -m experiment={below} …` makes them")
+        figure = EVIDENCE[name].draw(results)
+        if figure is None:
+            absent[name] = EVIDENCE[name].made_by
             continue
-        files = save(figure(runs), out / name)
+        files = save(figure, out / name)
         written += files
-        print(f"{name}: {len(runs)} runs → {files[0]}")
+        print(f"{name} → {files[0]}")
     if not written:
-        raise UserError(f"no finished runs below {results}: nothing to draw")
+        own = sum(map(has_result, load_all(results)))
+        advice = f"; it has {own} finished runs: artbp-figures {CURVES} --results {results}" if own else ""
+        raise UserError(f"{results} holds nothing of this repository's evidence to draw {_these(names)} from{advice}")
+    for name, command in absent.items():
+        print(f"{name}: nothing to draw it from in {results}; `{command}` makes that")
     return written
+
+
+def _these(names: list[str]) -> str:
+    return ", ".join(names) if len(names) < len(EVIDENCE) else "its figures"
+
+
+def draw_curves(root: Path, out: Path) -> list[Path]:
+    """Draws the runs below a folder that have a result, whatever they are.
+
+    Args:
+        root: any folder.
+        out: where the figure goes.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UserError: no run below it has a result.
+    """
+    runs = load_all(root)
+    done = [run for run in runs if has_result(run) and "task" in run.config]
+    if not done:
+        begun = f" ({len(runs)} begun)" if runs else ""
+        raise UserError(f"no run below {root} has a result yet{begun}; name the folder of your runs with --results")
+    panels: dict[str, list[Line]] = {}
+    for task in sorted({run.config["task"]["name"] for run in done}):
+        mine = [run for run in done if run.config["task"]["name"] == task]
+        panels[task] = lines(mine, [identity(run.config) for run in mine])
+        if len(panels[task]) > MOST:
+            print(
+                f"{task}: {len(panels[task])} settings, of which the first {MOST} are drawn; name a folder with fewer"
+            )
+    written = save(curves(panels), out / CURVES)
+    rest = f", {len(runs) - len(done)} more without a result" if len(runs) > len(done) else ""
+    print(f"{CURVES}: {len(done)} runs{rest} → {written[0]}")
+    return written
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of the command line."""
+    made = argparse.ArgumentParser(
+        prog="artbp-figures",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Draw figures from the records of a results folder; runs nothing.",
+        epilog=(
+            f"of any runs, your own too, below --results (default: {RUNS}):\n  {CURVES}: loss or valid bits per "
+            "character as training goes on, a line for each setting that differs\n"
+            f"of this repository's evidence, laid out as in --results (default: {RESULTS}):\n"
+            + "".join(f"  {name}\n" for name in EVIDENCE)
+            + "artbp-diagnose and artbp-bench draw theirs themselves.\n"
+        ),
+    )
+    made.add_argument("names", nargs="*", metavar="figure", help="which, of those below (default: all of the evidence)")
+    made.add_argument("--results", type=Path, default=None, help="folder of results or of runs")
+    made.add_argument("--out", type=Path, default=None, help="where they go (default: <results>/figures)")
+    return made
 
 
 def main() -> None:
     """Entry point of `artbp-figures`."""
-    parser = argparse.ArgumentParser(
-        prog="artbp-figures", description="Draw the figures from the CSVs of a results folder; runs nothing."
-    )
-    parser.add_argument("names", nargs="*", metavar="figure", help=f"which: {', '.join(FIGURES)} (default: all)")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results (default: results)")
-    parser.add_argument("--out", type=Path, default=None, help="where they go (default: <results>/figures)")
-    options = parser.parse_args()
+    options = parser().parse_args()
     with explained():
         for name in options.names:
-            if name not in FIGURES:
-                raise UserError(f"there is no figure {name}; valid: {', '.join(FIGURES)}")
-        draw(options.results, options.out or options.results / "figures", options.names or list(FIGURES))
+            if name not in (*EVIDENCE, CURVES):
+                raise UserError(f"there is no figure {name}; {nearest(name, [*EVIDENCE, CURVES])}")
+        evidence = [name for name in options.names if name != CURVES] or ([] if options.names else list(EVIDENCE))
+        for wanted, usual in ((evidence, RESULTS), ([CURVES] if CURVES in options.names else [], RUNS)):
+            results = options.results or usual
+            if wanted and not results.is_dir():
+                raise UserError(f"{results} is not a folder; name the one that holds the records with --results")
+            if wanted == [CURVES]:
+                draw_curves(results, options.out or results / "figures")
+            elif wanted:
+                draw(results, options.out or results / "figures", wanted)
     sys.stdout.flush()
 
 

@@ -12,14 +12,15 @@ def main() -> None:
     """Entry point of `artbp-report`."""
     parser = argparse.ArgumentParser(
         prog="artbp-report",
-        description="Write report.md and report.html from the CSVs of a results folder; runs nothing.",
+        description="Write report.md and report.html, the paper's claims against this repository's evidence, from the "
+        "CSVs of a results folder; runs nothing. For runs of your own: artbp-figures curves, artbp-collect.",
     )
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results (default: results)")
     options = parser.parse_args()
     with explained():
         claims, written = write_report(options.results)
         for claim in claims:
-            print(f"{claim.verdict:<17} n = {claim.seeds:<3} {claim.claim}")
+            print(f"{claim.verdict:<17} {claim.counted:<17} {claim.claim}")
         print(tally(claims))
         print(" ".join(str(path) for path in written))
 

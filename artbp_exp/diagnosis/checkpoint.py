@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
+from torch import Tensor
 
 from artbp_exp import checks
 from artbp_exp.backprop import detach, map_state
+from artbp_exp.diagnosis.of_run import ANOTHER
 from artbp_exp.errors import UserError
 from artbp_exp.experiment import Experiment
 from artbp_exp.recurrent import RecurrentModel
@@ -41,25 +42,17 @@ def load(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Checkpoint:
     """The model at its checkpoint, its state warmed up, and the stretch of data behind the warm-up.
 
     Args:
-        settings: of a run; with `diagnose.run` the model and the task are those of that run.
+        settings: from `of_run`.
         own: `diagnose`'s settings: `run`, `steps`, `streams`, `bias_streams`, `warm_up`, `start`.
 
     Raises:
-        UserError: no such run folder, or one without `model.pt`, or of another shape.
+        UserError: `model.pt` is of another shape, or cannot be read.
     """
-    chosen = dict(settings)
     folder = None if own["run"] is None else Path(checks.text("diagnose.run", own["run"]))
-    if folder is not None:
-        chosen |= _of_run(folder, settings)
-    experiment = Experiment(chosen)
+    experiment = Experiment(settings)
     model = experiment.model
     if folder is not None:
-        try:
-            model.load_state_dict(torch.load(folder / "model.pt", weights_only=True))
-        except (RuntimeError, OSError) as error:
-            raise UserError(
-                f"{folder}/model.pt does not fit the model of its config.yaml, or cannot be read"
-            ) from error
+        _restore(model, folder / "model.pt")
     steps = checks.whole("diagnose.steps", own["steps"], at_least=8)
     streams = checks.whole("diagnose.streams", own["streams"], at_least=1)
     many = max(streams, checks.whole("diagnose.bias_streams", own["bias_streams"], at_least=1))
@@ -78,15 +71,22 @@ def load(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Checkpoint:
     return Checkpoint(model=model, task=task, wide=wide, batch_size=experiment.task.batch_size, run_carries=run_carries)
 
 
-def _of_run(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    for name in ("config.yaml", "model.pt"):
-        if not (folder / name).is_file():
-            raise UserError(
-                f"diagnose.run={folder} holds no {name}; name the folder of a run that kept its parameters "
-                f"(runs of the synthetic task keep none: set model.theta instead)"
-            )
-    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    task = dict(config["task"])
-    if "data_dir" in task:
-        task["data_dir"] = settings["task"].get("data_dir", task["data_dir"])
-    return {"task": task, "model": config["model"], "optimizer": config["optimizer"]}
+def _restore(model: RecurrentModel, file: Path) -> None:
+    """Puts a run's parameters into its model. Nothing in the file is trusted: neither the content nor the pickle."""
+    try:
+        found = torch.load(file, weights_only=True, map_location="cpu")
+    except MemoryError:
+        raise  # says nothing about the file
+    except Exception as error:
+        raise UserError(f"{file} cannot be read as parameters (cut short, or something else); {ANOTHER}") from error
+    named = isinstance(found, dict) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in found.items())
+    if not named:
+        raise UserError(f"{file} holds no parameters of a model; {ANOTHER}")
+    there, wanted = ({name: tuple(one.shape) for name, one in each.items()} for each in (found, model.state_dict()))
+    if there != wanted:
+        (name, *_) = sorted(name for name in {*there, *wanted} if there.get(name) != wanted.get(name))
+        raise UserError(
+            f"{file} does not fit the model of its config.yaml: {name} has the shape {there.get(name)} there, "
+            f"{wanted.get(name)} in the model; {ANOTHER}"
+        )
+    model.load_state_dict(found)

@@ -25,8 +25,9 @@ class Predicted:
         low: of its 95 % bootstrap interval over those places.
         high: likewise.
         error: its standard error, by the same bootstrap.
-        kappa: ‖E Y‖²/E‖Y‖² for the streams' crossing gradients Y; nan for a single stream.
-        kappa_low: of its 95 % bootstrap interval over the places.
+        kappa: ‖E Y‖²/E‖Y‖² for the streams' crossing gradients Y, from pairs of different streams: it can come out
+            below 0. nan for a single stream.
+        kappa_low: of its 95 % bootstrap interval over the places: it knows nothing of streams that were not measured.
         kappa_high: likewise.
         rare: share of `variance` from lags that fewer than 10 segments of all the draws would reach: what so many draws
             cannot show.
@@ -63,7 +64,7 @@ def predict(
         model: at θ.
         full: of the sequence of T steps.
         scheme: compensated, with hazards below 1.
-        streams: B.
+        streams: B; 1 leaves κ out and takes all streams at once.
         starts: how many beginnings, at least 4.
         draws: gradients that the prediction is to be compared with.
         rng: chooses where.
@@ -80,7 +81,7 @@ def predict(
     # segments of all draws that last to each lag and beyond
     reached = draws * survival[: steps - 1] * np.cumsum(begins)[: steps - 1][::-1]
     shared, single, rare = np.zeros(starts), np.zeros(starts), np.zeros(starts)
-    separate = [_only(full, stream) for stream in range(streams)]
+    separate = [full] if streams == 1 else [_only(full, stream) for stream in range(streams)]
     for index, start in enumerate(places):
         edges = lag_edges(steps - 1 - int(start))
         widths = np.diff(edges)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from artbp_exp.backprop import detach, leaves, map_state
 from artbp_exp.recurrent import RecurrentModel
@@ -14,6 +15,8 @@ from artbp_exp.verification.probe import Gradients
 
 def decay(model: RecurrentModel, task: Task, *, lags: int, losses: int, rng: np.random.Generator) -> pd.DataFrame:
     """‖∂ℓ_t/∂s_{t−k}‖ for k = 0 … `lags`: root mean square over losses t, and its 95 % bootstrap interval.
+
+    The parts of a state, h and c of an LSTM, are coordinates of their own, as in ε_t (docs/method.md).
 
     Args:
         model: at θ.
@@ -37,17 +40,19 @@ def decay(model: RecurrentModel, task: Task, *, lags: int, losses: int, rng: np.
     for index, t in enumerate(times):
         begin = int(t) - lags
         state = map_state(lambda tensor: tensor.clone().requires_grad_(), states[begin])
-        passed = []
+        passed: list[list[Tensor]] = []
         encoded = model.encode(inputs[begin : t + 1]).detach()
         for row in encoded.unbind(0):
-            output, state = model.step(row, state)
-            # s_t is read by the loss and handed on: both ways count, so the state itself is asked
+            # tensors of their own: the h of an LSTM is made from its c, and a path through h is not one through c
+            state = map_state(lambda tensor: tensor.view_as(tensor), state)
             passed.append(leaves(state))
+            output, state = model.step(row, state)
         loss = task.loss(model.decode(output[None]), targets[t : t + 1])
-        flat = [leaf for group in passed for leaf in group]
-        found = torch.autograd.grad(loss, flat, allow_unused=True)
+        flat = [leaf for group in passed[1:] for leaf in group]
+        found = torch.autograd.grad(loss, flat, retain_graph=True, allow_unused=True)
         each = len(passed[0])
-        for k in range(lags + 1):
+        table[index, 0] = sum(float(g.square().sum()) for g in _read(loss, leaves(state)))
+        for k in range(1, lags + 1):
             group = found[(lags - k) * each : (lags - k + 1) * each]
             table[index, k] = sum(float(g.square().sum()) for g in group if g is not None)
     table *= task.batch_size  # the loss averages over streams; this is the mean square of a stream's
@@ -61,6 +66,20 @@ def decay(model: RecurrentModel, task: Task, *, lags: int, losses: int, rng: np.
             "high": np.sqrt(high),
         }
     )
+
+
+def _read(loss: Tensor, state: list[Tensor]) -> list[Tensor]:
+    """∂ℓ_t/∂s_t, part by part: what reaches one part is kept, and goes no further to those that it was made from."""
+    kept: list[Tensor] = []
+
+    def stop(gradient: Tensor) -> Tensor:
+        kept.append(gradient)
+        return torch.zeros_like(gradient)
+
+    for part in state:
+        part.register_hook(stop)
+    torch.autograd.grad(loss, state, allow_unused=True)
+    return kept
 
 
 def window_change(model: RecurrentModel, task: Task) -> float:

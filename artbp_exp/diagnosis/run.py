@@ -1,4 +1,4 @@
-"""The whole diagnosis: tables, figures, and a word of advice."""
+"""The whole diagnosis: what is measured, in tables."""
 
 import sys
 from collections.abc import Mapping
@@ -10,25 +10,27 @@ import pandas as pd
 
 from artbp_exp import checks
 from artbp_exp.diagnosis.averaging import with_updates
+from artbp_exp.diagnosis.bar import bar
 from artbp_exp.diagnosis.checkpoint import Checkpoint, load
 from artbp_exp.diagnosis.grid import methods
 from artbp_exp.diagnosis.influence import decay, window_change
 from artbp_exp.diagnosis.lasting import NAME, lasting_bias
 from artbp_exp.diagnosis.measure import measure
+from artbp_exp.diagnosis.of_run import of_run
+from artbp_exp.diagnosis.words import line
+from artbp_exp.diagnosis.write import ADVICE, write
 from artbp_exp.errors import UserError
-from artbp_exp.figures.common import save
-from artbp_exp.figures.diagnosis import CAPTIONS, bias_and_variance, influence, variance_and_cost
 from artbp_exp.verification.oracle import Full, full_bptt
 
 WINDOW_BOUND = 1e-3
 """Of ‖g‖: what doubling the window may change where no method draws, so that there is no standard error."""
 
-UNSEEN = 0.1
-"""Share of the predicted variance that draws cannot show, beyond which a low measured one is no praise."""
+KEYS = ("method", "length", "schedule", "alpha", "reweight")
+"""Of the run's own method, in `checkpoint.csv` as `run_method`, …"""
 
 
 def diagnose(settings: Mapping[str, Any], own: Mapping[str, Any], *, command: str) -> Path:
-    """Measures as `own` says; prints as it goes, and writes CSVs and figures.
+    """Measures as `own` says; prints as it goes, and writes CSVs, figures and advice.
 
     Returns:
         The folder written to.
@@ -39,12 +41,16 @@ def diagnose(settings: Mapping[str, Any], own: Mapping[str, Any], *, command: st
     out = Path(checks.text("diagnose.out", own["out"]))
     draws = checks.whole("diagnose.draws", own["draws"], at_least=3)
     starts = checks.whole("diagnose.starts", own["starts"], at_least=4)
-    grid = methods(own, kept=settings["method"]["memory"])
+    lags = checks.whole("diagnose.lags", own["lags"], at_least=1)
+    losses = checks.whole("diagnose.losses", own["losses"], at_least=2)
+    settings = of_run(settings, own)
+    grid, left_out = methods(own, kept=settings["method"]["memory"], run=settings["run_method"])
     checkpoint = load(settings, own)
     model, task = checkpoint.model, checkpoint.task
-    lags = checks.whole("diagnose.lags", own["lags"], at_least=1)
     if lags >= task.steps:
         raise UserError(f"diagnose.lags={lags} must be below diagnose.steps={task.steps}")
+    for reason in left_out:
+        print(reason)
     rng = np.random.default_rng(settings["seed"])
     window = window_change(model, task)
     print(
@@ -55,7 +61,6 @@ def diagnose(settings: Mapping[str, Any], own: Mapping[str, Any], *, command: st
     print(kept_on if checkpoint.run_carries else f"{kept_on}, although task.carry_state=false in the run")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        losses = checks.whole("diagnose.losses", own["losses"], at_least=2)
         falls = decay(model, task, lags=lags, losses=losses, rng=rng)
         falls.to_csv(out / "influence.csv", index=False)
         full = full_bptt(model, task)
@@ -72,18 +77,13 @@ def diagnose(settings: Mapping[str, Any], own: Mapping[str, Any], *, command: st
             "run_carry_state": checkpoint.run_carries,
             "run_batch_size": checkpoint.batch_size,
             "method_memory": settings["method"]["memory"],
+            "start": own["start"] + own["warm_up"],
+            "starts": starts,
+            **{f"run_{key}": settings["run_method"][key] for key in KEYS},
             "command": command,
         }
         pd.DataFrame([facts]).to_csv(out / "checkpoint.csv", index=False)
-        figures = {
-            "bias_and_variance": bias_and_variance(table),
-            "variance_and_cost": variance_and_cost(table),
-            "influence": influence(falls, table),
-        }
-        for name, figure in figures.items():
-            save(figure, out / name)
-            text = f"{out.name}: {CAPTIONS[name]} Made by `{command}`.\n"
-            (out / f"{name}.txt").write_text(text, encoding="utf-8")
+        write(out, table, falls, pd.DataFrame([facts]))
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}; name another folder with diagnose.out=…") from error
     if not facts["window_enough"]:
@@ -92,7 +92,7 @@ def diagnose(settings: Mapping[str, Any], own: Mapping[str, Any], *, command: st
             f"changes {window:.2g} of it, more than the bound {facts['window_bound']:.2g}; take twice as many",
             file=sys.stderr,
         )
-    print(advice(table))
+    print((out / ADVICE).read_text(encoding="utf-8"), end="")
     return out
 
 
@@ -107,35 +107,36 @@ def _grid(
 ) -> pd.DataFrame:
     """Measures each distinct setting once, with random numbers of its own, and shows it in each comparison it is in."""
     task = checkpoint.task
+    uses: dict[tuple[Any, ...], list[str]] = {}
+    for comparison, method in grid:
+        uses.setdefault(tuple(sorted(method.items())), []).append(comparison)
+    drawing = len({tuple(sorted(method.items())) for _, method in grid if method["name"] != "tbptt"})
+    print(
+        f"measuring {len(uses)} settings, {drawing} of them on {draws} draws of the cuts over {task.steps} steps each: "
+        f"minutes for small models, longer for large ones"
+    )
     distinct: dict[tuple[Any, ...], dict[str, Any]] = {}
     rows: list[dict[str, Any]] = []
-    for comparison, method in grid:
-        key = tuple(sorted(method.items()))
-        if key not in distinct:
-            distinct[key] = measure(
-                checkpoint.model,
-                task,
-                full,
-                method,
-                engine=settings["engine"],
-                draws=draws,
-                starts=starts,
-                seed=(settings["seed"], len(distinct)),
-                batch_size=checkpoint.batch_size,
-            )
-        row = distinct[key]
-        rows.append({"comparison": comparison, **row})
-        print(
-            f"{comparison:<13} {said(row):<34} bias² {row['bias2']:9.2e}  variance {row['variance']:9.2e}"
-            f" (predicted {row['predicted']:9.2e}, of it unseen {row['predicted_rare']:4.0%})"
-            f"  cosine {row['cosine']:6.3f}  stored {row['stored_mean']:6.1f}"
-            f" (peak {row['stored_peak']}, kept {row['kept_peak']}, recomputed {row['recomputed']:.1%})",
-            flush=True,
-        )
-        # written as it grows: a measurement can take long
-        table = pd.DataFrame(rows)
-        table.to_csv(out / "methods.csv", index=False)
-    return table
+    with bar(len(uses)) as shown:
+        for comparison, method in grid:
+            key = tuple(sorted(method.items()))
+            if key not in distinct:
+                distinct[key] = measure(
+                    checkpoint.model,
+                    task,
+                    full,
+                    method,
+                    engine=settings["engine"],
+                    draws=draws,
+                    starts=starts,
+                    seed=(settings["seed"], len(distinct)),
+                    batch_size=checkpoint.batch_size,
+                )
+                shown.done(line(uses[key], distinct[key]))
+            rows.append({"comparison": comparison, **distinct[key]})
+            # written as it grows: a measurement can take long
+            pd.DataFrame(rows).to_csv(out / "methods.csv", index=False)
+    return pd.DataFrame(rows)
 
 
 def _with_lasting_bias(
@@ -144,7 +145,7 @@ def _with_lasting_bias(
     """Adds `bias2_lasting` of truncated BPTT, relative to ‖g‖²; with a single stream its whole squared bias."""
     rows = table["method"] == "tbptt"
     ends = ("", "_low", "_high")
-    if checkpoint.wide.batch_size == 1:
+    if checkpoint.wide.batch_size == 1 or not rows.any():
         return table.assign(**{NAME + end: table[f"bias2{end}"].where(rows) for end in ends})
     lengths = sorted({int(length) for length in table["length"][rows]})
     rng = np.random.default_rng(settings["seed"])
@@ -169,30 +170,3 @@ def verdict(window: float, table: pd.DataFrame) -> dict[str, Any]:
     drawn = table[table["variance"] > 0]
     bound = float(np.sqrt(drawn["variance"] / drawn["draws"]).min()) if len(drawn) else WINDOW_BOUND
     return {"window_change": window, "window_bound": bound, "window_enough": bool(window <= bound)}
-
-
-def said(row: Any) -> str:
-    """A method in a few characters."""
-    if row["method"] == "tbptt":
-        return f"truncated L = {row['length']:g}"
-    tail = f"α = {row['alpha']:g}" if row["schedule"] == "paper" else "constant"
-    return f"{'ARTBP' if row['reweight'] else 'not reweighted'} L0 = {row['length']:g} {tail}"
-
-
-def advice(table: pd.DataFrame) -> str:
-    """Which schedule has the least variance at equal memory, and whether the next differs beyond its interval."""
-    equal = table[(table["comparison"] == "equal memory") & (table["method"] == "artbp")].sort_values("variance")
-    if len(equal) < 2:
-        return "nothing to compare at equal memory"
-    best, second = (equal.iloc[index] for index in (0, 1))
-    beyond = "beyond" if best["variance_high"] < second["variance_low"] else "within"
-    text = (
-        f"at equal memory ({best['stored_mean_theory']:.0f} stored steps) the least variance has {said(best)}: "
-        f"{best['variance']:.3g}; the next, {said(second)}, {second['variance']:.3g}, is {beyond} their intervals"
-    )
-    if best["predicted_rare"] > UNSEEN:
-        text += (
-            f"; but {best['predicted_rare']:.0%} of the former's predicted variance, {best['predicted']:.3g}, is in "
-            f"segments too rare to be among the draws"
-        )
-    return text

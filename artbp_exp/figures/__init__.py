@@ -2,7 +2,6 @@
 
 from artbp_exp.figures.influence_balancing import influence_balancing
 from artbp_exp.figures.learning_rates import learning_rates
-from artbp_exp.figures.penn_treebank import penn_treebank
 from artbp_exp.figures.segment_lengths import segment_lengths
 
-__all__ = ["influence_balancing", "learning_rates", "penn_treebank", "segment_lengths"]
+__all__ = ["influence_balancing", "learning_rates", "segment_lengths"]

@@ -15,7 +15,7 @@ def segment_lengths(runs: list[Run]) -> Figure:
     The few segments that the end of the data closed are among those drawn.
 
     Args:
-        runs: with random cuts; of several with one scheme the draws are put together.
+        runs: with random cuts; of several with one scheme the draws are put together, each seed's once.
     """
     figure, (axes,) = new_figure(1)
     groups: dict[str, list[Run]] = {}
@@ -24,7 +24,7 @@ def segment_lengths(runs: list[Run]) -> Figure:
         tail = f"α = {method['alpha']:g}" if method["schedule"] == "paper" else "constant hazard"
         groups.setdefault(f"$L_0$ = {method['length']:g}, {tail}", []).append(run)
     for index, (name, members) in enumerate(sorted(groups.items())):
-        counts = sum_of_counts(members)
+        counts = sum_of_counts(independent(members))
         lengths = np.arange(counts.size)
         drawn = 1.0 - np.cumsum(counts) / counts.sum()
         scheme = registry.build("method", members[0].config["method"])
@@ -57,6 +57,14 @@ def segment_lengths(runs: list[Run]) -> Figure:
     )
     axes.legend(loc="lower left")
     return figure
+
+
+def independent(runs: list[Run]) -> list[Run]:
+    """Of the runs of each seed the one that drew most: cuts follow from the seed, the others drew the same again."""
+    by_seed: dict[int, Run] = {}
+    for run in sorted(runs, key=lambda run: int(run.segments()["count"].sum())):
+        by_seed[run.config["seed"]] = run
+    return list(by_seed.values())
 
 
 def sum_of_counts(runs: list[Run]) -> np.ndarray:

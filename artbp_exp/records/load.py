@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from artbp_exp.errors import UserError
 from artbp_exp.records.status import read_config
 from artbp_exp.records.summary import FINAL, read_summary
 
@@ -26,8 +27,12 @@ class Run:
     summary: dict[str, Any]
 
     def metrics(self) -> pd.DataFrame:
-        """`metrics.csv`."""
-        return pd.read_csv(self.path / "metrics.csv")
+        """`metrics.csv`.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        return _table(self.path / "metrics.csv")
 
     def at_epochs(self, column: str) -> pd.Series:
         """A column of `metrics.csv` at the end of each epoch, where it was written; indexed by the epoch."""
@@ -35,8 +40,12 @@ class Run:
         return values
 
     def segments(self) -> pd.DataFrame:
-        """`segments.csv`: length (steps), count."""
-        return pd.read_csv(self.path / "segments.csv")
+        """`segments.csv`: length (steps), count.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        return _table(self.path / "segments.csv")
 
 
 def load_runs(root: str | Path) -> list[Run]:
@@ -60,6 +69,13 @@ def load_all(root: str | Path) -> list[Run]:
 def has_result(run: Run) -> bool:
     """Whether it finished or diverged."""
     return run.summary.get("status") in FINAL
+
+
+def _table(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as a CSV ({error}); restore it, or move its folder away") from error
 
 
 def _runs(root: Path) -> Iterator[Run]:

@@ -17,11 +17,12 @@ class Claim:
         claim: in words.
         source: where it is made.
         quantity: what was measured, with its unit.
-        spread: over seeds; None where nothing was measured yet.
+        spread: over the points; None where nothing was measured yet.
         verdict: `holds`, `does not hold`, `not settled`, `measured` (nothing is claimed) or `not yet measured`.
         command: that reproduces the row.
         note: what a reader should know beside the numbers; says what is missing.
         group: heading under which the row stands.
+        unit: what the points are, in the plural.
     """
 
     claim: str
@@ -32,11 +33,17 @@ class Claim:
     command: str
     note: str = ""
     group: str = ""
+    unit: str = "seeds"
 
     @property
     def seeds(self) -> int:
-        """How many seeds the row rests on."""
+        """How many points the row rests on: seeds, where nothing else is said in `unit`."""
         return len(self.spread.points) if self.spread else 0
+
+    @property
+    def counted(self) -> str:
+        """The same with its unit, such as `10 seeds` or `1 run`."""
+        return f"{self.seeds} {self.unit.removesuffix('s') if self.seeds == 1 else self.unit}"
 
 
 def number(value: float) -> str:

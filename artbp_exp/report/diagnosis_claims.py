@@ -8,14 +8,15 @@ import pandas as pd
 from scipy import stats
 
 from artbp_exp.report.claim import MEASURED, NOT_YET, Claim, number
-from artbp_exp.report.exact_claims import read
+from artbp_exp.report.read import read
 from artbp_exp.report.statistics import bare
 
-GROUP = "Bias, variance and memory at a checkpoint"
+GROUP = "Bias, variance and memory for one model, its parameters fixed"
 CHECKPOINTS = {"synthetic": "influence balancing at its start", "ptb": "Penn Treebank, a trained LSTM"}
 NEEDED = {"variance_se", "predicted_se", "predicted_rare", "updates_to_match"}
 """A table without them was written before they were: it counts as not measured."""
 
+ABOUT = ("command", "steps", "streams", "bias_streams")
 SETTING = ["method", "length", "schedule", "alpha", "reweight"]
 ERROR_RATE = 0.05
 """Of the formula's row as a whole: shared out among the settings (Bonferroni)."""
@@ -33,9 +34,9 @@ def diagnosis_claims(results: Path) -> list[Claim]:
 
 
 def _checkpoint(name: str, folder: Path) -> Iterator[Claim]:
-    table, about = read(folder / "methods.csv"), read(folder / "checkpoint.csv")
+    table, about = read(folder / "methods.csv"), read(folder / "checkpoint.csv", ABOUT)
     where = CHECKPOINTS[name]
-    if table is None or about is None or not set(table.columns) >= NEEDED:
+    if table is None or about is None or about.empty or not set(table.columns) >= NEEDED:
         table, facts = None, pd.Series({"command": "artbp-diagnose"})
     else:
         facts = about.iloc[0]
@@ -60,21 +61,33 @@ def _formula(table: pd.DataFrame | None, where: str, command: str) -> Claim:
         ratios = measured / predicted
         found = bare(ratios.tolist())
         note = (
-            f"{ratios.min():.3f} to {ratios.max():.3f} over {len(rows)} settings; largest |z| {z:.2f}, "
-            f"of a limit of {limit:.2f} (5 % for all settings together, Bonferroni); in the least certain setting a "
-            f"difference of up to {hidden:.0%} could hide. holds: no setting is beyond the limit, and none could hide "
-            f"more than {POWER:.0%}{_left_out(distinct[distinct['predicted_rare'] > UNSEEN])}"
+            f"{_agreement(z, limit, len(rows))}; a measured difference above {_percent(hidden)} would have counted as "
+            f"disagreement in every one of them. Ratios {ratios.min():.3f} to {ratios.max():.3f}; largest difference "
+            f"{z:.2f} standard errors, of the {limit:.2f} allowed (5 % for all settings together, Bonferroni). holds: "
+            f"no difference is larger, and what is allowed is at most {_percent(POWER)} of the prediction in each"
+            f"{_left_out(distinct[distinct['predicted_rare'] > UNSEEN])}"
         )
     return Claim(
         group=GROUP,
-        claim=f"The measured variance is the one that the exact formula predicts ({where})",
+        claim=f"The measured variance is the one that the closed formula predicts ({where})",
         source="this project",
-        quantity="measured over predicted variance, a point for each distinct setting; no seeds",
+        quantity="measured variance over predicted variance, a point for each setting of ARTBP",
         spread=found,
+        unit="settings",
         verdict=verdict,
         command=command,
         note=note,
     )
+
+
+def _agreement(z: float, limit: float, settings: int) -> str:
+    if z > limit:
+        return f"Measured and predicted disagree in at least one of {settings} settings"
+    return f"Measured and predicted agree in all {settings} settings"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _left_out(rows: pd.DataFrame) -> str:
@@ -85,8 +98,8 @@ def _left_out(rows: pd.DataFrame) -> str:
         for _, row in rows.iterrows()
     )
     return (
-        f". Left out, because over {UNSEEN:.0%} of the predicted variance is in segments that come too rarely to be "
-        f"among the draws: {each}"
+        f". Left out, because over {_percent(UNSEEN)} of the predicted variance is in segments that come too rarely to "
+        f"be among the draws: {each}"
     )
 
 
@@ -98,28 +111,39 @@ def _updates(table: pd.DataFrame | None, facts: pd.Series, where: str) -> Claim:
         if len(rows):
             found, verdict = bare(rows["updates_to_match"].tolist()), MEASURED
             each = "; ".join(
-                f"length {row['length']:g}: {number(row['updates_to_match'])} ({number(row['updates_to_match_low'])} "
-                f"to {number(row['updates_to_match_high'])})"
+                f"length {row['length']:g}: {number(row['updates_to_match'])} "
+                f"({_between(row['updates_to_match_low'], row['updates_to_match_high'])})"
                 for _, row in rows.iterrows()
             )
             common = (
-                f"what {facts['bias_streams']} streams have in common" if facts["bias_streams"] > 1 else "all of it"
+                f"the part of the bias that is the same on other text, from {facts['bias_streams']} streams of it"
+                if facts["bias_streams"] > 1
+                else "all of the bias, as every stretch of the data is alike here"
             )
             note = (
-                f"{each}. In brackets: from the ends of both 95 % intervals (draws; streams). Variance over "
-                f"T = {facts['steps']} steps × {facts['streams']} streams, lasting bias ({common}) "
-                f"over the same steps; the updates' errors are taken as uncorrelated. With "
-                f"more streams N* falls as the variance does"
+                f"{each}. In brackets: from the ends of the 95 % intervals of the variance and of the bias. "
+                f"Lasting bias: {common}. Both over T = {facts['steps']} steps, the variance with "
+                f"{facts['streams']} stream{'s' if facts['streams'] > 1 else ''}; with more, N* falls as the "
+                f"variance does. The updates' errors are taken as uncorrelated"
             )
     return Claim(
         group=GROUP,
-        claim=f"How many updates average ARTBP's variance down to truncated BPTT's lasting squared bias ({where})",
+        claim=(
+            "How many ARTBP updates must be averaged before their noise is smaller than the error truncated BPTT "
+            f"never loses ({where})"
+        ),
         source="this project",
         quantity=(
-            "updates N* = (T/L0) · variance of ARTBP / lasting squared bias of truncated BPTT, a point for each length"
+            "updates N* = (T/L0) · variance of ARTBP's gradient / squared lasting bias of truncated BPTT's, both of "
+            "the sum over T steps, at mean length L0 and L = L0; a point for each length"
         ),
         spread=found,
+        unit="lengths",
         verdict=verdict,
         command=str(facts["command"]),
         note=note,
     )
+
+
+def _between(low: float, high: float) -> str:
+    return f"{number(low)} to {number(high)}" if np.isfinite(high) else f"{number(low)} or more, no upper limit"

@@ -9,7 +9,7 @@ import pandas as pd
 from artbp_exp.figures.phase_diagram import reached
 from artbp_exp.figures.phase_sizes import working
 from artbp_exp.report.claim import NOT_YET, Claim
-from artbp_exp.report.exact_claims import read
+from artbp_exp.report.read import read
 from artbp_exp.report.statistics import bare
 
 INFINITY = float("inf")
@@ -20,14 +20,15 @@ SIZES = (7, 12, 23, 46, 69, 92)
 SEEDS = {"artbp": 5, "tbptt": 1}
 """Seeds of each cell; truncated BPTT draws nothing here."""
 
+COLUMNS = ("size", "method", "reweight", "length", "lr", "seed", "status", "theta", "theta_optimal")
 ARMS = {"tbptt": ("tbptt", True), "artbp": ("artbp", True), "raw": ("artbp", False)}
 
 
 def length_claims(results: Path) -> list[Claim]:
     """The rows from the phase diagrams."""
     return [
-        _diagram(read(results / "phase_diagram" / "cells.csv")),
-        _sizes(read(results / "phase_sizes" / "cells.csv")),
+        _diagram(read(results / "phase_diagram" / "cells.csv", COLUMNS)),
+        _sizes(read(results / "phase_sizes" / "cells.csv", COLUMNS)),
     ]
 
 
@@ -45,15 +46,20 @@ def _diagram(cells: pd.DataFrame | None) -> Claim:
         found = bare([min(least["raw"], longest) / min(least["artbp"], longest)])
         verdict = "holds" if least["raw"] > least["artbp"] else "does not hold"
         note = (
-            f"least length of the grid at which every seed reaches θ* at some learning rate: ARTBP {said['artbp']}, "
-            f"uncompensated {said['raw']}, truncated BPTT {said['tbptt']}; one number for the whole grid"
+            f"shortest length of the grid that works: ARTBP {said['artbp']}, random cuts without reweighting "
+            f"{said['raw']}, truncated BPTT {said['tbptt']}. The whole grid gives one number, so there is no interval. "
+            f"holds: without reweighting it is longer than ARTBP's"
         )
     return Claim(
         group=LENGTHS,
         claim="Without reweighting, random cuts do not do what ARTBP does",
         source="this project",
-        quantity="least (mean) length that reaches θ* at some learning rate: uncompensated cuts over ARTBP",
+        quantity=(
+            "shortest mean length with which every seed reaches θ* at some learning rate: random cuts without "
+            "reweighting over ARTBP"
+        ),
         spread=found,
+        unit="grids",
         verdict=verdict,
         command="make phase",
         note=note,
@@ -74,9 +80,8 @@ def gaps(cells: pd.DataFrame) -> str:
 def _sizes(cells: pd.DataFrame | None) -> Claim:
     found, note, verdict = None, "", NOT_YET
     if cells is not None:
-        works = working(cells)
-        seeds = cells.groupby(["size", "method", "length", "lr"])["seed"].nunique().reset_index()
-        thin = seeds[seeds["seed"] < seeds["method"].map(SEEDS)]
+        absent = [n for n in SIZES if lacks(cells, n)]
+        works = working(cells[~cells["size"].isin(absent)])
         brackets = {
             n: {method: bracket(works[(works["size"] == n) & (works["method"] == method)]) for method in SEEDS}
             for n in sorted(works["size"].unique())
@@ -87,26 +92,35 @@ def _sizes(cells: pd.DataFrame | None) -> Claim:
             for b in brackets.values()
             for low, least in [b["tbptt"]]
         ]
-        absent = [str(n) for n in SIZES if n not in brackets]
         shorter = all(b["artbp"][1] <= b["tbptt"][0] for b in brackets.values())
-        found = bare(ratios)
-        verdict = "does not hold" if not shorter else NOT_YET if absent or len(thin) else "holds"
-        note = "; ".join(f"n = {n}: {_range(b['tbptt'])} against {_range(b['artbp'])}" for n, b in brackets.items())
-        note += f"; missing: n = {', '.join(absent)}" if absent else ""
-        note += f"; missing: seeds in {len(thin)} cells" if len(thin) else ""
+        found = bare(ratios) if ratios else None
+        verdict = "does not hold" if not shorter else NOT_YET if absent else "holds"
+        said = [f"n = {n}: truncated BPTT {_said(b['tbptt'])}; ARTBP {_said(b['artbp'])}" for n, b in brackets.items()]
+        said += [f"Missing, wholly or in part: n = {', '.join(map(str, absent))}"] if absent else []
+        note = ". ".join(said)
     return Claim(
         group=LENGTHS,
         claim="At every size of the system ARTBP needs shorter segments than truncated BPTT",
         source="this project",
         quantity=(
-            "least length of truncated BPTT over least mean length of ARTBP on the grid (powers of two for ARTBP), a "
-            "point for each size; in the note: (longest that fails, least that works]"
+            "shortest length that works with truncated BPTT over shortest mean length that works with ARTBP, of the "
+            "lengths tried (powers of two for ARTBP); it works if every seed reaches θ* at some learning rate. A point "
+            "for each size n, in units"
         ),
         spread=found,
+        unit="sizes",
         verdict=verdict,
         command="make phase",
         note=note,
     )
+
+
+def lacks(cells: pd.DataFrame, size: int) -> bool:
+    """Whether a method, a length or a learning rate that is there at some size is not at this one, on every seed."""
+    seeds = cells.groupby(["size", "method", "length", "lr"])["seed"].nunique()
+    grid = {key[1:] for key in seeds.index}
+    here = set(cells.loc[cells["size"] == size, "method"])
+    return not set(SEEDS) <= here or any(seeds.get((size, *cell), 0) < SEEDS[cell[0]] for cell in grid)
 
 
 def bracket(works: pd.DataFrame) -> tuple[float, float]:
@@ -120,8 +134,8 @@ def bracket(works: pd.DataFrame) -> tuple[float, float]:
     return max((float(length) for length in lengths if length < least), default=0.0), least
 
 
-def _range(found: tuple[float, float]) -> str:
+def _said(found: tuple[float, float]) -> str:
     low, high = found
     if high == INFINITY:
-        return f"more than {low:g}"
-    return f"at most {high:g}" if low == 0 else f"({low:g}, {high:g}]"
+        return f"fails at all lengths up to {low:g}"
+    return f"already works at {high:g}" if low == 0 else f"fails at {low:g} and works at {high:g}"

@@ -32,8 +32,7 @@ def spread(values: Sequence[float]) -> Spread:
     """Median with its 95 % bootstrap interval (BCa, 9999 resamples, scipy).
 
     Fewer than three seeds give no interval. With as few as three it is about their range, and covers the true
-    median less often than it says: it is shown with the points, not instead of them. Seeds that coincide (truncated
-    BPTT draws nothing on influence balancing) give an interval of no width.
+    median less often than it says: it is shown with the points, not instead of them.
     """
     points = np.asarray(values, dtype=float)
     median = float(np.median(points))
@@ -69,6 +68,16 @@ def _bca(points: np.ndarray) -> tuple[float, float]:
 def bare(values: Sequence[float]) -> Spread:
     """Points and median without an interval: for values that are no sample of anything (sizes, lengths, settings)."""
     return Spread(points=tuple(map(float, values)), median=float(np.median(values)), low=None, high=None)
+
+
+def without_chance(values: Sequence[float]) -> tuple[Spread, str]:
+    """Of runs that draw nothing, and so give the same for every seed: a single point, and the remark that says so.
+
+    Seeds that differ after all are seeds, with their interval and no remark.
+    """
+    if len(values) > 1 and np.ptp(values) != 0:
+        return spread(values), ""
+    return bare(values[:1]), "deterministic: its seeds coincide"
 
 
 def level(found: Spread) -> float | None:

@@ -1,13 +1,13 @@
 """Claims about influence balancing, from `results/influence_balancing` and `results/learning_rates`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from artbp_exp.records.load import Run, load_runs
 from artbp_exp.report.claim import NOT_YET, Claim
-from artbp_exp.report.statistics import Spread, spread
+from artbp_exp.report.statistics import Spread, spread, without_chance
 
 GROUP = "Influence balancing"
 NEAR = 0.01
@@ -78,43 +78,63 @@ def by_seed(runs: Iterable[Run]) -> dict[int, list[Run]]:
 
 
 def _truncated(rates: list[Run]) -> Iterator[Claim]:
-    grid = f"{len(LEARNING_RATES)} learning rates from {LEARNING_RATES[0]:g} to {LEARNING_RATES[-1]:g}"
+    grid = f"{len(LEARNING_RATES)} learning rates, from {LEARNING_RATES[0]:g} to {LEARNING_RATES[-1]:g}"
     for length in (10, 100):
         chosen = of(rates, "tbptt", length)
         absent = gaps(chosen)
-        found = spread([min(map(growth, members)) for members in by_seed(chosen).values()]) if chosen else None
-        note = absent
+        found, remark = _certain(chosen, growth)
+        note = _sentences(absent, remark)
         if found is not None and not absent:
             least = min(chosen, key=growth)
-            note = (
-                f"at each of {grid}; least at η = {_rate(least):g}, where |θ − θ*| grew by "
-                f"{100 * (10 ** growth(least) - 1):.2g} %; truncated BPTT draws nothing here, so its seeds coincide"
+            note = _sentences(
+                grid,
+                f"smallest growth at η = {_rate(least):g}: {100 * (10 ** growth(least) - 1):.2g} %",
+                remark,
             )
         away = found is not None and min(found.points) > 0
         yield Claim(
             group=GROUP,
             claim=f"Truncated BPTT with L = {length} runs away from θ* at every learning rate",
             source="section 5.1",
-            quantity="least over the learning rates of log₁₀(|θ − θ*| at the end / at the start); > 0 is away",
+            quantity=(
+                f"smallest growth of |θ − θ*|, the distance to θ*, over the {len(LEARNING_RATES)} learning rates, as "
+                f"log₁₀(end/start); above 0 it moved away at all {len(LEARNING_RATES)}"
+            ),
             spread=found,
+            unit="runs" if remark else "seeds",
             verdict=NOT_YET if found is None or absent else "holds" if away else "does not hold",
             command=f"{RATES} method=tbptt method.length={length}",
             note=note,
         )
     chosen = of(rates, "tbptt", 200)
-    found = spread([min(map(distance, members)) for members in by_seed(chosen).values()]) if chosen else None
+    found, remark = _certain(chosen, distance)
     near = found is not None and max(found.points) < NEAR
     working = sorted({_rate(run) for run in chosen if distance(run) < NEAR})
     yield Claim(
         group=GROUP,
         claim="Truncated BPTT does converge once L is long enough: L = 200 (control)",
         source="control",
-        quantity="least over the learning rates of |θ − θ*| at the end / at the start",
+        quantity=f"smallest |θ − θ*| over the {len(LEARNING_RATES)} learning rates, end/start",
         spread=found,
+        unit="runs" if remark else "seeds",
         verdict=NOT_YET if gaps(chosen) else "holds" if near else "does not hold",
         command=f"{RATES} method=tbptt method.length=200",
-        note=gaps(chosen) or f"below {NEAR:g} at η = {', '.join(f'{rate:g}' for rate in working)}",
+        note=_sentences(
+            gaps(chosen) or f"below {NEAR:g} at η = {', '.join(f'{rate:g}' for rate in working)}",
+            remark,
+        ),
     )
+
+
+def _certain(runs: list[Run], measure: Callable[[Run], float]) -> tuple[Spread | None, str]:
+    """The least of a measure over the learning rates, of runs that draw nothing, and the remark that they do not."""
+    if not runs:
+        return None, ""
+    return without_chance([min(map(measure, members)) for members in by_seed(runs).values()])
+
+
+def _sentences(*parts: str) -> str:
+    return "; ".join(filter(None, parts))
 
 
 def _converges(runs: list[Run]) -> Claim:
@@ -147,7 +167,7 @@ def _rates(rates: list[Run]) -> Claim:
         (rate, sum(_rate(r) == rate and r.summary["status"] == "diverged" for r in chosen)) for rate in LEARNING_RATES
     ]
     said = "".join(f"; ARTBP, too, diverges at η = {rate:g} on {n} of {len(members)} seeds" for rate, n in lost if n)
-    absent = "; ".join(filter(None, (gaps(chosen), gaps(short))))
+    absent = _sentences(gaps(chosen), gaps(short))
     total = len(LEARNING_RATES)
     return Claim(
         group=GROUP,
@@ -161,19 +181,22 @@ def _rates(rates: list[Run]) -> Claim:
         if min(found.points) > 1 and other == 0
         else "does not hold",
         command=f"{RATES} method=artbp method.length=16; {RATES} method=tbptt method.length=100",
-        note=absent or f"truncated BPTT with L = 100: {other} of {total}{said}",
+        note=absent
+        or f"truncated BPTT with L = 100: {other} of {total}{said}. holds: more than one with ARTBP on every seed, "
+        "none with truncated BPTT",
     )
 
 
 def _cost(runs: list[Run]) -> Iterator[Claim]:
-    chosen = of(runs, "artbp", 16)
+    mean = 16  # L0, and L of the truncated BPTT that it is compared with
+    chosen = of(runs, "artbp", mean)
     means, stored = [], []
     for run in chosen:
         table = run.segments()
         length, count = table["length"].to_numpy(float), table["count"].to_numpy(float)
         steps = float((length * count).sum())
-        means.append(steps / float(count.sum()) / 16)
-        stored.append(float((length * (length - 1) / 2 * count).sum()) / steps / 7.5)
+        means.append(steps / float(count.sum()) / mean)
+        stored.append(float((length * (length - 1) / 2 * count).sum()) / steps / ((mean - 1) / 2))
     found: Spread | None = spread(means) if means else None
     absent = _absent(chosen)
     within = found is not None and all(abs(point - 1) < 0.02 for point in found.points)
@@ -191,9 +214,10 @@ def _cost(runs: list[Run]) -> Iterator[Claim]:
         group=GROUP,
         claim="… but it holds more steps in memory, because lengths vary (not a claim of the paper)",
         source="this project",
-        quantity="stored steps, averaged over time, over those of truncated BPTT with L = 16 ((L − 1)/2)",
+        quantity="steps held in memory, averaged over time, over those of truncated BPTT with L = 16, (L − 1)/2",
         spread=spread(stored) if stored else None,
         verdict=NOT_YET if not stored or absent else "holds" if min(stored) > 1 else "does not hold",
         command=f"{BALANCING} method=artbp method.length=16",
-        note=absent or "E[N(N − 1)]/(2 E[N]): about L0(α − 2)/(α − 3) for ARTBP; α = 6 here",
+        note=absent
+        or "for segments of random length N it is E[N(N − 1)]/(2 E[N]), about L0(α − 2)/(α − 3); here α = 6",
     )

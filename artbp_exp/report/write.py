@@ -1,5 +1,6 @@
 """Puts the report together."""
 
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -9,13 +10,30 @@ from PIL import Image
 from artbp_exp.errors import UserError
 from artbp_exp.figures.common import save
 from artbp_exp.report.claim import Claim
+from artbp_exp.report.diagnosis_claims import GROUP as DIAGNOSIS
 from artbp_exp.report.diagnosis_claims import diagnosis_claims
-from artbp_exp.report.exact_claims import exact_claims, read
+from artbp_exp.report.exact_claims import exact_claims
 from artbp_exp.report.length_claims import length_claims
-from artbp_exp.report.page import markdown, page
-from artbp_exp.report.pictures import pictures
-from artbp_exp.report.ptb_claims import ptb_claims
+from artbp_exp.report.page import Drawn, markdown, page
+from artbp_exp.report.pictures import PICTURES, diagnosis_pictures
+from artbp_exp.report.ptb_claims import TIERS, ptb_claims
+from artbp_exp.report.read import read
 from artbp_exp.report.synthetic_claims import synthetic_claims
+
+EVIDENCE = (
+    "verify/everything.csv",
+    "influence_balancing",
+    "learning_rates",
+    "phase_diagram",
+    "phase_sizes",
+    "diagnose/synthetic",
+    "diagnose/ptb",
+    *(tier.name for tier in TIERS),
+)
+"""What the report is made of, below the results folder; any of it is a beginning."""
+
+AUTHORS = ("epoch", "method", "valid_bpc_mean", "valid_bpc_sd")
+"""Columns of the authors' curves."""
 
 
 def all_claims(results: Path) -> list[Claim]:
@@ -36,27 +54,37 @@ def write_report(results: Path) -> tuple[list[Claim], list[Path]]:
         The claims, and the files written.
 
     Raises:
-        UserError: there is no such folder, or it cannot be written.
+        UserError: there is no such folder, it has none of the evidence, or it cannot be written.
     """
     if not results.is_dir():
         raise UserError(f"results={results} is not a folder; name the one that holds the CSVs with --results")
-    claims = all_claims(results)
-    linked, embedded = [], []
-    for picture in pictures(results):
-        if picture.figure is None:
-            file = (results / picture.name).with_suffix(".png")
-        else:
-            file = save(picture.figure, results / "figures" / picture.name)[0]
-        linked.append((picture.name, file.relative_to(results), picture.caption))
-        embedded.append((picture.name, with_palette(file.read_bytes()), picture.caption))
-    authors = _authors(read(results / "authors" / "ptb_epochs.csv"))
-    texts = {"report.md": markdown(claims, linked, authors), "report.html": page(claims, embedded, authors)}
+    if not any((results / mark).exists() for mark in EVIDENCE):
+        raise UserError(
+            f"{results} holds none of this repository's evidence ({', '.join(EVIDENCE)}), so there is nothing to "
+            f"report; for runs of your own: artbp-figures curves --results {results}, artbp-collect {results}"
+        )
+    claims, figures = all_claims(results), list(_drawn(results))
+    authors = _authors(read(results / "authors" / "ptb_epochs.csv", AUTHORS))
+    texts = {"report.md": markdown(claims, figures, authors), "report.html": page(claims, figures, authors)}
     for name, text in texts.items():
         try:
             (results / name).write_text(text, encoding="utf-8")
         except OSError as error:
             raise UserError(f"cannot write {results / name}: {error.strerror}") from error
     return claims, [results / name for name in texts]
+
+
+def _drawn(results: Path) -> Iterator[Drawn]:
+    for picture in PICTURES:
+        figure = picture.draw(results) if picture.group else None
+        if figure is not None:
+            yield _shown(results, save(figure, results / "figures" / picture.name)[0], picture.group, picture.caption)
+    for file, caption in diagnosis_pictures(results):
+        yield _shown(results, file, DIAGNOSIS, caption)
+
+
+def _shown(results: Path, file: Path, group: str, caption: str) -> Drawn:
+    return Drawn(group=group, path=file.relative_to(results), png=with_palette(file.read_bytes()), caption=caption)
 
 
 def with_palette(png: bytes) -> bytes:

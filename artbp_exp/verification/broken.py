@@ -1,4 +1,4 @@
-"""Six mistakes that are easily made, kept to prove that the certification catches them.
+"""Mistakes that are easily made, kept to prove that the certification catches them.
 
 Each builds a learner as `make_learner` does, with one thing wrong. Nothing trains with these.
 """
@@ -19,8 +19,11 @@ from artbp_exp.truncation import Scheme, Segment
 from artbp_exp.truncation.scheme import Floats
 from artbp_exp.verification.probe import Make
 
-CAP = 3
-"""Steps at which `capped` silently ends a segment."""
+CAP, FAR_CAP = 3, 100
+"""Steps at which `capped` and `capped_far` silently end a segment."""
+
+CLIP = 20.0
+"""Where `weight_clipped` stops compensating."""
 
 
 class ShiftedFactors(Scheme):
@@ -58,6 +61,39 @@ class CappedLength(Scheme):
     def draw(self, rng: np.random.Generator, limit: int) -> int:
         """At most `CAP` steps."""
         return min(CAP, super().draw(rng, limit))
+
+
+class FarCappedLength(Scheme):
+    """The same at `FAR_CAP` steps: a short sequence knows nothing of it."""
+
+    def draw(self, rng: np.random.Generator, limit: int) -> int:
+        """At most `FAR_CAP` steps."""
+        return min(FAR_CAP, super().draw(rng, limit))
+
+
+class ClippedFactors(Scheme):
+    """Compensates until the factors' product is `CLIP`, and from there on not any more."""
+
+    def factors(self, count: int) -> Floats:
+        """Ratios of min(`CLIP`, Π 1/(1 − c(d)))."""
+        weight = np.minimum(CLIP, np.cumprod(super().factors(count)))
+        found: Floats = weight / np.concatenate([[1.0], weight[:-1]])
+        return found
+
+
+class ForgetfulEstimator:
+    """Recomputes a long segment piece by piece, and forgets the factor between two pieces."""
+
+    def __init__(self, inner: Estimator) -> None:
+        self._inner, self._memory = inner, inner.memory
+        self.engine = inner.engine
+
+    def __call__(self, *, segment: Segment, **rest: Any) -> Estimate:
+        """The inner estimator with factors 1 where pieces meet."""
+        factors = segment.factors.copy()
+        if self._memory is not None:
+            factors[-self._memory :: -self._memory] = 1.0
+        return self._inner(segment=replace(segment, factors=factors), **rest)
 
 
 class DividingEstimator:
@@ -124,6 +160,22 @@ def divided(*, model: RecurrentModel, **parts: Any) -> Learner:
     return _learner(model=model, estimator=DividingEstimator(make_estimator(engine="plain", model=model)), **parts)
 
 
+def capped_far(*, scheme: Scheme, **parts: Any) -> Learner:
+    """Lengths silently capped, beyond what is enumerated."""
+    return _learner(scheme=_as(FarCappedLength, scheme), **parts)
+
+
+def weight_clipped(*, scheme: Scheme, **parts: Any) -> Learner:
+    """The accumulated weight clipped."""
+    return _learner(scheme=_as(ClippedFactors, scheme), **parts)
+
+
+def forgotten(*, model: RecurrentModel, scheme: Scheme, **parts: Any) -> Learner:
+    """The factor between two recomputed pieces forgotten."""
+    inner = make_estimator(engine="plain", model=model, memory=scheme.memory)
+    return _learner(model=model, scheme=scheme, estimator=ForgetfulEstimator(inner), **parts)
+
+
 def loss_factored(*, model: RecurrentModel, **parts: Any) -> Learner:
     """The factor applied to the loss, too."""
     inner = make_estimator(engine="plain", model=model)
@@ -138,3 +190,11 @@ BROKEN: dict[str, Make] = {
     "length silently capped": capped,
     "factor applied to the loss, too": loss_factored,
 }
+"""What a short sequence shows."""
+
+BROKEN_FAR: dict[str, Make] = {
+    "weight clipped": weight_clipped,
+    "length capped beyond the enumerated lags": capped_far,
+    "factor forgotten between two pieces": forgotten,
+}
+"""What only long segments show."""

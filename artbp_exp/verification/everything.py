@@ -20,6 +20,8 @@ from artbp_exp.verification.probe import Make, Probe
 from artbp_exp.verification.stretch import stretch
 
 VOCABULARY, STREAMS, HIDDEN = 4, 2, 3
+BREAKABLE: dict[str, Any] = {"name": "artbp", "length": 2.5, "alpha": 4}
+"""The method that the broken learners break."""
 
 # kinds of each method; one that is not listed is certified at its defaults, at mean length 3
 VARIANTS: dict[str, list[dict[str, Any]]] = {
@@ -71,9 +73,15 @@ def everything(steps: int) -> Iterator[Verdict]:
                     yield verdict
     for name, make in BROKEN.items():
         for model in registry.names("model"):
-            settings = {"name": "artbp", "length": 2.5, "alpha": 4}
-            exact = certify(_probe(settings, model, "plain", steps, make))
-            yield Verdict(method=_label(settings), model=model, engine=f"broken: {name}", expected=False, exact=exact)
+            exact = certify(_probe(BREAKABLE, model, "plain", steps, make))
+            yield Verdict(method=_label(BREAKABLE), model=model, engine=f"broken: {name}", expected=False, exact=exact)
+
+
+def wanted() -> set[tuple[str, str, str]]:
+    """(method, model, engine) of the lines that every machine makes: all but engines that do not fit everywhere."""
+    models, engines = registry.names("model"), ("auto", "plain")
+    shipped = {(_label(settings), model, engine) for settings in methods() for model in models for engine in engines}
+    return shipped | {(_label(BREAKABLE), model, f"broken: {name}") for name in BROKEN for model in models}
 
 
 def methods() -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from artbp_exp.verification.exact import Exact
 from artbp_exp.verification.monte_carlo import Interval
 
-EXACT, SAMPLED = "enumeration", "Monte Carlo"
+EXACT = "enumeration"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,19 +32,28 @@ class Judgement:
 
 
 def judge(
-    *, exact: Exact, sampled: Sequence[Interval], idle: Sequence[str], clip: float | None, mixed: bool
+    *,
+    exact: Exact,
+    prescribed: Sequence[str],
+    sampled: Sequence[Interval],
+    idle: Sequence[str],
+    clip: float | None,
+    mixed: bool,
 ) -> Judgement:
     """The verdict on one configuration.
 
     Args:
         exact: what enumeration found.
-        sampled: intervals at full size; empty where nothing was sampled.
+        prescribed: what is wrong at full size, found without draws; empty if nothing is.
+        sampled: intervals at full size; empty where nothing was sampled. They are information: draws of a heavy-tailed
+            estimate need not show its variance, so only what the exact variance rules out counts.
         idle: the tests in which no cut could fall, though the method cuts.
         clip: `optimizer.clip`.
         mixed: whether the run computes in mixed precision, which enumeration does not.
     """
     refuted = [exact.reason] if exact.reason is not None else []
-    off = [interval for interval in sampled if not interval.holds]
+    refuted += prescribed if not refuted else []
+    off = [interval for interval in sampled if interval.impossible]
     if off:
         worst = max(off, key=lambda interval: abs(interval.bias))
         refuted.append(

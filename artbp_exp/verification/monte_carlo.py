@@ -1,7 +1,8 @@
 """Statistical certification at full size: does the mean over drawn cuts agree with the full gradient?"""
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,6 +12,9 @@ from torch import Tensor
 from artbp_exp.errors import UserError
 from artbp_exp.verification.oracle import full_bptt
 from artbp_exp.verification.probe import Gradients, Probe
+
+MARGIN = 30
+"""Exact standard errors beyond which a bias is none of chance: whatever the tails, below one in 900."""
 
 FAMILY = 0.01
 """Probability that any of a run's intervals misses 0 though there is no bias (Bonferroni over all of them)."""
@@ -27,6 +31,9 @@ class Interval:
         low: lower end of its confidence interval.
         high: upper end.
         draws: it rests on.
+        error: standard error of `bias` by the exact variance (docs/method.md), an upper bound, rounding included;
+            infinite where it is not known.
+        shown: share of the exact variance, all parameters together, that the draws show; nan where it is not known.
     """
 
     parameter: str
@@ -35,6 +42,8 @@ class Interval:
     low: float
     high: float
     draws: int
+    error: float = math.inf
+    shown: float = math.nan
 
     @property
     def half_width(self) -> float:
@@ -42,22 +51,36 @@ class Interval:
         return 0.5 * (self.high - self.low)
 
     @property
+    def impossible(self) -> bool:
+        """Whether the bias is beyond what the cuts of a correct scheme may show: P < 1/`MARGIN`² by Chebyshev."""
+        return not self.holds and abs(self.bias) > MARGIN * self.error
+
+    @property
+    def mark(self) -> str:
+        """What is to be made of it, in words."""
+        if self.impossible:
+            return "BIASED"
+        return "ok" if self.holds else "off by these draws"
+
+    @property
     def holds(self) -> bool:
         """Whether the interval contains 0."""
         return self.low <= 0.0 <= self.high
 
 
-def monte_carlo(probe: Probe, *, cuts: np.random.Generator, draws: int) -> list[Interval]:
+def monte_carlo(probe: Probe, *, cuts: np.random.Generator, draws: int, variance: float = math.inf) -> list[Interval]:
     """Confidence intervals of the relative bias, parameter by parameter, along two directions each.
 
     `along g` tells whether the gradient is too long or too short. `where it is off` takes the direction of ĝ − g
     averaged over the first half of the draws and measures it on the second half, which knows nothing of the
-    first: a bias in *any* direction shows there. Student's t; all intervals together miss with probability `FAMILY`.
+    first: a bias in *any* direction shows there. Student's t; all intervals together miss with probability `FAMILY` if
+    ĝ is normal, and far more often if its tails are heavy, as ARTBP's can be: then the draws do not show the variance.
 
     Args:
         probe: at full size.
         cuts: the stream of cuts.
         draws: passes over the probe's task, ≥ 8.
+        variance: E‖ĝ − g‖² of one draw, all parameters together, or a bound on it; infinite where it is not known.
 
     Raises:
         UserError: too few draws.
@@ -69,8 +92,10 @@ def monte_carlo(probe: Probe, *, cuts: np.random.Generator, draws: int) -> list[
     along: dict[str, list[float]] = {name: [] for name in full}
     across: dict[str, list[float]] = {name: [] for name in full}
     off = {name: torch.zeros_like(g, dtype=torch.float64) for name, g in full.items()}
+    square = 0.0
     for index, gradients in enumerate(probe.drawn(cuts, draws)):
         for name, difference in _differences(gradients, full):
+            square += float(difference.square().sum()) / draws
             along[name].append(_share(difference, full[name], full[name]))
             if index < half:
                 off[name] += difference
@@ -81,11 +106,13 @@ def monte_carlo(probe: Probe, *, cuts: np.random.Generator, draws: int) -> list[
     rounding = 1e3 * max(torch.finfo(g.dtype).eps for g in full.values())
     if probe.autocast is not None:
         rounding = max(rounding, torch.finfo(probe.autocast).eps)
-    return [
-        _interval(name, direction, np.asarray(values), level, rounding)
+    shown = square / variance if 0.0 < variance < math.inf else math.nan
+    found = [
+        _interval(name, direction, np.asarray(values), level, rounding, _deviation(variance, full[name]))
         for name in full
         for direction, values in (("along g", along[name]), ("where it is off", across[name]))
     ]
+    return [replace(interval, shown=shown) for interval in found]
 
 
 def _differences(gradients: Gradients, full: Gradients) -> Iterator[tuple[str, Tensor]]:
@@ -101,10 +128,23 @@ def _share(difference: Tensor, direction: Tensor, full: Tensor) -> float:
     return float((difference * direction.double()).sum()) / length / size
 
 
-def _interval(name: str, direction: str, values: np.ndarray, level: float, rounding: float) -> Interval:
+def _deviation(variance: float, full: Tensor) -> float:
+    size = float(full.norm())
+    return math.sqrt(variance) / size if size else math.inf
+
+
+def _interval(
+    name: str, direction: str, values: np.ndarray, level: float, rounding: float, deviation: float
+) -> Interval:
     mean = float(values.mean())
     error = float(values.std(ddof=1)) / np.sqrt(values.size)
     margin = float(stats.t.ppf(0.5 + level / 2, values.size - 1)) * error + rounding
     return Interval(
-        parameter=name, direction=direction, bias=mean, low=mean - margin, high=mean + margin, draws=values.size
+        parameter=name,
+        direction=direction,
+        bias=mean,
+        low=mean - margin,
+        high=mean + margin,
+        draws=values.size,
+        error=deviation / np.sqrt(values.size) + rounding,
     )

@@ -97,3 +97,43 @@ def crossing(
         state = map_state(lambda tensor: tensor.view_as(tensor), state)
         for leaf in leaves(state):
             leaf.register_hook(lambda gradient, factor=factor: factor * gradient)
+
+
+def compensated(model: RecurrentModel, task: Task, pattern: Sequence[int], factors: Sequence[float]) -> Gradients:
+    """ARTBP's recursion with prescribed cuts: Σ_t δ_t ∂F/∂θ, δ_t = ∂ℓ_t/∂s_t + m_t δ_{t+1} ∂F/∂s, m = 0 at a cut.
+
+    Args:
+        model: at θ.
+        task: of T steps.
+        pattern: lengths of the segments in order; they sum to T.
+        factors: m after a segment's first, second, … step, at least as many as the longest segment has steps, less one.
+    """
+    named = dict(model.named_parameters())
+    sums = {name: torch.zeros_like(p, requires_grad=False) for name, p in named.items()}
+    state: Any = model.init_state(task.batch_size)
+    start = 0
+    for length in pattern:
+        inputs, targets = task.window(start, start + length)
+        state = detach(state) if task.carry_state else model.init_state(task.batch_size)
+        outputs: list[Tensor] = []
+        for lag, row in enumerate(model.encode(inputs).unbind(0), 1):
+            output, state = model.step(row, state)
+            outputs.append(output)
+            if lag < length:
+                state = _multiplied(state, float(factors[lag - 1]))
+        total = task.loss(model.decode(torch.stack(outputs)), targets)
+        found = torch.autograd.grad(total, list(named.values()), allow_unused=True)
+        for name, gradient in zip(named, found, strict=True):
+            if gradient is not None:
+                sums[name] += gradient
+        start += length
+    return sums
+
+
+def _multiplied(state: Any, factor: float) -> Any:
+    """The same state, whose gradient is multiplied by `factor` on its way back from later steps only."""
+    state = map_state(lambda tensor: tensor.view_as(tensor), state)
+    for leaf in leaves(state):
+        if leaf.requires_grad:
+            leaf.register_hook(lambda gradient: factor * gradient)
+    return state

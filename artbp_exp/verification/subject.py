@@ -13,6 +13,7 @@ from artbp_exp.experiment import Experiment, find_precision
 from artbp_exp.streams import Streams
 from artbp_exp.truncation import Scheme
 from artbp_exp.verification.exact import cuts_within
+from artbp_exp.verification.prescribed import CEILING, stretch_of
 from artbp_exp.verification.probe import Probe
 from artbp_exp.verification.stretch import stretch
 
@@ -21,6 +22,9 @@ LONGEST = 12
 
 EVERY = 2
 """`method.every` while enumerating: three places for a cut among eight steps."""
+
+MEMORY = 3
+"""`method.memory` while enumerating: long segments are recomputed piece by piece, as they are at full size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +69,9 @@ def shrunk(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Subject:
     if cuts:  # a method that never cuts in the run is not to cut here
         method, changes = shorter(method, own["method_length"])
         said += changes
+    if (method.get("memory") or 0) > MEMORY:
+        said.append(f"method.memory {method['memory']} → {MEMORY}")
+        method = {**method, "memory": MEMORY}
     scheme: Scheme = registry.build("method", method)
     streams = checks.whole("verify.streams", own["streams"], at_least=1)
     task = stretch(experiment.task, steps=steps, streams=streams)
@@ -105,7 +112,8 @@ def full_size(settings: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[Subj
 
     Args:
         settings: of a run.
-        own: `verify`'s settings: `stretch` (steps; None takes four mean lengths, at least 100), `streams_at_full_size`.
+        own: `verify`'s settings: `stretch` (steps; None takes four mean lengths, at least 100, at most `CEILING`),
+            `streams_at_full_size`.
 
     Raises:
         UserError: a setting is wrong.
@@ -114,7 +122,7 @@ def full_size(settings: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[Subj
     scheme = experiment.scheme
     wanted = own["stretch"]
     if wanted is None:
-        wanted = max(100, round(4 * (scheme.length or 0)))
+        wanted = min(CEILING, max(100, round(4 * (scheme.length or 0))))
     steps = min(checks.whole("verify.stretch", wanted, at_least=2), experiment.task.steps)
     streams = checks.whole("verify.streams_at_full_size", own["streams_at_full_size"], at_least=1)
     probe = Probe(
@@ -126,3 +134,23 @@ def full_size(settings: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[Subj
     )
     idle = cuts_within(scheme, experiment.task.steps) and not cuts_within(scheme, steps)
     return Subject(probe=probe, idle=idle), Streams.from_seed(settings["seed"]).cuts
+
+
+def prescribable(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Probe:
+    """What is held against the oracle: the run's model, unshrunk but in float64, on a stretch of its data.
+
+    Args:
+        settings: of a run.
+        own: `verify`'s settings: `streams_at_full_size`.
+
+    Raises:
+        UserError: a setting is wrong.
+    """
+    experiment = Experiment(settings)
+    streams = checks.whole("verify.streams_at_full_size", own["streams_at_full_size"], at_least=1)
+    return Probe(
+        engine=experiment.learner.engine,
+        model=experiment.model.to(torch.float64),
+        task=stretch(experiment.task, steps=stretch_of(experiment.scheme, experiment.task.steps), streams=streams),
+        scheme=experiment.scheme,
+    )

@@ -2,17 +2,30 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
+from artbp_exp import checks
+from artbp_exp.errors import UserError
 from artbp_exp.verification.everything import everything
 from artbp_exp.verification.report import write
+from artbp_exp.verification.subject import LONGEST
+
+LEAST = 4
+"""Steps below which what is biased need not show: a cap at 3 steps, say."""
 
 
-def sweep(steps: int, path: Path) -> bool:
-    """Certifies all that is shipped, refutes the broken; prints a line each.
+def sweep(wanted: Any, path: Path) -> bool:
+    """Certifies all that is shipped, refutes the broken, on sequences of `wanted` steps; prints a line each.
 
     Returns:
         Whether every verdict is the expected one.
+
+    Raises:
+        UserError: fewer steps than `LEAST`, or more than can be enumerated.
     """
+    steps = checks.whole("verify.steps", wanted, at_least=LEAST)
+    if steps > LONGEST:
+        raise UserError(f"verify.steps must be at most {LONGEST} (2^(steps − 1) patterns are enumerated); got {steps}")
     rows = []
     began = time.perf_counter()
     for found in everything(steps):

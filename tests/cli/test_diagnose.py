@@ -40,7 +40,11 @@ def test_synthetic_at_any_theta(tmp_path: Path) -> None:
     # θ acts over more than 60 steps
     assert done.stderr.startswith("warning: diagnose.steps=60 is too short")
     assert len(done.stderr.splitlines()) == 1
-    assert "at equal memory" in done.stdout
+    assert "exponent at equal memory (8 stored steps)" in done.stdout
+    assert "nan" not in done.stdout
+    written = (tmp_path / "out" / "advice.txt").read_text(encoding="utf-8")
+    assert done.stdout.endswith(f"{written}out\n")
+    assert written.splitlines()[1].startswith("this run: ARTBP L0 = 16 α = 6:")
     table = pd.read_csv(tmp_path / "out" / "methods.csv")
     assert {"bias2", "variance", "predicted", "snr", "cosine", "stored_peak", "kappa"} < set(table.columns)
     files = {path.name for path in (tmp_path / "out").iterdir()}
@@ -59,7 +63,14 @@ def test_a_trained_run(tmp_path: Path, own_corpus: Path) -> None:
     assert tool(tmp_path, "run", *data, *small, "method.length=10").returncode == 0
     done = tool(tmp_path, "diagnose", *data, *QUICK, "diagnose.run=length=10", "diagnose.out=out", "diagnose.streams=3")
     assert done.returncode == 0, done.stderr
+    # without the task: that of the run
+    again = ("diagnose.run=length=10", "diagnose.streams=3", "diagnose.out=again")
+    assert tool(tmp_path, "diagnose", *QUICK, *again).returncode == 0
     table = pd.read_csv(tmp_path / "out" / "methods.csv")
+    assert (tmp_path / "again" / "methods.csv").read_bytes() == (tmp_path / "out" / "methods.csv").read_bytes()
+    moved = tool(tmp_path, "diagnose", *QUICK, *again, "task.data_dir=moved")
+    assert moved.returncode == 2
+    assert "moved" in moved.stderr
     command = pd.read_csv(tmp_path / "out" / "checkpoint.csv")["command"].iloc[0]
     assert " diagnose.run=length=10 " in command
     assert table.loc[table["predicted"].notna(), "kappa"].between(-0.5, 1.0001).all()

@@ -1,5 +1,7 @@
 """What is measured is the truncation at a θ: not the run's reset of the state, and with a long enough window."""
 
+import io
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,11 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from artbp_exp.diagnosis import run
 from artbp_exp.diagnosis.checkpoint import load
 from artbp_exp.diagnosis.measure import measure
 from artbp_exp.diagnosis.run import diagnose, verdict
+from artbp_exp.errors import UserError
 from artbp_exp.verification.oracle import full_bptt
 
 Compose = Callable[..., dict[str, Any]]
@@ -49,6 +53,45 @@ def test_the_state_is_carried_whatever_the_run_does(settings: Callable[[bool], d
             measure(found.model, found.task, full, method, engine="auto", draws=40, starts=4, seed=(0,), batch_size=4)
         )
     pd.testing.assert_series_equal(pd.Series(rows[0]), pd.Series(rows[1]))
+
+
+def parameters(content: Any) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "cannot be read as parameters"),
+        (b"no parameters\n", "cannot be read as parameters"),
+        (parameters({"bias": torch.zeros(3)})[:-100], "cannot be read as parameters"),
+        (pickle.dumps(Path("x")), "cannot be read as parameters"),
+        (parameters([1, 2]), "holds no parameters of a model"),
+        (pickle.dumps([1, 2], protocol=2), "cannot be read as parameters"),
+        (parameters({"bias": 1}), "holds no parameters of a model"),
+        (parameters({1: torch.zeros(3)}), "holds no parameters of a model"),
+        (parameters({}), "bias has the shape None there, (16,) in the model"),
+    ],
+)
+def test_parameters_that_are_none_are_one_line(
+    settings: Callable[[bool], dict[str, Any]], tmp_path: Path, content: bytes, said: str
+) -> None:
+    (tmp_path / "model.pt").write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        load(settings(True), {**OWN, "run": str(tmp_path)})
+    assert str(caught.value).startswith(f"{tmp_path}/model.pt")
+    assert said in str(caught.value)
+    assert str(caught.value).endswith("or do this one again with artbp-run")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_parameters_of_the_run_are_measured(settings: Callable[[bool], dict[str, Any]], tmp_path: Path) -> None:
+    trained = {name: one + 1 for name, one in load(settings(True), OWN).model.state_dict().items()}
+    torch.save(trained, tmp_path / "model.pt")
+    found = load(settings(True), {**OWN, "run": str(tmp_path)}).model.state_dict()
+    assert all(torch.equal(found[name], one) for name, one in trained.items())
 
 
 def test_it_is_said_and_written(

@@ -3,18 +3,15 @@
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
 from artbp_exp import registry
 from artbp_exp.diagnosis.bootstrap import certain, measures, products
 from artbp_exp.diagnosis.crossings import lag_edges, predict, renewal
-from artbp_exp.diagnosis.grid import methods
 from artbp_exp.diagnosis.influence import decay, window_change
 from artbp_exp.diagnosis.measure import measure
 from artbp_exp.diagnosis.memory import mean_stored, with_memory
-from artbp_exp.diagnosis.run import advice
 from artbp_exp.errors import UserError
 from artbp_exp.truncation import enumerate_cuts
 from artbp_exp.verification.everything import small
@@ -167,22 +164,7 @@ def test_a_long_window_changes_less_when_doubled() -> None:
     assert changes[2] < 1e-6
 
 
-def test_the_grid_has_every_comparison_and_reaches_the_ends() -> None:
-    own = {"alpha": 4, "length": 20, "memory": 20, "lengths": [5], "truncated_lengths": [7], "alphas": [4, 6]}
-    found = methods(own, kept=30)
-    assert {comparison for comparison, _ in found} == {"length", "equal length", "equal memory"}
-    assert {method["memory"] for _, method in found} == {30}
+def test_strata_of_lags_reach_the_ends() -> None:
     assert list(lag_edges(37)[:9]) == [0, 1, 2, 3, 4, 5, 6, 8, 10]
     assert lag_edges(37)[-1] == 37
     assert list(lag_edges(1)) == [0, 1]
-
-
-@pytest.mark.parametrize(("rare", "said"), [(0.0, False), (0.9, True)])
-def test_a_variance_that_draws_cannot_show_is_not_praised_unqualified(rare: float, said: bool) -> None:
-    shared = {"comparison": "equal memory", "method": "artbp", "reweight": True, "stored_mean_theory": 20, "length": 9}
-    rows = [
-        {**shared, "schedule": "constant", "alpha": None, "variance": 1.0, "predicted": 1e9, "predicted_rare": rare},
-        {**shared, "schedule": "paper", "alpha": 4.0, "variance": 2.0, "predicted": 2.0, "predicted_rare": 0.0},
-    ]
-    table = pd.DataFrame(rows).assign(variance_low=0.5, variance_high=2.5)
-    assert ("90% of the former's predicted variance" in advice(table)) == said

@@ -6,12 +6,13 @@ import sys
 import numpy as np
 import pytest
 
-from artbp_exp.cli.figures import FIGURES, draw
+from artbp_exp.cli.figures import EVIDENCE, draw
 from artbp_exp.cli.run import run
 from artbp_exp.errors import UserError
 from artbp_exp.figures.common import spread
-from artbp_exp.figures.segment_lengths import sum_of_counts
+from artbp_exp.figures.segment_lengths import independent, sum_of_counts
 from artbp_exp.records.load import load_runs
+from tests.conftest import ROOT
 
 
 def settings(folder, method, seed, **task):
@@ -43,7 +44,7 @@ def results(tmp_path_factory, own_corpus):
             run(settings(root / below, artbp, seed), command="test")
         run(settings(root / below, {"name": "tbptt", "length": 10}, 0, divergence=20), command="test")
     for method in ({**artbp, "length": 20}, {"name": "tbptt", "length": 20}):
-        characters = settings(root / "ptb_256", method, 0)
+        characters = settings(root / "ptb_tier1", method, 0)
         characters["task"] = {"name": "ptb", "corpus": "own", "data_dir": str(own_corpus), "epochs": 2}
         characters["model"] = {"name": "lstm", "hidden_size": 4}
         characters["optimizer"] = {"name": "adam", "lr": 1e-2}
@@ -51,12 +52,21 @@ def results(tmp_path_factory, own_corpus):
     return root
 
 
-def test_every_figure_is_drawn_and_drawn_alike_again(results, tmp_path):
-    written = draw(results, tmp_path / "a", list(FIGURES))
-    assert {path.name for path in written} == {f"{name}{end}" for name in FIGURES for end in (".png", ".pdf")}
+FROM_RUNS = ["influence_balancing", "learning_rates", "segment_lengths"]
+
+
+def test_every_figure_of_runs_is_drawn_and_drawn_alike_again(results, tmp_path):
+    written = draw(results, tmp_path / "a", FROM_RUNS)
+    assert {path.name for path in written} == {f"{name}{end}" for name in FROM_RUNS for end in (".png", ".pdf")}
     assert all(path.stat().st_size > 5000 for path in written)
-    for first, again in zip(written, draw(results, tmp_path / "b", list(FIGURES)), strict=True):
+    for first, again in zip(written, draw(results, tmp_path / "b", FROM_RUNS), strict=True):
         assert first.read_bytes() == again.read_bytes()
+
+
+def test_every_committed_figure_is_one_that_the_command_knows_and_what_is_missing_is_named(results, tmp_path, capsys):
+    assert {path.stem for path in (ROOT / "results" / "figures").iterdir()} == set(EVIDENCE)
+    draw(results, tmp_path, list(EVIDENCE))
+    assert "phase_sizes: nothing to draw it from in" in capsys.readouterr().out
 
 
 def test_spread_is_median_and_range_and_stops_where_a_run_diverged(results):
@@ -70,6 +80,13 @@ def test_spread_is_median_and_range_and_stops_where_a_run_diverged(results):
     assert np.isnan(spread([tbptt], "loss", np.array([3000.0]))[0]).all()
 
 
+def test_a_seed_counts_once_however_often_it_was_run(results):
+    runs = [r for f in ("influence_balancing", "learning_rates") for r in load_runs(results / f)]
+    runs = [r for r in runs if r.summary["method"] == "artbp"]
+    assert sorted(r.config["seed"] for r in runs) == [0, 0, 1, 1]
+    assert sorted(r.config["seed"] for r in independent(runs)) == [0, 1]
+
+
 def test_segment_counts_add_up(results):
     runs = [r for r in load_runs(results / "influence_balancing") if r.summary["method"] == "artbp"]
     counts = sum_of_counts(runs)
@@ -77,7 +94,7 @@ def test_segment_counts_add_up(results):
 
 
 def test_nothing_to_draw_is_said(tmp_path):
-    with pytest.raises(UserError, match="nothing to draw"):
+    with pytest.raises(UserError, match="holds nothing of this repository's evidence to draw influence_balancing from"):
         draw(tmp_path, tmp_path / "out", ["influence_balancing"])
 
 

@@ -47,13 +47,18 @@ def test_a_formula_within_the_errors_holds_and_says_what_could_hide(results: Pat
     assert formula.spread.points == pytest.approx((1.05, 1.05))
     assert (formula.spread.low, formula.spread.high) == (None, None)
     # two settings: the quantile at 5 %/2/2, times a standard error of 0.05
-    assert "limit of 2.24" in formula.note
-    assert "up to 11% could hide" in formula.note
+    assert "of the 2.24 allowed" in formula.note
+    assert formula.note.startswith(
+        "Measured and predicted agree in all 2 settings; a measured difference above 11 % would"
+    )
+    assert formula.counted == "2 settings"
 
 
 @pytest.mark.parametrize("factor", [0.1, 0.5, 3, 10])
 def test_a_formula_that_is_off_does_not_hold(results: Path, factor: float) -> None:
-    assert changed(results, predicted=factor, predicted_se=factor).verdict == "does not hold"
+    formula = changed(results, predicted=factor, predicted_se=factor)
+    assert formula.verdict == "does not hold"
+    assert formula.note.startswith("Measured and predicted disagree in at least one of 2 settings")
 
 
 def test_errors_that_could_hide_anything_settle_nothing(results: Path) -> None:
@@ -85,6 +90,12 @@ def test_updates_to_match_are_measured_and_nothing_is_claimed(results: Path) -> 
     assert updates.spread.points == (40, 80)
     assert (updates.spread.low, updates.spread.high) == (None, None)
     assert "length 4: 40 (39 to 81)" in updates.note
-    assert "T = 400 steps × 3 streams" in updates.note
-    assert "what 9 streams have in common" in updates.note
+    assert "T = 400 steps, the variance with 3 streams" in updates.note
+    assert "the part of the bias that is the same on other text, from 9 streams" in updates.note
     assert {claim.verdict for claim in others} == {NOT_YET}
+
+
+def test_an_interval_without_an_upper_end_is_said_in_words(results: Path) -> None:
+    path = results / "diagnose" / "synthetic" / "methods.csv"
+    pd.read_csv(path).assign(updates_to_match_high=float("inf")).to_csv(path, index=False)
+    assert "length 4: 40 (39 or more, no upper limit)" in diagnosis_claims(results)[1].note

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from artbp_exp.report.claim import NOT_YET, Claim
 from artbp_exp.report.length_claims import SEEDS, SIZES, length_claims
@@ -35,7 +36,9 @@ def sizes(least: dict[str, float], *, of: tuple[int, ...] = SIZES) -> list[dict[
 def test_lengths_are_given_as_brackets_and_a_length_at_the_edge_of_the_grid_as_a_bound(tmp_path: Path) -> None:
     claim = row(tmp_path, "phase_sizes", sizes({"tbptt": 32, "artbp": 4}))
     assert claim.verdict == "holds"
-    assert claim.note.startswith("n = 7: (16, 32] against at most 4; ")
+    assert claim.note.startswith(
+        "n = 7: truncated BPTT fails at 16 and works at 32; ARTBP already works at 4. n = 12: "
+    )
     assert claim.spread is not None
     assert claim.spread.points == (8.0,) * len(SIZES)
     assert claim.spread.low is None
@@ -48,14 +51,14 @@ def test_the_same_bracket_is_not_shorter(tmp_path: Path) -> None:
 def test_a_size_that_was_not_run_is_named(tmp_path: Path) -> None:
     claim = row(tmp_path, "phase_sizes", sizes({"tbptt": 32, "artbp": 4}, of=(7, 23)))
     assert claim.verdict == NOT_YET
-    assert claim.note.endswith("missing: n = 12, 46, 69, 92")
+    assert claim.note.endswith("Missing, wholly or in part: n = 12, 46, 69, 92")
 
 
 def test_a_size_at_which_artbp_never_works_counts_against_it(tmp_path: Path) -> None:
     rows = sizes({"tbptt": 32, "artbp": 4}, of=SIZES[:-1]) + cells({"tbptt": 32, "artbp": 99}, size=SIZES[-1])
     claim = row(tmp_path, "phase_sizes", rows)
     assert claim.verdict == "does not hold"
-    assert "n = 92: (16, 32] against more than 32" in claim.note
+    assert "n = 92: truncated BPTT fails at 16 and works at 32; ARTBP fails at all lengths up to 32" in claim.note
 
 
 def test_a_seed_that_was_not_run_leaves_the_row_open(tmp_path: Path) -> None:
@@ -63,7 +66,17 @@ def test_a_seed_that_was_not_run_leaves_the_row_open(tmp_path: Path) -> None:
     thin = [cell for cell in rows if (cell["size"], cell["length"], cell["seed"]) != (7, 8, 3)]
     claim = row(tmp_path, "phase_sizes", thin)
     assert claim.verdict == NOT_YET
-    assert claim.note.endswith("missing: seeds in 1 cells")
+    assert claim.note.endswith("Missing, wholly or in part: n = 7")
+    assert claim.seeds == len(SIZES) - 1
+
+
+@pytest.mark.parametrize("only", ["tbptt", "artbp"])
+def test_a_size_with_one_method_so_far_says_nothing_against_the_other(tmp_path: Path, only: str) -> None:
+    half = [cell for cell in cells({"tbptt": 32, "artbp": 4}, size=92) if cell["method"] == only]
+    claim = row(tmp_path, "phase_sizes", sizes({"tbptt": 32, "artbp": 4}, of=SIZES[:-1]) + half)
+    assert claim.verdict == NOT_YET
+    assert claim.note.endswith("Missing, wholly or in part: n = 92")
+    assert claim.seeds == len(SIZES) - 1
 
 
 def test_the_phase_diagram_needs_its_whole_grid(tmp_path: Path) -> None:

@@ -1,0 +1,215 @@
+"""Which length and which exponent to take, in plain words, from the three tables alone."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from artbp_exp.diagnosis.exponent import MOSTLY, Compared, compared, variance
+from artbp_exp.diagnosis.tail import Tail, least_length, tail
+from artbp_exp.diagnosis.words import number, said
+
+HEAD = "what method.length and method.alpha to take (variance over ‖g‖², and in brackets intervals of 95 %):"
+WIDTH = 1.96  # of a 95 % interval, in standard errors
+
+
+def advice(table: pd.DataFrame, falls: pd.DataFrame, facts: Any) -> str:
+    """The advice, a line for each question; docs/method.md says how to read it.
+
+    Args:
+        table: of `methods.csv`.
+        falls: of `influence.csv`.
+        facts: the row of `checkpoint.csv`. Without `run_method`, `run_length` and the like (tables written before
+            they were recorded) the exponent held against others is that of the comparison over lengths.
+    """
+    found = tail(falls)
+    shortest = least_length(found.flattest) if found is not None else float("inf")
+    lines = [
+        HEAD,
+        *_own(table, facts),
+        *_exponents(table, facts, shortest),
+        *_lengths(table),
+        *_constant(table, found, shortest),
+        *_caveat(facts),
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _own(table: pd.DataFrame, facts: Any) -> Iterator[str]:
+    if "run_method" not in facts or facts["run_method"] == "bptt":
+        return
+    rows = table[(table["method"] == facts["run_method"]) & (table["length"] == facts["run_length"])]
+    if facts["run_method"] == "artbp":
+        rows = rows[(rows["schedule"] == facts["run_schedule"]) & (rows["reweight"] == facts["run_reweight"])]
+        if facts["run_schedule"] == "paper":
+            rows = rows[rows["alpha"] == facts["run_alpha"]]
+    if rows.empty:
+        return
+    row = rows.iloc[0]
+    bias = _share(row, "bias2") if row["bias2_low"] > 0 else f"not told from 0, below {row['bias2_high']:.2g}"
+    spread = _interval(row) if row["variance"] > 0 else "none"
+    yield f"this run: {said(row)}: squared bias {bias} of ‖g‖², variance {spread}"
+
+
+def _exponents(table: pd.DataFrame, facts: Any, shortest: float) -> Iterator[str]:
+    alpha = _alpha(table, facts)
+    found = {} if alpha is None else compared(table, alpha, shortest=shortest)
+    if not any(one.less or one.more or one.same for one in found.values()):
+        yield "exponent: nothing to compare; diagnose.alphas needs others beside the one configured"
+        return
+    for name, one in found.items():
+        length = name == "equal length"
+        at = f"L0 = {one.base['length']:g}" if length else f"{one.base['stored_mean_theory']:.0f} stored steps"
+        yield f"exponent at {name} ({at}): {_verdict(one, length)}"
+        groups = (("configured", [one.base]), ("less", one.less), ("not told apart", one.same), ("more", one.more))
+        for said_of, rows in groups:
+            for row in rows:
+                cost = f"{number(row['stored_mean_theory'])} stored" if length else f"L0 = {row['length']:g}"
+                yield f"    {said_of + ':':<16}{_schedule(row)}, {cost}: variance {_interval(row)}"
+
+
+def _alpha(table: pd.DataFrame, facts: Any) -> float | None:
+    """Exponent of the run, or else of the comparison over lengths."""
+    if facts.get("run_method") == "artbp" and facts["run_schedule"] == "paper":
+        return float(facts["run_alpha"])
+    # a row that the run's own method added is the last
+    for comparison in ("length", "equal length"):
+        rows = table[(table["comparison"] == comparison) & (table["schedule"] == "paper")]
+        if len(rows):
+            return float(rows["alpha"].iloc[0])
+    return None
+
+
+def _verdict(one: Compared, length: bool) -> str:
+    base = _schedule(one.base)
+    if not (one.less or one.more or one.same):
+        return f"no other schedule to compare with {base}"
+    if not one.less:
+        return f"{'none has reliably less variance' if one.more else 'no exponent differs reliably'}: keep {base}"
+    names = ", ".join(_schedule(row) for row in one.less)
+    verb = "have" if len(one.less) > 1 else "has"
+    what = "any of them" if len(one.less) > 1 else "it"
+    with_it = "" if length else ", with its L0"
+    stored = [row["stored_mean_theory"] for row in one.less]
+    if length and max(stored) > one.base["stored_mean_theory"]:
+        what += " only where memory is no limit, since more steps are stored"
+    return f"{names} {verb} reliably less variance than {base}: take {what}{with_it}"
+
+
+def _schedule(row: Any) -> str:
+    return f"α = {row['alpha']:g}" if row["schedule"] == "paper" else "constant hazard"
+
+
+def _interval(row: Any) -> str:
+    value, error = variance(row)
+    return f"{number(value)} ({number(max(value - WIDTH * error, 0))} to {number(value + WIDTH * error)})"
+
+
+def _share(row: Any, name: str) -> str:
+    return f"{row[name]:.2g} ({row[f'{name}_low']:.2g} to {row[f'{name}_high']:.2g})"
+
+
+def _lengths(table: pd.DataFrame) -> Iterator[str]:
+    over = table[table["comparison"] == "length"]
+    paper = over[(over["method"] == "artbp") & (over["schedule"] == "paper") & over["reweight"]].sort_values("length")
+    truncated = over[over["method"] == "tbptt"].drop_duplicates("length").sort_values("length")
+    if len(truncated):
+        yield from _longer(paper)
+    for _, kept in truncated.iterrows():
+        head = f"    L = {kept['length']:g}: truncated BPTT keeps"
+        if kept["bias2_lasting_low"] > 0:
+            yield f"{head} a lasting squared bias of {_percent(kept)} of ‖g‖²"
+        else:
+            yield f"{head} no lasting bias that can be told from none, at most {_one(kept, '_high')} of ‖g‖²"
+        same = paper[(paper["length"] == kept["length"]) & paper["updates_to_match"].notna()]
+        if len(same):
+            yield f"        {_updates(same.iloc[0])}"
+
+
+def _longer(paper: pd.DataFrame) -> Iterator[str]:
+    """Whether ARTBP's variance falls with its mean length, at the exponent with the most lengths."""
+    same = paper[paper["alpha"] == paper["alpha"].mode().iloc[0]] if len(paper) else paper
+    if len(same) > 1:
+        short, long = same.iloc[0], same.iloc[-1]
+        values, errors = zip(variance(short), variance(long), strict=True)
+        if values[0] - values[1] > WIDTH * np.hypot(*errors):
+            yield "length: ARTBP's variance falls with it and its memory grows: take the longest that fits"
+            yield (
+                f"    {_schedule(short)}, L0 = {short['length']:g} to {long['length']:g}: variance {_interval(short)} "
+                f"to {_interval(long)}, stored steps {number(short['stored_mean_theory'])} to "
+                f"{number(long['stored_mean_theory'])}"
+            )
+            return
+    yield "length: what each costs"
+
+
+def _percent(kept: Any) -> str:
+    low, high = (_one(kept, end) for end in ("_low", "_high"))
+    return f"{_one(kept, '')} ({low.removesuffix(' %')} to {high})"
+
+
+def _one(kept: Any, end: str) -> str:
+    share = 100 * max(kept[f"bias2_lasting{end}"], 0)
+    return f"{float(f'{share:.2g}'):g} %"
+
+
+def _updates(row: Any) -> str:
+    point, low, high = (row[f"updates_to_match{end}"] for end in ("", "_low", "_high"))
+    if np.isinf(high):
+        return f"{said(row)} averages to a smaller error only after {_count(low)} updates or more, perhaps never"
+    return (
+        f"{said(row)} averages to a smaller error after about {_count(point)} updates ({_count(low)} to "
+        f"{_count(high)}), and to a greater one before"
+    )
+
+
+def _count(updates: float) -> str:
+    """Of updates, to two digits: no more is known."""
+    return f"{float(f'{updates:.2g}'):,.0f}" if updates >= 10 else f"{updates:.2g}"
+
+
+def _constant(table: pd.DataFrame, found: Tail | None, shortest: float) -> Iterator[str]:
+    rows = table[(table["schedule"] == "constant") & table["reweight"]].drop_duplicates("length").sort_values("length")
+    if found is None:
+        yield "constant hazard: too few lags to tell how influence decays; take more diagnose.lags before using one"
+    elif np.isinf(least_length(found.ratio)):
+        yield "constant hazard: do not use one: influence does not fall in the tail; the paper's schedule may be used"
+    else:
+        yield (
+            f"constant hazard: influence falls by {_fall(found.ratio)} a step in the tail: it needs L0 above "
+            f"{_length(least_length(found.ratio))}; the paper's schedule has no such limit"
+        )
+    if found is not None:
+        yield (
+            f"    lags {found.first} to {found.last}; by thirds of them {_fall(found.flattest)} to "
+            f"{_fall(found.steepest)}, L0 above {_length(least_length(found.steepest))} to {_length(shortest)}"
+        )
+    short = ~(rows["length"] > shortest)
+    reasons = ((short, "too short"), (~short & (rows["predicted_rare"] > MOSTLY), "its variance is mostly unseen"))
+    for some, why in reasons:
+        if some.any():
+            each = ", ".join(f"{length:g}" for length in rows["length"][some])
+            yield f"    do not take it at L0 = {each}, whatever was measured: {why}"
+
+
+def _fall(ratio: float) -> str:
+    return f"{100 * (1 - ratio):.2g} %"
+
+
+def _length(value: float) -> str:
+    return "∞" if np.isinf(value) else f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def _caveat(facts: Any) -> Iterator[str]:
+    if not facts["window_enough"]:
+        yield (
+            f"beware: {facts['steps']} steps are too short a stretch to call its gradient the truth; take twice the "
+            f"diagnose.steps before following any of this"
+        )
+    begin = f" from step {facts['start']:g}" if "start" in facts else ""
+    starts = f", predicted from {facts['starts']:g} places" if "starts" in facts else ""
+    yield (
+        f"measured on one stretch of {facts['steps']:g} steps × {facts['streams']:g} streams{begin}{starts}, at one θ: "
+        f"repeat with diagnose.start=… and see what stays"
+    )

@@ -1,0 +1,58 @@
+"""How a measured method is said in a few characters."""
+
+from typing import Any
+
+import numpy as np
+
+NOTHING = "–"
+
+
+def said(row: Any) -> str:
+    """A method in a few characters."""
+    if row["method"] == "bptt":
+        return "full BPTT"
+    if row["method"] == "tbptt":
+        return f"truncated L = {row['length']:g}"
+    tail = f"α = {row['alpha']:g}" if row["schedule"] == "paper" else "constant"
+    return f"{'ARTBP' if row['reweight'] else 'not reweighted'} L0 = {row['length']:g} {tail}"
+
+
+def number(value: float) -> str:
+    """Three digits, without an exponent where a few zeros do; a dash where there is none."""
+    if np.isnan(value):
+        return NOTHING
+    if np.isinf(value):
+        return "∞"
+    if value and not 1e-4 <= abs(value) < 1e5:
+        return f"{value:.2e}"
+    return f"{float(f'{value:.3g}'):g}"
+
+
+def squared_bias(row: Any) -> str:
+    """The squared bias, or below what it is where it cannot be told from none."""
+    if row["bias2_low"] > 0:
+        return number(row["bias2"])
+    # rounding alone can leave the whole interval a hair below 0
+    return f"< {number(row['bias2_high'])}" if row["bias2_high"] > 0 else "0"
+
+
+def sharing_cost(row: Any) -> str:
+    """1 + (B − 1)κ and its interval; no figure is exact, nor an interval one, where κ was clipped at 0."""
+    if np.isnan(row["sharing_cost"]):
+        return ""
+    if row["kappa_high"] < 0:
+        return "≈ 1 (κ below 0)"
+    about = "≈ " if row["kappa"] < 0 else ""
+    return f"{about}{row['sharing_cost']:.3g} ({row['sharing_cost_low']:.2g} to {row['sharing_cost_high']:.2g})"
+
+
+def line(comparisons: list[str], row: Any) -> str:
+    """What is printed of a row of `methods.csv`, with all the comparisons that it is in."""
+    predicted = f"predicted {NOTHING}"
+    if not np.isnan(row["predicted"]):
+        predicted = f"predicted {number(row['predicted'])}, unseen {row['predicted_rare']:.0%}"
+    return (
+        f"{said(row):<32} bias² {squared_bias(row):<10} variance {number(row['variance']):<9} ({predicted})"
+        f"  cosine {number(row['cosine'])}  stored {number(row['stored_mean'])} (peak {row['stored_peak']}, "
+        f"kept {row['kept_peak']}, recomputed {row['recomputed']:.1%})  in: {', '.join(comparisons)}"
+    )

@@ -1,0 +1,48 @@
+"""Where the longest segments fell in the last epoch of the Penn Treebank runs, and whether that epoch made them worse.
+
+Cuts are drawn from the seed alone, so they can be drawn again without the corpus and without training.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from artbp_exp import artbp
+from artbp_exp.records.load import load_runs
+from artbp_exp.report.ptb_claims import METHODS, TIERS, arms
+from artbp_exp.streams import Streams
+
+RESULTS = Path("results")
+LONG = 500
+"""Steps; ten times the mean length."""
+
+
+def last_epoch(seed: int, epochs: int, steps: int) -> pd.DataFrame:
+    """The segments of the last epoch: the share of it that was over at their end, and their length in steps."""
+    scheme, rng = artbp(length=50, alpha=4), Streams.from_seed(seed).cuts
+    for _ in range(epochs - 1):
+        list(scheme.segments(steps, rng))
+    rows = [((start + segment.length) / steps, segment.length) for start, segment in scheme.segments(steps, rng)]
+    return pd.DataFrame(rows, columns=["over", "length"])
+
+
+def main() -> None:
+    """Prints a line a run, after the long segments of its seed."""
+    tier = TIERS[0]
+    found = arms(load_runs(RESULTS / tier.name), tier.settings)
+    epochs = tier.settings["task.epochs"]
+    for seed in tier.seeds:
+        runs = {arm: by_seed[seed] for arm, by_seed in found.items() if seed in by_seed}
+        (steps,) = {run.metrics()["step"].iloc[-1] // epochs for run in runs.values()}
+        segments = last_epoch(seed, epochs, steps)
+        latest = segments[segments["length"] > LONG].tail(3)
+        print(f"seed {seed}: the last segments over {LONG} steps of epoch {epochs}: ", end="")
+        print(", ".join(f"{row.length} steps, ended at {row.over:.1%}" for row in latest.itertuples()))
+        for (method, carried), run in sorted(runs.items()):
+            before, after = run.at_epochs("valid_bpc").iloc[-2:]
+            state = "carried" if carried else "reset"
+            print(f"  {METHODS[method][1]}, {state}: valid bpc {before:.3f} → {after:.3f} ({after - before:+.3f})")
+
+
+if __name__ == "__main__":
+    main()

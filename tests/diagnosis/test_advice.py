@@ -1,0 +1,180 @@
+"""Advice follows from the numbers: no ranking of noise, no constant hazard that influence forbids."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from artbp_exp.diagnosis.advice import advice
+from artbp_exp.diagnosis.exponent import compared, variance
+from artbp_exp.diagnosis.tail import least_length, tail
+
+NAN = float("nan")
+EVIDENCE = Path(__file__).parents[2] / "results" / "diagnose"
+
+
+def row(comparison: str = "equal memory", **changed: Any) -> dict[str, Any]:
+    measured = {"variance": 1.0, "variance_se": 0.02, "bias2": 0.0, "bias2_low": -0.1, "bias2_high": 0.1}
+    predicted = {"predicted": 1.0, "predicted_se": 0.02, "predicted_rare": 0.0}
+    setting = {"method": "artbp", "reweight": True, "schedule": "paper", "alpha": 4.0, "length": 20.0}
+    lasting = dict.fromkeys(("bias2_lasting", "bias2_lasting_low", "bias2_lasting_high"), NAN)
+    updates = dict.fromkeys(("updates_to_match", "updates_to_match_low", "updates_to_match_high"), NAN)
+    return {
+        "comparison": comparison, **setting, **measured, **predicted, **lasting, **updates, "stored_mean_theory": 30.0,
+        **changed,
+    }  # fmt: skip
+
+
+def constant(**changed: Any) -> dict[str, Any]:
+    return row(schedule="constant", alpha=NAN, **changed)
+
+
+def truncated(length: float, low: float, middle: float, high: float) -> dict[str, Any]:
+    lasting = {"bias2_lasting_low": low, "bias2_lasting": middle, "bias2_lasting_high": high}
+    return row(
+        "length", method="tbptt", length=length, schedule=None, alpha=NAN, variance=0.0, predicted=NAN, **lasting
+    )
+
+
+def falling(ratio: float) -> pd.DataFrame:
+    lags = np.arange(201)
+    return pd.DataFrame({"lag": lags, "influence": 0.1 * ratio**lags + 5 * 0.5**lags})
+
+
+FACTS = pd.Series({"steps": 400, "streams": 4, "window_enough": True})
+
+
+def told(rows: list[dict[str, Any]], *, ratio: float = 0.5, **facts: Any) -> str:
+    if all(one["comparison"] != "length" for one in rows):
+        rows = [row("length"), *rows]  # whose exponent is the one configured
+    return advice(pd.DataFrame(rows), falling(ratio), pd.Series({**FACTS, **facts}))
+
+
+def test_the_tail_of_an_exponential_is_its_ratio() -> None:
+    found = tail(falling(0.99))
+    assert found is not None
+    assert (found.first, found.last) == (100, 200)
+    assert found.steepest == pytest.approx(found.ratio) == pytest.approx(0.99)
+    assert found.flattest == pytest.approx(0.99)
+    assert found.level == pytest.approx(0.1 * 0.99**100)
+    # r² = 1 − 1/L0 at the least length
+    assert 1 - 1 / least_length(0.99) == pytest.approx(0.99**2)
+    assert least_length(1.0) == float("inf")
+    assert tail(falling(0.99)[:10]) is None
+
+
+def test_the_tail_stops_where_influence_has_died_out() -> None:
+    falls = falling(0.99)
+    falls.loc[101:, "influence"] = 0.0
+    found = tail(falls)
+    assert found is not None
+    assert (found.first, found.last) == (50, 100)
+
+
+def test_two_estimates_are_averaged_where_draws_can_show_the_variance() -> None:
+    both = row(variance=1.0, variance_se=0.1, predicted=1.2, predicted_se=0.1)
+    assert variance(both) == (pytest.approx(1.1), pytest.approx(0.1 / np.sqrt(2)))
+    assert variance({**both, "predicted_rare": 0.3}) == (1.2, 0.1)
+    assert variance({**both, "predicted": NAN}) == (1.0, 0.1)
+    # what draws may have missed counts as an error of the measured one
+    value, error = variance({**both, "predicted_rare": 0.09})
+    assert value > 1.1
+    assert error > 0.1 / np.sqrt(2)
+
+
+def test_a_difference_within_the_noise_changes_nothing() -> None:
+    text = told([row(), row(alpha=6.0, variance=0.99), constant(variance=0.97, predicted=0.98)])
+    assert "exponent at equal memory (30 stored steps): no exponent differs reliably: keep α = 4\n" in text
+    assert "take" not in text.split("exponent")[1].split("length")[0]
+
+
+def test_the_number_of_comparisons_is_corrected_for() -> None:
+    # z = 0.04/0.02 = 2: beyond the limit of a single comparison, 1.96, but not of two, 2.24
+    close = row(alpha=6.0, variance=0.96, predicted=0.96)
+    alone = compared(pd.DataFrame([row(), close]), 4.0, shortest=2)["equal memory"]
+    assert [one["alpha"] for one in alone.less] == [6.0]
+    beside = compared(pd.DataFrame([row(), close, row(alpha=5.0)]), 4.0, shortest=2)["equal memory"]
+    assert beside.less == []
+
+
+def test_a_reliable_difference_is_said_with_its_length() -> None:
+    text = told(
+        [row(), row(alpha=6.0, length=28.0, variance=0.5, predicted=0.5), row(alpha=3.5, variance=2, predicted=2)]
+    )
+    assert "α = 6 has reliably less variance than α = 4: take it, with its L0\n" in text
+    assert "    less:           α = 6, L0 = 28: variance 0.5 (0.472 to 0.528)\n" in text
+    assert "    more:           α = 3.5, L0 = 20: variance 2 (1.97 to 2.03)\n" in text
+
+
+def test_the_exponent_of_the_run_is_the_one_that_is_kept() -> None:
+    rows = [row("length", alpha=4.0), row(alpha=4.0), row(alpha=6.0)]
+    run = {"run_method": "artbp", "run_length": 20, "run_schedule": "paper", "run_alpha": 6.0, "run_reweight": True}
+    text = told(rows, **run)
+    assert "keep α = 6\n" in text
+    assert "keep α = 4\n" in told(rows)
+    assert "this run: ARTBP L0 = 20 α = 6: squared bias not told from 0, below 0.1 of ‖g‖², variance 1 (" in text
+
+
+@pytest.mark.parametrize(("ratio", "needed"), [(0.9963, "135"), (0.99, "50")])
+def test_no_constant_hazard_is_recommended_that_influence_forbids(ratio: float, needed: str) -> None:
+    best = constant(length=21.0, variance=0.1, predicted=0.1)
+    text = told([row(), row(alpha=6.0), best], ratio=ratio)
+    assert f"it needs L0 above {needed}; the paper's schedule has no such limit\n" in text
+    assert "do not take it at L0 = 21, whatever was measured: too short\n" in text
+    assert "constant hazard has reliably less" not in text
+    assert "constant hazard has reliably less variance than α = 4" in told([row(), best], ratio=0.8)
+
+
+def test_no_constant_hazard_is_recommended_whose_variance_is_mostly_unseen() -> None:
+    unseen = constant(variance=0.1, predicted=0.2, predicted_rare=0.6)
+    text = told([row(), unseen], ratio=0.8)
+    assert "constant hazard has reliably less" not in text
+    assert "do not take it at L0 = 20, whatever was measured: its variance is mostly unseen\n" in text
+
+
+def test_influence_that_does_not_fall_forbids_every_constant_hazard() -> None:
+    text = told([row(), constant(length=500.0, variance=0.1, predicted=0.1)], ratio=1.001)
+    assert "constant hazard: do not use one: influence does not fall in the tail" in text
+    assert "do not take it at L0 = 500" in text
+    assert "constant hazard has reliably less" not in text
+
+
+def test_lengths_are_said_with_the_bias_and_the_updates() -> None:
+    updates = {"updates_to_match": 1234.0, "updates_to_match_low": 600.0, "updates_to_match_high": 8800.0}
+    never = {"updates_to_match": 1100.0, "updates_to_match_low": 440.0, "updates_to_match_high": float("inf")}
+    text = told(
+        [
+            truncated(25, 1e-4, 6.6e-4, 1.3e-3),
+            row("length", length=25.0, **updates),
+            truncated(50, -1e-5, 1.8e-4, 4.3e-4),
+            row("length", length=50.0, variance=0.5, predicted=0.5, **never),
+        ]
+    )
+    assert "L = 25: truncated BPTT keeps a lasting squared bias of 0.066 % (0.01 to 0.13 %) of ‖g‖²\n" in text
+    assert "averages to a smaller error after about 1,200 updates (600 to 8,800)" in text
+    assert "L = 50: truncated BPTT keeps no lasting bias that can be told from none, at most 0.043 %" in text
+    assert "averages to a smaller error only after 440 updates or more, perhaps never\n" in text
+    assert "length: ARTBP's variance falls with it and its memory grows: take the longest that fits\n" in text
+
+
+def test_what_it_rests_on_is_said_last() -> None:
+    last = told([row()], start=200, starts=16).splitlines()[-1]
+    assert last.startswith("measured on one stretch of 400 steps × 4 streams from step 200, predicted from 16 places")
+    assert "diagnose.start=" in last
+    assert "beware: 400 steps are too short" in told([row()], window_enough=False)
+
+
+def test_nothing_to_compare_is_said() -> None:
+    alone = told([row("length"), row(), row("equal length"), row("equal length", alpha=6.0)])
+    assert "exponent at equal memory (30 stored steps): no other schedule to compare with α = 4\n" in alone
+    assert "exponent: nothing to compare" in told([truncated(25, 1e-4, 6.6e-4, 1.3e-3)])
+
+
+@pytest.mark.parametrize("name", ["synthetic", "ptb"])
+def test_committed_advice_is_that_of_the_committed_tables(name: str) -> None:
+    table, falls, about = (
+        pd.read_csv(EVIDENCE / name / f"{one}.csv") for one in ("methods", "influence", "checkpoint")
+    )
+    assert (EVIDENCE / name / "advice.txt").read_text(encoding="utf-8") == advice(table, falls, about.iloc[0])

@@ -1,0 +1,76 @@
+"""What is measured: every comparison, the run's own method, and nothing that was asked for wrongly."""
+
+from typing import Any
+
+import pytest
+
+from artbp_exp.diagnosis.grid import methods
+from artbp_exp.errors import UserError
+
+OWN: dict[str, Any] = {
+    "alpha": 4, "length": 20, "memory": 20, "lengths": [5], "truncated_lengths": [7], "alphas": [4, 6],
+}  # fmt: skip
+BPTT: dict[str, Any] = {"method": "bptt", "length": None, "schedule": None, "alpha": None, "reweight": True}
+ARTBP: dict[str, Any] = {"method": "artbp", "length": 9, "schedule": "paper", "alpha": 5, "reweight": True}
+
+
+def test_the_grid_has_every_comparison() -> None:
+    found, left_out = methods(OWN, kept=30, run=BPTT)
+    assert {comparison for comparison, _ in found} == {"length", "equal length", "equal memory"}
+    assert {method["memory"] for _, method in found} == {30}
+    assert left_out == []
+
+
+def test_the_method_of_the_run_comes_last_with_truncation_of_its_length() -> None:
+    own = {**OWN, "alphas": [4, 5, 6]}
+    before, _ = methods(own, kept=30, run=BPTT)
+    found, _ = methods(own, kept=30, run=ARTBP)
+    assert found[: len(before)] == before
+    added = [(method["name"], method["length"], method.get("alpha")) for _, method in found[len(before) :]]
+    assert added == [("tbptt", 9, None), ("artbp", 9, 5)]
+    again, _ = methods({**OWN, "truncated_lengths": [9]}, kept=30, run={**ARTBP, "length": 9.5})
+    assert [method["length"] for _, method in again if method["name"] == "tbptt"] == [9, 41]
+
+
+def test_the_exponent_of_the_run_is_compared_with_others() -> None:
+    found, _ = methods(OWN, kept=30, run=ARTBP)
+    assert [method.get("alpha") for one, method in found if one == "equal length"] == [4, 6, 5, None]
+
+
+def test_a_method_that_is_in_the_grid_is_not_measured_twice() -> None:
+    assert methods(OWN, kept=None, run={**ARTBP, "length": 5, "alpha": 4}) == methods(
+        {**OWN, "truncated_lengths": [7]}, kept=None, run={**ARTBP, "length": 5.0, "alpha": 4.0}
+    )
+    twice, _ = methods({**OWN, "lengths": [5, 5]}, kept=None, run=BPTT)
+    assert twice == methods(OWN, kept=None, run=BPTT)[0]
+
+
+def test_an_exponent_without_finite_memory_is_left_out_of_that_comparison_only() -> None:
+    found, left_out = methods({**OWN, "alphas": [2.6, 3, 4]}, kept=None, run=BPTT)
+    of = {
+        name: [method.get("alpha") for one, method in found if one == name] for name in ("equal length", "equal memory")
+    }
+    assert of == {"equal length": [2.6, 3, 4, None], "equal memory": [4, None, None]}
+    assert [line.split(": ")[1].split(",")[0] for line in left_out] == ["α = 2.6", "α = 3"]
+
+
+def test_empty_lists_leave_their_comparison_out() -> None:
+    nothing = {**OWN, "alphas": [], "lengths": [], "truncated_lengths": []}
+    assert len(methods(nothing, kept=None, run=ARTBP)[0]) == 2
+    with pytest.raises(UserError, match="nothing is left to measure"):
+        methods(nothing, kept=None, run=BPTT)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("truncated_lengths", [20.5], r"diagnose\.truncated_lengths must be a whole number ≥ 1; got 20\.5"),
+        ("lengths", [10, 0.5], r"diagnose\.lengths must be a number ≥ 1; got 0\.5"),
+        ("alphas", [4, 2], r"diagnose\.alphas must be a number > 2; got 2"),
+        ("lengths", 10, r"diagnose\.lengths must be a list, as in 'diagnose\.lengths=\[10,25\]'; got 10"),
+        ("alphas", ["x"], r"diagnose\.alphas must be a number > 2; got 'x'"),
+    ],
+)
+def test_lists_are_checked_under_their_own_name(name: str, value: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        methods({**OWN, name: value}, kept=None, run=BPTT)

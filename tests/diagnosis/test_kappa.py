@@ -1,0 +1,57 @@
+"""What sharing cuts costs, against every way to cut a short sequence."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from artbp_exp import registry
+from artbp_exp.diagnosis.crossings import predict
+from artbp_exp.diagnosis.lasting import Only
+from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.truncation import Scheme
+from artbp_exp.verification import everything
+from artbp_exp.verification.lengths import promised
+from artbp_exp.verification.oracle import full_bptt
+from artbp_exp.verification.probe import Probe
+from artbp_exp.verification.stretch import flat
+
+STEPS = 8
+STARTS = 8
+"""Two lags from the first place, and each of the other six places once: with so few steps nothing is left to chance."""
+
+
+def variance(model: RecurrentModel, task: Any, scheme: Scheme) -> float:
+    """E‖ĝ − g‖² by enumeration."""
+    probe = Probe(engine="plain", model=model, task=task, scheme=scheme)
+    lengths, full = promised(scheme, task.steps), flat(full_bptt(model, task).gradient)
+    return sum(
+        chance * float((flat(probe.following(lengths.numbers(pattern))[0]) - full).square().sum())
+        for pattern, chance in lengths.patterns()
+    )
+
+
+@pytest.mark.parametrize("streams", [2, 3])
+@pytest.mark.parametrize("schedule", [{"alpha": 4}, {"schedule": "constant"}], ids=["paper", "constant"])
+def test_kappa_is_what_enumeration_says(
+    streams: int, schedule: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(everything, "STREAMS", streams)
+    model, task = everything.small("rnn", STEPS)
+    assert task.batch_size == streams
+    scheme = registry.build("method", {"name": "artbp", "length": 3, **schedule})
+    shared = variance(model, task, scheme)
+    # the loss is a mean over streams: independent cuts add up the variances of its shares
+    apart = sum(variance(model, Only(task, stream), scheme) for stream in range(streams)) / streams**2
+    found = predict(
+        model,
+        full_bptt(model, task),
+        scheme,
+        streams=streams,
+        starts=STARTS,
+        draws=9,
+        rng=np.random.default_rng(0),
+    )
+    assert found.variance == pytest.approx(shared, rel=1e-9)
+    assert shared / apart == pytest.approx(1 + (streams - 1) * found.kappa, rel=1e-9)
+    assert abs(found.kappa) > 1e-3

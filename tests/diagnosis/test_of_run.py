@@ -1,0 +1,67 @@
+"""A run is diagnosed on its own model, task and data."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from artbp_exp.diagnosis.of_run import of_run
+from artbp_exp.errors import UserError
+
+Compose = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def folder(compose: Compose, tmp_path: Path) -> Path:
+    config = compose("task=ptb", "task.data_dir=of_the_run", "model.hidden_size=7", "method=artbp", "method.length=13")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    (tmp_path / "model.pt").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("overrides", "data"),
+    [([], "of_the_run"), (["task=ptb"], "of_the_run"), (["task=ptb", "task.data_dir=moved"], "moved")],
+)
+def test_the_data_of_the_run_are_read_unless_others_are_named(
+    compose: Compose, folder: Path, overrides: list[str], data: str
+) -> None:
+    found = of_run(compose(*overrides), {"run": str(folder)})
+    assert found["task"]["name"] == "ptb"
+    assert found["task"]["data_dir"] == data
+    assert found["model"]["hidden_size"] == 7
+    assert found["run_method"] == {"method": "artbp", "length": 13, "schedule": "paper", "alpha": 4, "reweight": True}
+
+
+def test_without_a_run_the_configured_method_counts(compose: Compose) -> None:
+    found = of_run(compose("method=tbptt", "method.length=30"), {"run": None})
+    assert found["run_method"] == {"method": "tbptt", "length": 30, "schedule": None, "alpha": None, "reweight": True}
+    constant = of_run(compose("method=artbp", "method.schedule=constant"), {"run": None})
+    assert constant["run_method"]["alpha"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"", "no run's configuration: it has no 'task:' with a name"),
+        (b"{", "cannot be read as plain YAML"),
+        (b"\xff", "cannot be read as plain YAML"),
+        (b"- task", "it has no 'task:' with a name"),
+        (b"task: {name: ptb}\noptimizer: {name: adam}\nmethod: {name: bptt}\n", "it has no 'model:' with a name"),
+        (b"task: {name: ptb}\nmodel: lstm\n", "it has no 'model:' with a name"),
+        (
+            b"task: {name: ptb}\nmodel: {name: lstm}\noptimizer: {name: adam}\nmethod: {name: tbptt, length: long}\n",
+            "method.length must be a whole number ≥ 1; got 'long'",
+        ),
+    ],
+)
+def test_a_configuration_that_is_none_is_one_line(compose: Compose, folder: Path, text: bytes, said: str) -> None:
+    (folder / "config.yaml").write_bytes(text)
+    with pytest.raises(UserError) as caught:
+        of_run(compose(), {"run": str(folder)})
+    assert str(caught.value).startswith(f"{folder}/config.yaml")
+    assert said in str(caught.value)
+    assert str(caught.value).endswith("or do this one again with artbp-run")
+    assert "\n" not in str(caught.value)
