@@ -6,7 +6,8 @@ For a training loop of one's own, `import artbp_exp as artbp` and then:
 * its segments, `scheme.segments(steps, rng)`, which under several processes all draw alike with `shared_rng`;
 * the gradient that is carried on inside a segment: `unroll` for a step function, `unroll_blocks` for `torch.nn.LSTM`
   and its like, `carry` for a loop written by hand;
-* the cut between segments: `detach`.
+* the cut between segments: `detach`;
+* the proof that the loop is unbiased: `verify`.
 
 `loss.backward()` then leaves ARTBP's gradient in the parameters (Tallec & Ollivier 2017, arXiv 1705.08209), with any
 optimiser. README.md has a complete example.
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from artbp_exp.truncation.methods.artbp import build as artbp
     from artbp_exp.truncation.methods.bptt import build as bptt
     from artbp_exp.truncation.methods.tbptt import build as tbptt
+    from artbp_exp.verification.own import Verification, verify
 
 __version__ = "0.1.0"
 
@@ -32,6 +34,7 @@ __all__ = [
     "State",
     "Step",
     "UserError",
+    "Verification",
     "__version__",
     "artbp",
     "bptt",
@@ -42,6 +45,7 @@ __all__ = [
     "tbptt",
     "unroll",
     "unroll_blocks",
+    "verify",
 ]
 
 # name → (module, name there); loaded when first asked for, because torch takes a second and most of this needs none
@@ -51,6 +55,7 @@ _HOME = {
     **{name: ("artbp_exp.backprop", name) for name in ("State", "Step", "carry", "detach", "unroll", "unroll_blocks")},
     "shared_rng": ("artbp_exp.distributed", "shared_rng"),
     "UserError": ("artbp_exp.errors", "UserError"),
+    **{name: ("artbp_exp.verification.own", name) for name in ("Verification", "verify")},
 }
 
 

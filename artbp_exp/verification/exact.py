@@ -84,6 +84,11 @@ def known_bias(probe: Probe) -> str | None:
         return None
     if not probe.task.carry_state:
         return "the state is reset at cuts: cuts change the forward pass, so the expectation is not full BPTT's"
+    return uncompensated(scheme, steps)
+
+
+def uncompensated(scheme: Scheme, steps: int) -> str | None:
+    """Why a scheme is biased within `steps` steps by its own account, whoever uses it; None if it is not."""
     if promises_no_bias(scheme, steps):
         return None
     return "cuts are not compensated" if not scheme.reweight else "a cut that is certain cannot be compensated"

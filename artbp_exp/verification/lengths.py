@@ -7,6 +7,7 @@ draws with other probabilities than those its factors make up for is biased, how
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -75,7 +76,15 @@ def measured(probe: Probe) -> Lengths:
     return Lengths(beyond)
 
 
-def misdrawn(probe: Probe, lengths: Lengths) -> str | None:
+class Drawing(Protocol):
+    """Something that draws segments."""
+
+    def first(self, number: float) -> int:
+        """Length of the first segment, in steps, when the stream of cuts says `number`."""
+        ...
+
+
+def misdrawn(probe: Drawing, lengths: Lengths) -> str | None:
     """Tries a number just inside either end of each length's interval. Returns what is wrong, None if nothing is."""
     steps = lengths.steps
     for length in range(1, steps + 1):

@@ -1,0 +1,158 @@
+"""Runs the body of a user's training loop over a short sequence, with cuts that are prescribed."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from artbp_exp.backprop import detach, leaves, map_state
+from artbp_exp.errors import UserError
+from artbp_exp.truncation import Scheme, Segment
+from artbp_exp.verification.double import LOWER
+from artbp_exp.verification.probe import Gradients, Script
+
+SegmentLoss = Callable[[int, Segment, Any], tuple[Tensor, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pass:
+    """What came of one pass over the sequence.
+
+    Attributes:
+        gradient: of each parameter, summed over segments.
+        loss: summed over segments.
+        weighted: the same, each segment's loss times its steps.
+        state: tensors of the last state, detached.
+        attached: whether a state was handed on that a gradient would flow through.
+    """
+
+    gradient: Gradients
+    loss: float
+    weighted: float
+    state: list[Tensor]
+    attached: bool
+
+
+class Body:
+    """A user's loop over `steps` steps of a user's data, at fixed parameters.
+
+    Args:
+        segment_loss: (start, segment, state) → (loss, next state).
+        parameters: by name.
+        state: before the first step.
+        scheme: of the cuts.
+        steps: T.
+    """
+
+    def __init__(
+        self, *, segment_loss: SegmentLoss, parameters: Gradients, state: Any, scheme: Scheme, steps: int
+    ) -> None:
+        self.segment_loss, self.parameters, self.scheme, self.steps = segment_loss, parameters, scheme, steps
+        self._state = state
+
+    def first(self, number: float) -> int:
+        """Length of the first segment that the scheme draws when the stream of cuts says `number`."""
+        script: Any = Script()
+        script.prescribe([number])
+        return self.scheme.draw(script, self.steps)
+
+    def uncut(self) -> Pass:
+        """The whole sequence as one segment with factors 1: full BPTT by the user's own code."""
+        return self.follow([plain(self.steps)])
+
+    def cut(self, pattern: Sequence[int]) -> Pass:
+        """Segments of these lengths, with the scheme's factors."""
+        return self.follow([self.scheme.segment(length) for length in pattern])
+
+    def follow(self, segments: Sequence[Segment]) -> Pass:
+        """The gradient, and what else there is to compare, of one pass.
+
+        Raises:
+            UserError: what `segment_loss` returns is no loss and state, or has no gradient, or is not finite.
+        """
+        total: Gradients = {name: torch.zeros_like(p, requires_grad=False) for name, p in self.parameters.items()}
+        loss, weighted, attached, start = 0.0, 0.0, False, 0
+        state = map_state(_fresh, self._state)
+        for segment in segments:
+            value, state = self._run(start, segment, state)
+            # kept: where a state is not detached, the next segment's backward comes through here once more
+            found = torch.autograd.grad(value, list(self.parameters.values()), retain_graph=True, allow_unused=True)
+            for name, gradient in zip(self.parameters, found, strict=True):
+                if gradient is not None:
+                    total[name] += gradient.detach()
+            loss += value.item()
+            weighted += value.item() * segment.length
+            attached = attached or any(leaf.requires_grad for leaf in leaves(state))
+            start += segment.length
+        if not all(bool(gradient.isfinite().all()) for gradient in total.values()):
+            raise UserError("the gradient at these parameters is not finite: there is nothing to compare")
+        return Pass(gradient=total, loss=loss, weighted=weighted, state=leaves(detach(state)), attached=attached)
+
+    def value(self) -> float:
+        """The loss of the whole sequence, uncut."""
+        return self._run(0, plain(self.steps), map_state(_fresh, self._state))[0].item()
+
+    def _run(self, start: int, segment: Segment, state: Any) -> tuple[Tensor, Any]:
+        try:
+            found = self.segment_loss(start, segment, state)
+        except Exception as error:
+            error.add_note(
+                f"artbp.verify called segment_loss({start}, a segment of {segment.length} steps, state), in float64; "
+                f"it needs data for {self.steps} steps, and does with them what torch's functions do"
+            )
+            raise
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise UserError(f"segment_loss must return (loss, next state); got {type(found).__name__}")
+        loss, state = found
+        if not isinstance(loss, Tensor) or loss.numel() != 1:
+            got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+            raise UserError(f"the loss that segment_loss returns must be a tensor of one number; got {got}")
+        if not loss.requires_grad:
+            raise UserError("the loss that segment_loss returns has no gradient: do not detach it")
+        if not loss.isfinite().all():
+            raise UserError(f"the loss at these parameters is {loss.item()}: there is no gradient to compare")
+        return loss.reshape(()), state
+
+
+def plain(steps: int, *, without: int | None = None) -> Segment:
+    """A segment with factors 1; with factor 0 after step `without`, which stops the gradient there as a cut does."""
+    factors = np.ones(steps - 1)
+    if without is not None:
+        factors[without - 1] = 0.0
+    return Segment(length=steps, factors=factors)
+
+
+def _fresh(tensor: Tensor) -> Tensor:
+    # a copy: a loop may change its state in place
+    copy = tensor.detach().clone()
+    return copy.double() if copy.dtype in LOWER else copy
+
+
+def possible_cuts(scheme: Scheme, steps: int) -> Iterator[tuple[tuple[int, ...], float]]:
+    """The ways to cut that have a probability above 0, with it; unlike `enumerate_cuts` it passes over the others."""
+    hazard = scheme.hazard(np.arange(1, steps + 1)).tolist()
+
+    def after(done: tuple[int, ...], left: int, chance: float) -> Iterator[tuple[tuple[int, ...], float]]:
+        for length in range(1, left):
+            if hazard[length - 1] > 0:
+                yield from after((*done, length), left - length, chance * hazard[length - 1])
+            chance *= 1.0 - hazard[length - 1]
+            if chance == 0:
+                return
+        yield (*done, left), chance
+
+    return after((), steps, 1.0)
+
+
+def count_cuts(scheme: Scheme, steps: int) -> int:
+    """How many ways there are with a probability above 0."""
+    hazard = scheme.hazard(np.arange(1, steps + 1))
+    ways = [0, 1]  # of a rest of so many steps; an index is a number of steps
+    for left in range(2, steps + 1):
+        certain = (hazard[: left - 1] == 1).argmax() + 1 if (hazard[: left - 1] == 1).any() else None
+        places = [length for length in range(1, (certain or left - 1) + 1) if hazard[length - 1] > 0]
+        ways.append(sum(ways[left - length] for length in places) + (certain is None))
+    return ways[steps]
