@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,8 @@ def verify(settings: dict[str, Any], own: dict[str, Any]) -> bool:
 def main() -> None:
     """Entry point: 0 certified, 1 not (refuted, or not tested), 2 a mistake in the settings."""
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    # a line without the path of the code that warns
+    warnings.showwarning = lambda message, *where, **more: print(f"warning: {message}", file=sys.stderr)
     with explained():
         job()
     sys.exit(_result)

@@ -1,5 +1,6 @@
 """Exact certification: every way to cut a short sequence, with its probability, in float64."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,12 +95,13 @@ def uncompensated(scheme: Scheme, steps: int) -> str | None:
     return "cuts are not compensated" if not scheme.reweight else "a cut that is certain cannot be compensated"
 
 
-def certify(probe: Probe) -> Exact:
+def certify(probe: Probe, *, each: Callable[[], object] = lambda: None) -> Exact:
     """Enumerates all cuts of the probe's task; its model should be in float64.
 
     Probabilities are the hazard's; lengths, factors, losses and gradients are those of the learner that trains. First
     the learner is asked whether it draws lengths with these probabilities. If it does not it is refuted, and each way
     to cut is weighed with the probability that it does have, so that the bias is the one that training would see.
+    `each` is called after each way to cut.
     """
     full = full_bptt(probe.model, probe.task)
     lengths = promised(probe.scheme, probe.task.steps)
@@ -116,6 +118,7 @@ def certify(probe: Probe) -> Exact:
         for name, gradient in gradients.items():
             mean[name] += probability * gradient
         second += probability * float((flat(gradients) - flat(full.gradient)).square().sum())
+        each()
     # around g and not around 0: squares of small numbers keep their digits
     variance = second - float((flat(mean) - flat(full.gradient)).square().sum())
     promise = known_bias(probe)

@@ -4,10 +4,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from artbp_exp.experiment import Experiment
 from artbp_exp.verification.lags import FACTOR_TOLERANCE, lag_by_lag
 from artbp_exp.verification.prescribed import CEILING, TOLERANCE, prescribed
-from artbp_exp.verification.subject import prescribable
+from artbp_exp.verification.subject import measured, prescribable
 
 Row = dict[str, Any]
 
@@ -23,7 +22,7 @@ def without_draws(settings: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[
         Why the configuration is refuted, empty if it is not; rows of the table.
     """
     began = time.perf_counter()
-    experiment = Experiment(settings)
+    experiment = measured(settings)
     lags = lag_by_lag(experiment.scheme, limit=experiment.task.steps)
     probe = prescribable(settings, own)
     held = prescribed(probe)

@@ -1,7 +1,7 @@
 """Statistical certification at full size: does the mean over drawn cuts agree with the full gradient?"""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,9 @@ MARGIN = 30
 
 FAMILY = 0.01
 """Probability that any of a run's intervals misses 0 though there is no bias (Bonferroni over all of them)."""
+
+ALONG_G, ALONG_BIAS = "along g", "along the estimated bias"
+"""The directions that a bias is measured along."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,19 +71,28 @@ class Interval:
         return self.low <= 0.0 <= self.high
 
 
-def monte_carlo(probe: Probe, *, cuts: np.random.Generator, draws: int, variance: float = math.inf) -> list[Interval]:
+def monte_carlo(
+    probe: Probe,
+    *,
+    cuts: np.random.Generator,
+    draws: int,
+    variance: float = math.inf,
+    each: Callable[[], object] = lambda: None,
+) -> list[Interval]:
     """Confidence intervals of the relative bias, parameter by parameter, along two directions each.
 
-    `along g` tells whether the gradient is too long or too short. `where it is off` takes the direction of ĝ − g
-    averaged over the first half of the draws and measures it on the second half, which knows nothing of the
-    first: a bias in *any* direction shows there. Student's t; all intervals together miss with probability `FAMILY` if
-    ĝ is normal, and far more often if its tails are heavy, as ARTBP's can be: then the draws do not show the variance.
+    `along g` tells whether the gradient is too long or too short. `along the estimated bias` takes the
+    direction of ĝ − g averaged over the first half of the draws and measures it on the second half, which knows nothing
+    of the first: a bias in *any* direction shows there. Student's t; all intervals together miss with probability
+    `FAMILY` if ĝ is normal, and far more often if its tails are heavy, as ARTBP's can be: then the draws do not show
+    the variance.
 
     Args:
         probe: at full size.
         cuts: the stream of cuts.
         draws: passes over the probe's task, ≥ 8.
         variance: E‖ĝ − g‖² of one draw, all parameters together, or a bound on it; infinite where it is not known.
+        each: called after each draw.
 
     Raises:
         UserError: too few draws.
@@ -101,6 +113,7 @@ def monte_carlo(probe: Probe, *, cuts: np.random.Generator, draws: int, variance
                 off[name] += difference
             else:
                 across[name].append(_share(difference, off[name], full[name]))
+        each()
     level = 1.0 - FAMILY / (2 * len(full))
     # sums in the training dtype round off, products in mixed precision too; what is below that is not a bias of cuts
     rounding = 1e3 * max(torch.finfo(g.dtype).eps for g in full.values())
@@ -110,7 +123,7 @@ def monte_carlo(probe: Probe, *, cuts: np.random.Generator, draws: int, variance
     found = [
         _interval(name, direction, np.asarray(values), level, rounding, _deviation(variance, full[name]))
         for name in full
-        for direction, values in (("along g", along[name]), ("where it is off", across[name]))
+        for direction, values in ((ALONG_G, along[name]), (ALONG_BIAS, across[name]))
     ]
     return [replace(interval, shown=shown) for interval in found]
 

@@ -1,11 +1,14 @@
 """Says on the terminal and in a CSV whether one configuration is certified."""
 
 import math
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from artbp_exp import checks
 from artbp_exp.errors import UserError
@@ -13,7 +16,7 @@ from artbp_exp.verification.exact import BIAS_TOLERANCE, VARIANCE_TOLERANCE, Exa
 from artbp_exp.verification.floor import variance_of_one
 from artbp_exp.verification.full_size_report import without_draws
 from artbp_exp.verification.judgement import EXACT, judge
-from artbp_exp.verification.monte_carlo import Interval, monte_carlo
+from artbp_exp.verification.monte_carlo import ALONG_BIAS, ALONG_G, FAMILY, Interval, monte_carlo
 from artbp_exp.verification.probe import Probe
 from artbp_exp.verification.subject import Subject, full_size, shrunk
 
@@ -32,6 +35,12 @@ def one(settings: dict[str, Any], own: dict[str, Any], path: Path) -> bool:
     draws = checks.whole("verify.draws", own["draws"])
     who = {"method": settings["method"]["name"], "model": settings["model"]["name"], "engine": settings["engine"]}
     print("configuration: " + ", ".join(f"{key} {value}" for key, value in who.items()))
+    print(
+        "to come: every way to cut a few steps through a small model (seconds); prescribed cuts at full size (seconds, "
+        "or minutes with a thousand units)"
+        + (f"; {draws} draws at full size (how long is said there)" if draws else ""),
+        flush=True,
+    )
     small = shrunk(settings, own)
     exact, rows = _enumerate(small, settings["precision"])
     wrong, more = without_draws(settings, own)
@@ -54,7 +63,7 @@ def one(settings: dict[str, Any], own: dict[str, Any], path: Path) -> bool:
     said = {"verdict": verdict.verdict, "reason": "; ".join(verdict.reasons)}
     write(path, [who | row | said for row in rows])
     print(f"verdict: {verdict}")
-    if intervals:
+    if intervals and verdict.verdict != "refuted":
         print(
             f"  these draws alone show no bias below {100 * max(found.half_width for found in intervals):.2g} % of a "
             f"parameter's gradient (the widest interval's half-width); the prescribed cuts show any"
@@ -65,7 +74,8 @@ def one(settings: dict[str, Any], own: dict[str, Any], path: Path) -> bool:
 
 def _enumerate(subject: Subject, precision: str) -> tuple[Exact, list[Row]]:
     probe = subject.probe
-    exact = certify(probe)
+    with _bar(None, "ways to cut") as bar:
+        exact = certify(probe, each=bar.update)
     print(
         f"\nexact, {exact.patterns} way{'s' if exact.patterns > 1 else ''} to cut {probe.task.steps} steps, "
         f"engine {probe.engine}, in float64 whatever the precision of the run (precision={precision}); "
@@ -93,20 +103,23 @@ def _sample(probe: Probe, cuts: Any, draws: int) -> tuple[list[Interval], list[R
     computed = str(next(probe.model.parameters()).dtype).removeprefix("torch.")
     if probe.autocast is not None:
         computed += f", products in {str(probe.autocast).removeprefix('torch.')}"
-    began = time.perf_counter()
-    intervals = monte_carlo(probe, cuts=cuts, draws=draws, variance=variance_of_one(probe, draws))
-    seconds = time.perf_counter() - began
     print(
         f"\nMonte Carlo at full size, {draws} draws on {task.steps} steps × {task.batch_size} streams, "
-        f"engine {probe.engine}, in {computed} "
-        f"({seconds:.0f} s); "
-        f"relative bias with its interval, not part of the verdict unless far outside it ({told(intervals)})"
+        f"engine {probe.engine}, in {computed} (about {math.ceil(draws * _seconds(probe))} s)",
+        flush=True,
+    )
+    with _bar(draws, "draws") as bar:
+        intervals = monte_carlo(probe, cuts=cuts, draws=draws, variance=variance_of_one(probe, draws), each=bar.update)
+    print(
+        f"  relative bias with its interval, not part of the verdict unless far outside it ({told(intervals)});\n"
+        f"  {ALONG_G}: is the gradient too long or too short; {ALONG_BIAS}: in the direction in which the first\n"
+        f"  half of the draws is off, measured on the second half"
     )
     rows = []
     for found in intervals:
         mark = found.mark
         print(
-            f"  {found.parameter:<16} {found.direction:<16} {found.bias:+9.2e}  "
+            f"  {found.parameter:<16} {found.direction:<{len(ALONG_BIAS)}} {found.bias:+9.2e}  "
             f"[{found.low:+9.2e}, {found.high:+9.2e}]  ± {found.half_width:.1e}  {mark}"
         )
         rows.append(
@@ -126,6 +139,20 @@ def _sample(probe: Probe, cuts: Any, draws: int) -> tuple[list[Interval], list[R
     return intervals, rows
 
 
+def _bar(total: int | None, unit: str) -> "tqdm[Any]":
+    """On a terminal only, and gone when it is done."""
+    return tqdm(total=total, unit=f" {unit}", leave=False, disable=not sys.stderr.isatty())
+
+
+def _seconds(probe: Probe) -> float:
+    """Of one draw. Of the second: the first compiles what there is to compile. The run's stream is left alone."""
+    drawn = probe.drawn(np.random.default_rng(0), 2)
+    next(drawn)
+    began = time.perf_counter()
+    next(drawn)
+    return time.perf_counter() - began
+
+
 def told(intervals: list[Interval]) -> str:
     """Whether the draws show the variance that they have, in words."""
     shown = intervals[0].shown
@@ -133,7 +160,7 @@ def told(intervals: list[Interval]) -> str:
         return "information only: their variance is not known"
     if shown < SHOWN:
         return f"information only: heavy tails, these draws show {shown:.0%} of the exact variance"
-    return "Student's t, all together right with probability 0.99"
+    return f"Student's t, {100 * (1 - FAMILY):g} % interval for all rows together"
 
 
 def write(path: Path, rows: list[Row]) -> None:

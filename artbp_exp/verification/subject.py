@@ -1,5 +1,6 @@
 """From a run's settings to what is certified: a short sequence at a shrunk size, and a stretch at full size."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -63,7 +64,7 @@ def shrunk(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Subject:
         if model.get("hidden_size", 0) > hidden:
             said.append(f"model.hidden_size {model['hidden_size']} → {hidden}")
             model["hidden_size"] = hidden
-    experiment = Experiment({**settings, "model": model})
+    experiment = measured({**settings, "model": model})
     cuts = cuts_within(experiment.scheme, experiment.task.steps)
     method = settings["method"]
     if cuts:  # a method that never cuts in the run is not to cut here
@@ -82,6 +83,14 @@ def shrunk(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Subject:
     engine = experiment.learner.engine
     probe = Probe(engine=engine, model=experiment.model.to(torch.float64), task=task, scheme=scheme)
     return Subject(probe=probe, idle=cuts and not cuts_within(scheme, steps), shrunk=tuple(said))
+
+
+def measured(settings: Mapping[str, Any]) -> Experiment:
+    """The run of these settings, of which gradients are measured and nothing is trained."""
+    with warnings.catch_warnings():
+        # that a run would make one update a pass is no concern here
+        warnings.filterwarnings("ignore", message="method=.* never cuts")
+        return Experiment(settings)
 
 
 def shorter(method: Mapping[str, Any], wanted: float | None) -> tuple[dict[str, Any], list[str]]:
@@ -118,7 +127,7 @@ def full_size(settings: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[Subj
     Raises:
         UserError: a setting is wrong.
     """
-    experiment = Experiment(settings)
+    experiment = measured(settings)
     scheme = experiment.scheme
     wanted = own["stretch"]
     if wanted is None:
@@ -146,7 +155,7 @@ def prescribable(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Probe:
     Raises:
         UserError: a setting is wrong.
     """
-    experiment = Experiment(settings)
+    experiment = measured(settings)
     streams = checks.whole("verify.streams_at_full_size", own["streams_at_full_size"], at_least=1)
     steps = stretch_of(experiment.scheme, experiment.task.steps, size(experiment.model))
     return Probe(

@@ -39,10 +39,21 @@ def test_artbp_is_certified(tmp_path: Path) -> None:
     assert set(table["verdict"]) == {"certified"}
 
 
+def test_full_bptt_is_certified_without_a_warning_meant_for_training(tmp_path: Path) -> None:
+    done = artbp_verify(tmp_path, "method=bptt", "verify.draws=8", "verify.csv=table.csv")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert lines[1].startswith("to come: ")
+    assert "8 draws at full size" in lines[1]
+    assert any("along the estimated bias" in line for line in lines)
+
+
 def test_truncated_bptt_is_refuted_with_its_bias(tmp_path: Path) -> None:
-    done = artbp_verify(tmp_path, "method=tbptt", "verify.draws=0", "verify.csv=table.csv")
+    done = artbp_verify(tmp_path, "method=tbptt", "verify.draws=8", "verify.csv=table.csv")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "verdict: refuted" in done.stdout
+    assert "no bias below" not in done.stdout
     assert pd.read_csv(tmp_path / "table.csv")["value"].max() > 0.01
 
 

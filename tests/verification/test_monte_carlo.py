@@ -27,7 +27,7 @@ def test_an_unbiased_method_is_within_its_intervals(model: str) -> None:
     found = intervals({"name": "artbp", "length": 4, "alpha": 6}, model=model)
     assert all(interval.holds for interval in found)
     assert all(interval.low < interval.high for interval in found)
-    assert {interval.direction for interval in found} == {"along g", "where it is off"}
+    assert {interval.direction for interval in found} == {"along g", "along the estimated bias"}
 
 
 def test_full_bptt_is_exact_to_rounding() -> None:
