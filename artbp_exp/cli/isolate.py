@@ -1,5 +1,6 @@
 """Each job of a sweep in a process of its own: whatever becomes of it, the sweep goes on."""
 
+import importlib
 import os
 import signal
 import sys
@@ -21,8 +22,7 @@ def preload() -> None:
     """Loads what every run needs, once and not in each fork; starts no thread and asks for no device."""
     import torch
 
-    import artbp_exp.experiment  # noqa: F401 (imported for the forks, not used here)
-
+    importlib.import_module("artbp_exp.experiment")  # for the forks
     # the first optimiser makes torch load its compiler, a second or two
     torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
 

@@ -92,7 +92,15 @@ def _let_leave(jobs: Sequence[Planned], *, patience: float = 15.0) -> None:
 def _check_launcher(arguments: Sequence[str]) -> None:
     for argument in arguments:
         launcher = argument.partition("hydra/launcher=")[2]
-        if launcher == "joblib" and importlib.util.find_spec("hydra_plugins.hydra_joblib_launcher") is None:
+        if launcher == "joblib" and not installed("hydra_plugins.hydra_joblib_launcher"):
             raise UserError(
                 "hydra/launcher=joblib is not installed; pip install 'artbp-exp[sweep]', or '.[sweep]' here"
             )
+
+
+def installed(module: str) -> bool:
+    """Whether a module can be imported; no more is imported to find out than the packages that hold it."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package that would hold it
+        return False

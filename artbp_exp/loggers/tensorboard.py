@@ -1,5 +1,6 @@
 """TensorBoard: event files in the folder `tensorboard` of the run's own."""
 
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def build(*, folder: Path) -> Logger:
         UserError: the package tensorboard is not installed.
     """
     try:
-        import torch.utils.tensorboard  # noqa: F401
+        importlib.import_module("torch.utils.tensorboard")
     except ImportError as error:
         raise UserError(
             "logger=tensorboard needs the package tensorboard: pip install '.[tensorboard]' (or take logger=none)"

@@ -14,7 +14,8 @@ import pytest
 
 from artbp_exp.cli.plan import Planned
 from artbp_exp.cli.progress import line
-from artbp_exp.cli.sweep import table
+from artbp_exp.cli.sweep import installed, sweep, table
+from artbp_exp.errors import UserError
 from artbp_exp.records import lock
 from tests.cli.test_run import QUICK, artbp_run
 from tests.cli.test_signals import rows, start, wait_for
@@ -109,12 +110,18 @@ def test_a_dry_run_says_what_it_takes_and_writes_nothing(tmp_path: Path) -> None
     assert done.stdout.splitlines()[-1].startswith("8 jobs, 1 at a time: at most ")
 
 
-def test_joblib_where_it_is_not_installed(tmp_path: Path) -> None:
-    if importlib.util.find_spec("hydra_plugins.hydra_joblib_launcher") is not None:
-        pytest.skip("it is")
-    done = artbp_run(tmp_path, "-m", *QUICK, "hydra/launcher=joblib")
-    assert done.returncode == 2
-    assert "pip install" in done.stderr
+def test_joblib_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    # as where no plugin of Hydra is installed at all, whatever an earlier test has imported
+    monkeypatch.delitem(sys.modules, "hydra_plugins.hydra_joblib_launcher", raising=False)
+    monkeypatch.setitem(sys.modules, "hydra_plugins", None)
+    with pytest.raises(UserError, match=r"hydra/launcher=joblib is not installed; pip install"):
+        sweep(lambda arguments: None, ["-m", *QUICK, "hydra/launcher=joblib"])
+
+
+def test_a_module_is_there_or_not_or_not_even_its_package() -> None:
+    assert installed("json.decoder")
+    assert not installed("json.nowhere")
+    assert not installed("nowhere_at_all.decoder")
 
 
 def test_the_table_and_the_live_line_come_from_the_folders(tmp_path: Path) -> None:

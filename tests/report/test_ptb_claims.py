@@ -1,0 +1,120 @@
+"""Claims about Penn Treebank: paired by seed, and nothing said of what did not end."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from artbp_exp.records.load import load_runs
+from artbp_exp.report.claim import NOT_YET
+from artbp_exp.report.ptb_claims import TIERS, arms, leads, ptb_claims
+from tests.conftest import ROOT
+from tests.report.conftest import find, ptb_run
+
+
+def test_a_lead_on_every_seed_holds_and_is_paired_by_seed(results: Path) -> None:
+    claim = find(ptb_claims(results), "truncated BPTT, valid", "256", "carried")
+    assert claim.verdict == "holds"
+    assert claim.spread is not None
+    assert claim.spread.points == pytest.approx((0.02, 0.021, 0.022))
+    assert claim.note.startswith("seeds 0, 1, 2; t-test of a difference of 0: p = 0.0007")
+
+
+def test_two_seeds_settle_nothing_and_what_is_missing_is_said(results: Path) -> None:
+    claim = find(ptb_claims(results), "random cuts", "valid", "carried")
+    assert claim.verdict == "not settled"
+    assert claim.seeds == 2
+    assert claim.note == "seeds 0, 1; missing: random cuts, not reweighted (carried) seed 2"
+    reset = find(ptb_claims(results), "truncated BPTT, test", "256", "reset")
+    assert reset.verdict == NOT_YET
+    assert "truncated BPTT (reset) seed 0, 1, 2" in reset.note
+
+
+def interrupt(results: Path, arm: str, seed: int) -> None:
+    """As if it had been stopped after its first epoch."""
+    (path,) = (results / "ptb_tier1").glob(f"ptb/{arm}-True/seed{seed}/summary.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "interrupted"}))
+    metrics = path.with_name("metrics.csv")
+    metrics.write_text("".join(metrics.read_text().splitlines(keepends=True)[:2]))
+
+
+def test_a_run_that_has_not_ended_is_missing_and_how_far_it_is_is_said(results: Path) -> None:
+    interrupt(results, "tbptt", 2)
+    claim = find(ptb_claims(results), "truncated BPTT, valid", "256", "carried")
+    assert claim.seeds == 2
+    assert claim.note == (
+        "seeds 0, 1; missing: truncated BPTT (carried) seed 2; seed 2 so far, which is not the result: valid bpc at "
+        "the end of epoch 1 of 10: ARTBP 1.970, truncated BPTT 1.992"
+    )
+    (results / "ptb_tier1" / "ptb" / "tbptt-True" / "seed2" / "summary.json").unlink()  # killed: not even that
+    assert find(ptb_claims(results), "truncated BPTT, valid", "256", "carried") == claim
+
+
+def test_the_leads_that_are_drawn_are_those_of_the_table(results: Path) -> None:
+    claim = find(ptb_claims(results), "truncated BPTT, valid", "256", "carried")
+    assert leads(results)["LSTM, 256 units, 10 epochs; state carried"]["truncated BPTT"]["valid"] == claim.spread
+    assert list(leads(results)) == ["LSTM, 256 units, 10 epochs; state carried"]
+
+
+def test_a_seed_that_was_run_again_says_how_far_rounding_moves_a_lead(results: Path) -> None:
+    assert not [claim for claim in ptb_claims(results) if "rounding" in claim.claim]
+    ptb_run(results, {"name": "artbp"}, carry=True, seed=1, valid=1.64, folder="ptb_rounding")
+    ptb_run(results, {"name": "tbptt"}, carry=True, seed=1, valid=1.65, folder="ptb_rounding")
+    claim = find(ptb_claims(results), "rounding")
+    assert claim.spread is not None
+    assert claim.spread.points == pytest.approx((0.011,))
+    assert claim.note == "seed 1: +0.021, run again +0.010"
+    assert claim.verdict == "measured"
+
+
+def diverge(results: Path, arm: str, seed: int) -> None:
+    (path,) = (results / "ptb_tier1").glob(f"ptb/{arm}-True/seed{seed}/summary.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "diverged"}))
+
+
+def test_a_diverged_run_is_named_and_its_best_epoch_not_counted(results: Path) -> None:
+    diverge(results, "tbptt", 2)
+    claim = find(ptb_claims(results), "truncated BPTT, valid", "256", "carried")
+    assert claim.seeds == 2
+    assert claim.note == "seeds 0, 1; diverged: truncated BPTT (carried) seed 2"
+
+
+def test_artbp_is_not_ahead_if_it_diverged_on_some_seed(results: Path) -> None:
+    for seed in (3, 4):
+        ptb_run(results, {"name": "artbp"}, carry=True, seed=seed, valid=1.6)
+        ptb_run(results, {"name": "tbptt"}, carry=True, seed=seed, valid=1.62 + 0.001 * seed)
+    assert find(ptb_claims(results), "truncated BPTT, valid", "256", "carried").verdict == "holds"
+    diverge(results, "artbp", 4)
+    claim = find(ptb_claims(results), "truncated BPTT, valid", "256", "carried")
+    assert claim.seeds == 4
+    assert claim.verdict == "not settled"
+    assert claim.note.endswith("diverged: ARTBP (carried) seed 4")
+
+
+def test_the_lead_with_reset_is_compared_on_the_seeds_that_have_both(results: Path) -> None:
+    for seed, lead in ((1, 0.05), (2, 0.06), (3, 0.5)):
+        ptb_run(results, {"name": "artbp"}, carry=False, seed=seed, valid=1.6)
+        ptb_run(results, {"name": "tbptt"}, carry=False, seed=seed, valid=1.6 + lead)
+    claim = find(ptb_claims(results), "larger where the state is reset", "256")
+    assert claim.spread is not None
+    assert claim.spread.points == pytest.approx((0.05 - 0.021, 0.06 - 0.022))
+    assert claim.note.startswith("seeds 1, 2; missing: ARTBP (reset) seed 0")
+
+
+def test_a_run_with_other_settings_is_another_experiment(results: Path) -> None:
+    for seed in range(3):
+        ptb_run(results, {"name": "artbp", "alpha": 8}, carry=True, seed=seed, valid=9.0)
+    assert find(ptb_claims(results), "truncated BPTT, valid", "256", "carried").verdict == "holds"
+
+
+def test_arms_tell_reweighting_apart(results: Path) -> None:
+    assert set(arms(load_runs(results / "ptb_tier1"), {})) == {("artbp", True), ("tbptt", True), ("random", True)}
+
+
+def test_the_settings_of_a_tier_are_those_of_its_recipe() -> None:
+    for tier in TIERS:
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            config = compose("config", overrides=[f"experiment={tier.name}"])
+        assert {key: OmegaConf.select(config, key) for key in tier.settings} == dict(tier.settings)
