@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from artbp_exp import checks
 from artbp_exp.diagnosis.averaging import with_updates
-from artbp_exp.diagnosis.bar import bar
 from artbp_exp.diagnosis.checkpoint import Checkpoint, load
 from artbp_exp.diagnosis.grid import methods
 from artbp_exp.diagnosis.influence import decay, window_change
@@ -117,7 +117,8 @@ def _grid(
     )
     distinct: dict[tuple[Any, ...], dict[str, Any]] = {}
     rows: list[dict[str, Any]] = []
-    with bar(len(uses)) as shown:
+    # on a terminal only
+    with tqdm(total=len(uses), unit=" settings", leave=False, disable=not sys.stderr.isatty()) as shown:
         for comparison, method in grid:
             key = tuple(sorted(method.items()))
             if key not in distinct:
@@ -132,7 +133,9 @@ def _grid(
                     seed=(settings["seed"], len(distinct)),
                     batch_size=checkpoint.batch_size,
                 )
-                shown.done(line(uses[key], distinct[key]))
+                tqdm.write(line(uses[key], distinct[key]))
+                sys.stdout.flush()
+                shown.update()
             rows.append({"comparison": comparison, **distinct[key]})
             # written as it grows: a measurement can take long
             pd.DataFrame(rows).to_csv(out / "methods.csv", index=False)

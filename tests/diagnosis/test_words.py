@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from artbp_exp.diagnosis.bar import Bar, clock
 from artbp_exp.diagnosis.words import line, number, sharing_cost, squared_bias
 
 ROW: dict[str, Any] = {
@@ -52,14 +51,3 @@ def test_numbers_have_three_digits() -> None:
     assert [number(value) for value in (0.0, 0.02546, 1234.5, 1e-6, 3.38e10, float("inf"))] == [
         "0", "0.0255", "1230", "1.00e-06", "3.38e+10", "∞",
     ]  # fmt: skip
-
-
-def test_progress_is_for_a_terminal_only(capsys: pytest.CaptureFixture[str]) -> None:
-    for shown in (False, True):
-        found = Bar(3, shown=shown)
-        found.draw()
-        found.done("one")
-        written = capsys.readouterr()
-        assert written.out == "one\n"
-        assert ("1/3 settings" in written.err) == ("left" in written.err) == shown
-    assert [clock(seconds) for seconds in (7.2, 750, 3723)] == ["0:07", "12:30", "1:02:03"]
