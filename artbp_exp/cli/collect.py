@@ -9,6 +9,7 @@ import pandas as pd
 
 from artbp_exp.cli.config import identity
 from artbp_exp.cli.errors import explained
+from artbp_exp.cli.signals import end_with_the_reader
 from artbp_exp.errors import UserError
 from artbp_exp.records.files import write_atomically
 from artbp_exp.records.table import collect, summarise
@@ -37,6 +38,7 @@ def write(table: pd.DataFrame, out: Path) -> None:
 
 def main() -> None:
     """Entry point of `artbp-collect`."""
+    end_with_the_reader()
     parser = argparse.ArgumentParser(
         prog="artbp-collect", description="Gather run folders into one table, settings as columns; runs nothing."
     )

@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from artbp_exp.cli import config as conf
 from artbp_exp.cli.errors import explained, one_line
+from artbp_exp.cli.signals import end_with_the_reader
 from artbp_exp.cli.verify import split
 from artbp_exp.errors import UserError
 
@@ -65,6 +66,7 @@ def with_task(overrides: Sequence[str]) -> list[str]:
 
 def main() -> None:
     """Entry point: exit code 2 for a mistake in the settings."""
+    end_with_the_reader()
     os.environ["HYDRA_FULL_ERROR"] = "1"
     _given[:] = sys.argv[1:]
     sys.argv[1:] = quoted(with_task(_given))

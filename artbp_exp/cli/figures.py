@@ -6,6 +6,7 @@ from pathlib import Path
 
 from artbp_exp.cli.config import identity
 from artbp_exp.cli.errors import explained
+from artbp_exp.cli.signals import end_with_the_reader
 from artbp_exp.errors import UserError, nearest
 from artbp_exp.figures.common import save
 from artbp_exp.figures.curves import MOST, Line, curves, lines
@@ -107,6 +108,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Entry point of `artbp-figures`."""
+    end_with_the_reader()
     options = parser().parse_args()
     with explained():
         for name in options.names:

@@ -15,6 +15,12 @@ TOGETHER = 1.0
 """Seconds within which a second signal is the same request (a terminal's or Slurm's goes to every process)."""
 
 
+def end_with_the_reader() -> None:
+    """A command that only reports ends quietly once nobody reads its output any more (`… | head`)."""
+    if hasattr(signal, "SIGPIPE"):  # not on Windows
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
 class Interrupted(KeyboardInterrupt):
     """A signal ended the run.
 

@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from artbp_exp import checks
 from artbp_exp.cli import config as conf
 from artbp_exp.cli.errors import explained, one_line
+from artbp_exp.cli.signals import end_with_the_reader
 from artbp_exp.errors import UserError
 
 _result = 0
@@ -54,6 +55,7 @@ def verify(settings: dict[str, Any], own: dict[str, Any]) -> bool:
 
 def main() -> None:
     """Entry point: 0 certified, 1 not (refuted, or not tested), 2 a mistake in the settings."""
+    end_with_the_reader()
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # a line without the path of the code that warns
     warnings.showwarning = lambda message, *where, **more: print(f"warning: {message}", file=sys.stderr)

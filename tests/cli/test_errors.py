@@ -1,9 +1,15 @@
+import os
 import pickle
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from artbp_exp.cli.errors import explained, one_line
 from artbp_exp.errors import UserError
+from tests.conftest import ROOT
 
 
 def test_a_mistake_ends_the_program_with_one_line_and_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -29,3 +35,22 @@ def test_a_user_error_survives_the_way_back_from_a_worker() -> None:
     error = pickle.loads(pickle.dumps(UserError("what was wrong")))
     assert isinstance(error, UserError)
     assert one_line(error) == "what was wrong"
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("verify", ["task=synthetic"]),
+        ("diagnose", ["task=synthetic", "diagnose.out=out"]),
+        ("figures", ["--results", str(ROOT / "results"), "--out", "out", "phase_diagram"]),
+        ("collect", [str(ROOT / "results" / "ptb_rounding"), "--out", "out.csv"]),
+    ],
+)
+def test_a_report_that_is_read_no_further_ends_quietly(command: str, arguments: list[str], tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as closed:
+        line = [sys.executable, "-m", f"artbp_exp.cli.{command}", *arguments]
+        done = subprocess.run(line, cwd=tmp_path, stdout=closed, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.stderr == ""
+    assert done.returncode == -signal.SIGPIPE
