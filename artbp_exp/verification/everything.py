@@ -1,4 +1,7 @@
-"""Every method × model × engine that the project ships, and the broken learners: what `make verify` runs."""
+"""Every method × model × engine that the project ships, and the broken learners: what `make verify` runs.
+
+By enumeration on a short sequence, each; and lag by lag at the lengths of a real run, which knows no model.
+"""
 
 import inspect
 from collections.abc import Iterator
@@ -14,14 +17,19 @@ from artbp_exp.estimators import ENGINES, make_learner
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks import ptb, synthetic
 from artbp_exp.tasks.base import Task
-from artbp_exp.verification.broken import BROKEN
+from artbp_exp.verification.broken import BROKEN, BROKEN_FAR
 from artbp_exp.verification.exact import Exact, certify, promises_no_bias
+from artbp_exp.verification.lags import Lags, lag_by_lag
 from artbp_exp.verification.probe import Make, Probe
 from artbp_exp.verification.stretch import stretch
 
 VOCABULARY, STREAMS, HIDDEN = 4, 2, 3
 BREAKABLE: dict[str, Any] = {"name": "artbp", "length": 2.5, "alpha": 4}
 """The method that the broken learners break."""
+
+FAR_LENGTH, FAR_LIMIT = 50, 10_000
+"""Mean length L0 and length T of the data, in steps, where lengths and factors are tried lag by lag."""
+FAR_BREAKABLE = BREAKABLE | {"length": FAR_LENGTH}
 
 # kinds of each method; one that is not listed is certified at its defaults, at mean length 3
 VARIANTS: dict[str, list[dict[str, Any]]] = {
@@ -63,6 +71,26 @@ class Verdict:
         return self.exact.certified == self.expected
 
 
+@dataclass(frozen=True, kw_only=True)
+class FarVerdict:
+    """One line of what is tried lag by lag.
+
+    Attributes:
+        method: with its settings.
+        broken: what is wrong with it; empty if nothing is.
+        lags: what was found.
+    """
+
+    method: str
+    broken: str
+    lags: Lags
+
+    @property
+    def holds(self) -> bool:
+        """Whether the verdict is the expected one."""
+        return (self.lags.reason is None) == (not self.broken)
+
+
 def everything(steps: int) -> Iterator[Verdict]:
     """Certifies all that is shipped on sequences of `steps` steps; expects the biased and the broken to be refuted."""
     for model in registry.names("model"):
@@ -77,10 +105,38 @@ def everything(steps: int) -> Iterator[Verdict]:
             yield Verdict(method=_label(BREAKABLE), model=model, engine=f"broken: {name}", expected=False, exact=exact)
 
 
-def wanted() -> set[tuple[str, str, str]]:
+def far() -> Iterator[FarVerdict]:
+    """Tries every method lag by lag at L0 = `FAR_LENGTH`; expects what is broken at long lags to be refuted."""
+    for settings in far_methods():
+        yield _far(settings, "", make_learner)
+    for name, make in BROKEN_FAR.items():
+        yield _far(FAR_BREAKABLE, name, make)
+
+
+def far_methods() -> list[dict[str, Any]]:
+    """The settings of `methods`, at a length and a memory as runs have them."""
+    found: list[dict[str, Any]] = []
+    for settings in methods():
+        longer = {key: value for key, value in settings.items() if key != "memory"}
+        if "length" in longer:
+            longer["length"] = FAR_LENGTH
+        if longer not in found:
+            found.append(longer)
+    return found
+
+
+def far_wanted() -> set[tuple[str, ...]]:
+    """(method, what is broken) of the lines that `far` makes."""
+    sound: set[tuple[str, ...]] = {(_label(settings), "") for settings in far_methods()}
+    return sound | {(_label(FAR_BREAKABLE), name) for name in BROKEN_FAR}
+
+
+def wanted() -> set[tuple[str, ...]]:
     """(method, model, engine) of the lines that every machine makes: all but engines that do not fit everywhere."""
     models, engines = registry.names("model"), ("auto", "plain")
-    shipped = {(_label(settings), model, engine) for settings in methods() for model in models for engine in engines}
+    shipped: set[tuple[str, ...]] = {
+        (_label(settings), model, engine) for settings in methods() for model in models for engine in engines
+    }
     return shipped | {(_label(BREAKABLE), model, f"broken: {name}") for name in BROKEN for model in models}
 
 
@@ -104,6 +160,11 @@ def _verdict(settings: dict[str, Any], model: str, engine: str, steps: int) -> V
         return None
     expected = promises_no_bias(probe.scheme, steps)
     return Verdict(method=_label(settings), model=model, engine=engine, expected=expected, exact=certify(probe))
+
+
+def _far(settings: dict[str, Any], broken: str, make: Make) -> FarVerdict:
+    lags = lag_by_lag(registry.build("method", settings), limit=FAR_LIMIT, make=make)
+    return FarVerdict(method=_label(settings), broken=broken, lags=lags)
 
 
 def _probe(settings: dict[str, Any], model: str, engine: str, steps: int, make: Make) -> Probe:

@@ -6,7 +6,7 @@ import pytest
 
 from artbp_exp import registry
 from artbp_exp.verification.broken import BROKEN_FAR, FAR_CAP
-from artbp_exp.verification.everything import methods
+from artbp_exp.verification.everything import FarVerdict, far, far_wanted, methods
 from artbp_exp.verification.lags import MOST, Lags, lag_by_lag, lags_of, longest
 
 PTB = {"name": "artbp", "length": 50, "alpha": 4}
@@ -62,3 +62,16 @@ def test_how_many_lags_are_tried_is_bounded_and_said() -> None:
     count, why = tried(length=8, schedule="constant")
     assert (count, why) == (longest(registry.build("method", PTB | {"length": 8, "schedule": "constant"}), 350), why)
     assert "longer segments are never drawn" in why
+
+
+def test_every_method_and_what_is_broken_far_is_in_the_sweep_and_comes_out_as_expected() -> None:
+    found = list(far())
+    assert all(verdict.holds for verdict in found)
+    assert {(verdict.method, verdict.broken) for verdict in found} == far_wanted()
+    assert {verdict.method.split()[0] for verdict in found} == set(registry.names("method"))
+    assert {verdict.broken for verdict in found} == {"", *BROKEN_FAR}
+
+
+def test_what_is_broken_far_and_missed_is_against_expectation() -> None:
+    missed = FarVerdict(method="artbp", broken="weight clipped", lags=lags(PTB))
+    assert not missed.holds
