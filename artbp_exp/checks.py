@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 from artbp_exp.errors import UserError, nearest
@@ -15,7 +16,7 @@ def number(name: str, value: Any, *, at_least: float | None = None, above: float
     """
     bound = f" ≥ {at_least:g}" if at_least is not None else f" > {above:g}" if above is not None else ""
     wrong = UserError(f"{name} must be a number{bound}; got {value!r}")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         raise wrong
     if (at_least is not None and value < at_least) or (above is not None and value <= above):
         raise wrong
@@ -28,7 +29,7 @@ def whole(name: str, value: Any, *, at_least: int = 0) -> int:
     Raises:
         UserError: `value` is not a whole number ≥ `at_least`.
     """
-    ok = not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
+    ok = not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
     if not ok or int(value) != value or value < at_least:
         raise UserError(f"{name} must be a whole number ≥ {at_least}; got {value!r}")
     return int(value)

@@ -1,8 +1,12 @@
 """Several processes train one model on a share of the streams each: they must cut at the same steps."""
 
+import secrets
+from typing import Any
+
 import numpy as np
 import torch.distributed
 
+from artbp_exp import checks
 from artbp_exp.errors import UserError
 
 
@@ -17,16 +21,22 @@ def shared_rng(seed: int | None = None) -> np.random.Generator:
         seed: a whole number ≥ 0, alike on every rank; None takes a fresh one from the operating system, on rank 0.
 
     Raises:
-        UserError: the ranks have different seeds: each would cut elsewhere, and their gradients not belong together.
+        UserError: `seed` is not a whole number ≥ 0; or the ranks have different seeds: each would cut elsewhere, and
+            their gradients not belong together.
     """
-    own = np.random.SeedSequence(seed).entropy
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return np.random.default_rng(own)
-    sent = [own]
-    torch.distributed.broadcast_object_list(sent, src=0)
-    theirs: list[object] = [None] * torch.distributed.get_world_size()
-    # every rank learns every seed, so that all of them stop at a mistake and none is left waiting
+        return np.random.default_rng(_entropy(seed))
+    theirs: list[Any] = [None] * torch.distributed.get_world_size()
+    # every rank learns every seed before it looks at them, so that all stop at a mistake and none is left waiting
     torch.distributed.all_gather_object(theirs, seed)
-    if len(set(theirs)) > 1:
+    if any(other != theirs[0] for other in theirs):
         raise UserError(f"shared_rng needs the same seed on every rank; got {theirs}: give each the same, or none")
+    sent = [_entropy(seed)]
+    torch.distributed.broadcast_object_list(sent, src=0)
     return np.random.default_rng(sent[0])
+
+
+def _entropy(seed: int | None) -> int:
+    if seed is None:
+        return secrets.randbits(128)
+    return checks.whole("seed of shared_rng", seed)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from artbp_exp.backprop.carry import carry
+from artbp_exp.backprop.pieces import piecewise
 from artbp_exp.errors import UserError
 from artbp_exp.truncation import Segment
 
@@ -25,14 +26,18 @@ def unroll_blocks(
         module: (inputs of m steps, state) → (outputs of m steps, state after them). Called with any m ≥ 1.
         inputs: (n, B, …), n = `segment.length`; (B, n, …) if the module says `batch_first`.
         state: before the first step; None is the module's own start, zeros.
-        segment: length and factors.
+        segment: length, factors, and memory: one that is longer than its memory is computed in pieces, each but the
+            last twice (`module` is called again during the backward pass), so that no more steps than that are stored.
 
     Returns:
         Outputs of the n steps, with the steps where `inputs` has them, and the state after the last, *not* detached.
 
     Raises:
-        UserError: the steps of `inputs` are not those of the segment; or the module reads its inputs backwards too.
+        UserError: the steps of `inputs` are not those of the segment, or `segment` is none; or the module reads its
+            inputs backwards too.
     """
+    if not isinstance(segment, Segment):
+        raise UserError(f"segment must be one of scheme.segments(…); got {type(segment).__name__}")
     if getattr(module, "bidirectional", False):
         raise UserError("a bidirectional module carries nothing from segment to segment; take bidirectional=False")
     if not isinstance(inputs, Tensor):
@@ -43,18 +48,22 @@ def unroll_blocks(
             f"the segment has {segment.length} steps; got inputs of shape {tuple(inputs.shape)}: "
             f"its dimension {steps} must be the segment's length"
         )
-    outputs = []
-    for start, stop, factor in _blocks(segment):
-        output, state = module(inputs.narrow(steps, start, stop - start), state)
-        outputs.append(output)
-        state = carry(state, factor)
+
+    def run(start: int, stop: int, state: Any) -> tuple[list[Tensor], Any]:
+        outputs = []
+        for first, end, factor in _blocks(segment, start, stop):
+            output, state = module(inputs.narrow(steps, first, end - first), state)
+            outputs.append(output)
+            state = carry(state, factor)
+        return outputs, state
+
+    outputs, state = piecewise(run, state, segment)
     return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=steps), state
 
 
-def _blocks(segment: Segment) -> Iterator[tuple[int, int, float]]:
-    """(first step, step after the last, factor of what is carried on) of each block."""
-    start = 0
-    for index in (segment.factors != 1.0).nonzero()[0].tolist():
-        yield start, index + 1, float(segment.factors[index])
+def _blocks(segment: Segment, start: int, stop: int) -> Iterator[tuple[int, int, float]]:
+    """(first step, step after the last, factor of what is carried on) of each block of the steps `start` … `stop`."""
+    for index in (start + (segment.factors[start : stop - 1] != 1.0).nonzero()[0]).tolist():
+        yield start, index + 1, segment.factor(index)
         start = index + 1
-    yield start, segment.length, 1.0
+    yield start, stop, segment.factor(stop - 1)

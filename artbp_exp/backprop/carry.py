@@ -1,20 +1,28 @@
 """The one place where a carry factor meets autograd."""
 
+import math
+from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from artbp_exp.backprop.state import map_state
+from artbp_exp.errors import UserError
 
 
 class _Carry(torch.autograd.Function):
     """Identity forward; multiplies the gradient by a number on its way back."""
 
+    generate_vmap_rule = True  # so that torch.func's transforms take it
+
     @staticmethod
-    def forward(ctx: Any, tensor: Tensor, factor: float) -> Tensor:
-        ctx.factor = factor
+    def forward(tensor: Tensor, factor: float) -> Tensor:
         return tensor.view_as(tensor)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, float], output: Tensor) -> None:
+        ctx.factor = inputs[1]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
@@ -32,8 +40,14 @@ def carry(state: Any, factor: float) -> Any:
         factor: 1 / (1 − c(d)); a Python float (float64), whatever the dtype of the state.
 
     Returns:
-        A state equal to `state`.
+        A state equal to `state`, not to be changed in place: set parts of it with `torch.where`, say.
+
+    Raises:
+        UserError: `factor` is not a finite number ≥ 0.
+        TypeError: `state` is something else.
     """
+    if not isinstance(factor, Real) or not 0.0 <= factor < math.inf:
+        raise UserError(f"factor must be one finite number ≥ 0, such as segment.factor(t); got {factor!r}")
     if factor == 1.0:
         return state
     return map_state(lambda tensor: _Carry.apply(tensor, factor) if tensor.requires_grad else tensor, state)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from artbp_exp.backprop import State, detach, leaves, map_state
+from artbp_exp.backprop.pieces import pieces
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.truncation import Segment
 
@@ -63,7 +64,7 @@ class Estimator:
             state: before the first step.
             segment: its length n and factors.
         """
-        bounds = _bounds(segment.length, self.memory)
+        bounds = pieces(segment.length, self.memory)
         states = [state]
         with torch.no_grad():
             for start, stop in bounds[:-1]:
@@ -97,13 +98,6 @@ class Estimator:
         with torch.autocast(inputs.device.type, self.autocast, enabled=self.autocast is not None):
             outputs, last = self.run(inputs, state, segment)
             return loss(self.model.decode(outputs), targets), last
-
-
-def _bounds(length: int, memory: int | None) -> list[tuple[int, int]]:
-    """Pieces of `memory` steps, the first one of what is left over: all but the last are computed twice."""
-    size = length if memory is None else memory
-    first = length % size or min(size, length)
-    return [(0, first), *((start, start + size) for start in range(first, length, size))]
 
 
 def _ones(length: int) -> Segment:

@@ -6,7 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from artbp_exp.checks import whole
+from artbp_exp.errors import UserError
+
 Floats = NDArray[np.float64]
+Hazard = Callable[[NDArray[np.int64]], Floats]
 CutPattern = tuple[tuple[int, ...], float]
 
 
@@ -18,16 +22,23 @@ class Segment:
         length: n ≥ 1, in steps.
         factors: shape (n − 1,), float64; `factors[d − 1]` multiplies the gradient that flows from
             step d + 1 of the segment back into the state after step d, and nothing else.
+        memory: steps whose intermediate results are kept at a time, see `Scheme`.
     """
 
     length: int
     factors: Floats
+    memory: int | None = None
 
     def factor(self, index: int) -> float:
         """What the gradient is multiplied by that flows back into the state after step `index` (counted from 0).
 
         The last step has none, its state is cut: 1, so that a loop may pass every state through `carry`.
+
+        Raises:
+            UserError: the segment has no such step.
         """
+        if not 0 <= index < self.length:
+            raise UserError(f"the segment has steps 0 to {self.length - 1}; got step {index}: count from its start")
         return float(self.factors[index]) if index + 1 < self.length else 1.0
 
 
@@ -49,7 +60,7 @@ class Scheme:
 
     name: str
     length: float | None
-    hazard: Callable[[NDArray[np.int64]], Floats]
+    hazard: Hazard
     reweight: bool = True
     memory: int | None = None
     _table: "_Table" = field(init=False, repr=False, compare=False)
@@ -66,8 +77,13 @@ class Scheme:
         return self._table.upto(count).survival[: count + 1]
 
     def segment(self, length: int) -> Segment:
-        """The segment of a given `length` (steps), with this scheme's factors."""
-        return Segment(length=length, factors=self.factors(length - 1))
+        """The segment of a given `length` ≥ 1 (steps), with this scheme's factors.
+
+        Raises:
+            UserError: `length` is not a whole number ≥ 1.
+        """
+        length = whole("length of a segment", length, at_least=1)
+        return Segment(length=length, factors=self.factors(length - 1), memory=self.memory)
 
     def draw(self, rng: np.random.Generator, limit: int) -> int:
         """Draws the length of the next segment, in steps, by inverting P(length > n).
@@ -94,7 +110,13 @@ class Scheme:
 
         Yields:
             (the step at which it starts, counted from 0; the segment).
+
+        Raises:
+            UserError: `steps` is not a whole number ≥ 1, or `rng` has no `random()`.
         """
+        steps = whole("steps", steps, at_least=1)
+        if not callable(getattr(rng, "random", None)):
+            raise UserError(f"rng must be a numpy.random.Generator, np.random.default_rng(0) say; got {rng!r}")
         start = 0
         while start < steps:
             segment = self.segment(self.draw(rng, steps - start))
@@ -114,8 +136,13 @@ class _Table:
         if lag > self.factors.size:
             size = max(lag, 2 * self.factors.size, 64)
             hazard = np.asarray(self._scheme.hazard(np.arange(1, size + 1)), dtype=np.float64)
+            if hazard.shape != (size,):
+                raise UserError(
+                    f"hazard of {self._scheme.name} must map lags of shape (N,) to numbers of shape (N,); "
+                    f"it gave shape {hazard.shape} for N = {size}"
+                )
             if not ((hazard >= 0) & (hazard <= 1)).all():
-                raise ValueError(f"hazard of {self._scheme.name} leaves [0, 1]")
+                raise UserError(f"hazard of {self._scheme.name} must lie in [0, 1] at every lag; it leaves it")
             keep = 1.0 - hazard
             self.survival = np.concatenate([[1.0], np.cumprod(keep)])
             # where c = 1 the segment always ends: no gradient is carried, and 1 is as good as any factor

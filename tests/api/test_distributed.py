@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -100,3 +101,9 @@ def test_two_processes_have_the_gradient_of_one_with_twice_the_batch(tmp_path: P
 def test_without_processes_it_is_an_ordinary_stream() -> None:
     assert artbp.shared_rng(3).random() == artbp.shared_rng(3).random()
     assert artbp.shared_rng().random() != artbp.shared_rng().random()
+
+
+@pytest.mark.parametrize("seed", ["a", -1, 1.5, True])
+def test_a_seed_that_is_none_is_refused(seed: Any) -> None:
+    with pytest.raises(UserError, match="seed of shared_rng must be a whole number ≥ 0"):
+        artbp.shared_rng(seed)

@@ -1,5 +1,6 @@
 """What `import artbp_exp` offers: names, what they refuse, and how light it is."""
 
+import pickle
 import re
 import subprocess
 import sys
@@ -87,6 +88,68 @@ def test_mistakes_are_told() -> None:
         artbp_exp.unroll_blocks(lstm, packed, None, segment)
     with pytest.raises(UserError, match="must be a number ≥ 1; got 0"):
         artbp_exp.artbp(length=0, alpha=4)
+
+
+@pytest.mark.parametrize(
+    ("returned", "got"),
+    [(torch.zeros(2, 3), "Tensor"), ((1, 2, 3), "3 things"), (None, "NoneType")],
+    ids=["a tensor of two rows", "three", "nothing"],
+)
+def test_a_step_that_returns_no_pair_is_refused(returned: Any, got: str) -> None:
+    with pytest.raises(UserError, match=f"step must return a pair.*got {got}"):
+        artbp_exp.unroll(lambda x, s: returned, torch.zeros(1, 2), torch.zeros(2, 3), artbp_exp.bptt().segment(1))
+
+
+def test_what_is_no_segment_no_length_and_no_stream_is_refused() -> None:
+    scheme: Any = artbp_exp.artbp(length=np.int64(4), alpha=np.float32(4))
+    wrong: Any = 5
+    with pytest.raises(UserError, match=r"segment must be one of scheme.segments\(…\); got int"):
+        artbp_exp.unroll(lambda x, s: (x, s), torch.zeros(5, 1), torch.zeros(1), wrong)
+    with pytest.raises(UserError, match=r"segment must be one of scheme.segments\(…\); got int"):
+        artbp_exp.unroll_blocks(nn.GRU(1, 2), torch.zeros(5, 1, 1), None, wrong)
+    for length in (0, -1, 2.5):
+        with pytest.raises(UserError, match="length of a segment must be a whole number ≥ 1"):
+            scheme.segment(length)
+        with pytest.raises(UserError, match="steps must be a whole number ≥ 1"):
+            next(scheme.segments(length, np.random.default_rng(0)))
+    for stream in (0, None, torch.Generator()):
+        with pytest.raises(UserError, match="rng must be a numpy"):
+            next(scheme.segments(10, stream))
+    segment = scheme.segment(5)
+    for step in (-1, 5):
+        with pytest.raises(UserError, match=f"the segment has steps 0 to 4; got step {step}"):
+            segment.factor(step)
+
+
+@pytest.mark.parametrize(
+    ("hazard", "said"),
+    [
+        (lambda lag: 0.3, r"it gave shape \(\)"),
+        (lambda lag: np.full(3, 0.3), r"it gave shape \(3,\)"),
+        (lambda lag: 1.0 / (lag - 0.5), r"must lie in \[0, 1\]"),
+    ],
+    ids=["a number", "another length", "above 1"],
+)
+def test_a_hazard_that_is_none_is_refused(hazard: Any, said: str) -> None:
+    with pytest.raises(UserError, match=f"hazard of mine.*{said}"):
+        artbp_exp.Scheme(name="mine", length=3, hazard=hazard).segment(8)
+
+
+@pytest.mark.parametrize(
+    "scheme",
+    [
+        artbp_exp.artbp(length=4, alpha=4),
+        artbp_exp.artbp(length=8, schedule="constant", every=2),
+        artbp_exp.tbptt(length=4),
+        artbp_exp.bptt(),
+    ],
+    ids=lambda scheme: scheme.name,
+)
+def test_a_scheme_can_be_sent_to_another_process(scheme: Any) -> None:
+    sent = pickle.loads(pickle.dumps(scheme))
+    there, here = (s.segments(100, np.random.default_rng(0)) for s in (sent, scheme))
+    for (_, found), (_, right) in zip(there, here, strict=True):
+        np.testing.assert_array_equal(found.factors, right.factors)
 
 
 def test_unroll_takes_a_list_of_anything() -> None:

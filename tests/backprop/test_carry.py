@@ -1,9 +1,11 @@
+from collections import OrderedDict
 from typing import Any, NamedTuple
 
 import pytest
 import torch
 
 from artbp_exp.backprop import carry, detach, leaves, map_state
+from artbp_exp.errors import UserError
 
 
 def test_forward_is_the_identity_and_backward_the_factor() -> None:
@@ -78,6 +80,31 @@ def test_map_state_keeps_every_structure_and_carry_leaves_alone_what_has_no_grad
     sum(leaf.sum() for leaf in leaves(carried) if leaf.requires_grad).backward()
     assert torch.equal(tensor.grad, torch.full((2,), 6.0))
     assert not any(leaf.requires_grad for leaf in leaves(detach(carried)))
+
+
+def test_a_dict_keeps_its_kind() -> None:
+    state = OrderedDict(second=torch.ones(1, requires_grad=True), first=torch.zeros(1))
+    for mapped in (carry(state, 2.0), detach(state)):
+        assert isinstance(mapped, OrderedDict)
+        assert list(mapped) == ["second", "first"]
+    assert state["second"].requires_grad, "the state itself is left alone"
+
+
+@pytest.mark.parametrize("factor", [float("nan"), float("inf"), -1.0, None, "2", torch.ones(3)], ids=str)
+def test_a_factor_that_is_no_number_is_refused(factor: Any) -> None:
+    with pytest.raises(UserError, match="factor must be one finite number ≥ 0"):
+        carry(torch.ones(2, requires_grad=True), factor)
+
+
+def test_leaves_refuses_what_is_no_state() -> None:
+    with pytest.raises(TypeError, match="got str"):
+        leaves({"text": "abc"})
+
+
+def test_transforms_of_torch_func_take_it() -> None:
+    states = torch.ones(4, 3)
+    per_sample = torch.func.vmap(torch.func.grad(lambda state: carry(state, 2.5).square().sum()))
+    assert torch.equal(per_sample(states), torch.full((4, 3), 5.0))
 
 
 def test_map_state_takes_several_dicts_and_refuses_other_keys() -> None:

@@ -1,11 +1,13 @@
 """ARTBP: cut at random, reweight what is carried on (Tallec & Ollivier 2017, arXiv 1705.08209)."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from artbp_exp import checks
 from artbp_exp.errors import UserError
-from artbp_exp.truncation.scheme import Floats, Scheme
+from artbp_exp.truncation.scheme import Floats, Hazard, Scheme
 
 
 def build(
@@ -47,10 +49,9 @@ def build(
     checks.choice("method.schedule", schedule, ["paper", "constant"])
     checks.flag("method.reweight", reweight)
 
+    hazard: Hazard
     if schedule == "constant":
-
-        def hazard(lag: NDArray[np.int64]) -> Floats:
-            return np.full(lag.shape, 1.0 / blocks)
+        hazard = partial(_constant, 1.0 / blocks)
     else:
         if alpha is None:
             raise UserError("method.alpha must be a number > 2 with method.schedule=paper; got null")
@@ -60,12 +61,23 @@ def build(
                 f"method.alpha must be > 2 with method.schedule=paper (the mean segment length is infinite "
                 f"at 2); got {alpha!r}: take 4 or 6, or method.schedule=constant"
             )
+        hazard = partial(_paper, exponent, blocks)
+    if every > 1:
+        hazard = partial(_sparse, hazard, every)
+    return Scheme(name="artbp", length=mean, hazard=hazard, reweight=reweight, memory=memory)
 
-        def hazard(lag: NDArray[np.int64]) -> Floats:
-            bounded: Floats = np.minimum(1.0, (exponent - 1.0) / ((exponent - 2.0) * blocks + lag))
-            return bounded
 
-    def sparse(lag: NDArray[np.int64]) -> Floats:
-        return np.where(lag % every == 0, hazard(lag // every), 0.0)
+# functions of the module, not of `build`: a scheme can be pickled, for a worker process, say
 
-    return Scheme(name="artbp", length=mean, hazard=hazard if every == 1 else sparse, reweight=reweight, memory=memory)
+
+def _constant(chance: float, lag: NDArray[np.int64]) -> Floats:
+    return np.full(lag.shape, chance)
+
+
+def _paper(alpha: float, length: float, lag: NDArray[np.int64]) -> Floats:
+    bounded: Floats = np.minimum(1.0, (alpha - 1.0) / ((alpha - 2.0) * length + lag))
+    return bounded
+
+
+def _sparse(hazard: Hazard, every: int, lag: NDArray[np.int64]) -> Floats:
+    return np.where(lag % every == 0, hazard(lag // every), 0.0)

@@ -1,9 +1,10 @@
 """Full backpropagation through time: never cut, one update for each pass over the sequence."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from artbp_exp import checks
-from artbp_exp.truncation.scheme import Scheme
+from artbp_exp.truncation.scheme import Floats, Scheme
 
 
 def build(*, memory: int | None = 300) -> Scheme:
@@ -16,4 +17,8 @@ def build(*, memory: int | None = 300) -> Scheme:
         UserError: `memory` is not a whole number ≥ 1.
     """
     memory = None if memory is None else checks.whole("method.memory", memory, at_least=1)
-    return Scheme(name="bptt", length=None, hazard=lambda lag: np.zeros(lag.shape), memory=memory)
+    return Scheme(name="bptt", length=None, hazard=_never, memory=memory)
+
+
+def _never(lag: NDArray[np.int64]) -> Floats:
+    return np.zeros(lag.shape)

@@ -1,7 +1,12 @@
 """Truncated backpropagation through time: cut every L steps."""
 
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
 from artbp_exp import checks
-from artbp_exp.truncation.scheme import Scheme
+from artbp_exp.truncation.scheme import Floats, Scheme
 
 
 def build(*, length: int, memory: int | None = 300) -> Scheme:
@@ -16,4 +21,8 @@ def build(*, length: int, memory: int | None = 300) -> Scheme:
     """
     length = checks.whole("method.length", length, at_least=1)
     memory = None if memory is None else checks.whole("method.memory", memory, at_least=1)
-    return Scheme(name="tbptt", length=length, hazard=lambda lag: (lag == length).astype("float64"), memory=memory)
+    return Scheme(name="tbptt", length=length, hazard=partial(_at, length), memory=memory)
+
+
+def _at(length: int, lag: NDArray[np.int64]) -> Floats:
+    return np.where(lag == length, 1.0, 0.0)
