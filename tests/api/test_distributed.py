@@ -61,7 +61,7 @@ def work(rank: int, folder: str) -> None:
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=RANKS)
-    scheme, found = artbp.artbp(length=5, alpha=4), {}
+    scheme, found = artbp.artbp(length=5, alpha=4, memory=3), {}
     x, y = (tensor.chunk(RANKS, dim=1)[rank] for tensor in data(STEPS, BATCH))
     for name in MODULE_NAMES:
         model = wrapped(name)
@@ -84,7 +84,7 @@ def test_two_processes_have_the_gradient_of_one_with_twice_the_batch(tmp_path: P
     (first, fresh, refused), (second, same, also_refused) = (
         torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(RANKS)
     )
-    scheme = artbp.artbp(length=5, alpha=4)
+    scheme = artbp.artbp(length=5, alpha=4, memory=3)
     segments = [segment for _, segment in scheme.segments(STEPS, artbp.shared_rng(7))]
     assert len(segments) > 3
     for name in MODULE_NAMES:
