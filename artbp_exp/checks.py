@@ -1,6 +1,7 @@
 """Refuse bad settings where they enter: each check returns the value or says what is wrong with it."""
 
 import math
+import os
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any
@@ -33,6 +34,28 @@ def whole(name: str, value: Any, *, at_least: int = 0) -> int:
     if not ok or int(value) != value or value < at_least:
         raise UserError(f"{name} must be a whole number ≥ {at_least}; got {value!r}")
     return int(value)
+
+
+def in_memory(name: str, value: Any, numbers: int) -> None:
+    """Refuses what this machine's memory cannot hold, before it is asked for: Linux may grant it, and kill later.
+
+    Args:
+        name: of the setting.
+        value: that is too large.
+        numbers: in single precision, that are needed at least.
+
+    Raises:
+        UserError: they are more than the memory holds.
+    """
+    if not hasattr(os, "sysconf"):
+        return
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    needed = 4 * numbers
+    if needed > memory:
+        raise UserError(
+            f"{name}={value} needs {needed / 2**30:.3g} GiB for parameters alone; this machine has "
+            f"{memory / 2**30:.3g} GiB: take a smaller one"
+        )
 
 
 def flag(name: str, value: Any) -> bool:

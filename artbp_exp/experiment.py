@@ -14,6 +14,7 @@ from artbp_exp.runner import Record, Trainer
 from artbp_exp.streams import Streams
 from artbp_exp.tasks.base import Task
 
+MOST_THREADS = 1024
 MANY_STEPS = 10_000
 """Steps for one update beyond which a user is warned."""
 
@@ -39,7 +40,7 @@ class Experiment:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         if settings["threads"] is not None:
-            torch.set_num_threads(checks.whole("threads", settings["threads"], at_least=1))
+            torch.set_num_threads(threads_of(settings["threads"]))
         self.device = find_device(settings["device"])
         self._streams = Streams.from_seed(settings["seed"])
         self.scheme = scheme = registry.build("method", settings["method"])
@@ -74,6 +75,18 @@ class Experiment:
     def train(self, tick: Tick = lambda steps: None) -> Iterator[Record]:
         """Trains to the end; see `Trainer.run`."""
         return self.trainer.run(tick=tick)
+
+
+def threads_of(wanted: Any) -> int:
+    """`threads`, of torch.
+
+    Raises:
+        UserError: it is not a whole number from 1 to `MOST_THREADS`, beyond which torch may take the process down.
+    """
+    threads = checks.whole("threads", wanted, at_least=1)
+    if threads > MOST_THREADS:
+        raise UserError(f"threads must be at most {MOST_THREADS}; got {threads}: take as many as there are cores")
+    return threads
 
 
 def find_precision(name: str, task: Task) -> tuple[torch.dtype, torch.dtype | None]:

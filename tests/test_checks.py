@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 
 from artbp_exp import checks
@@ -42,3 +43,16 @@ def test_flags_and_choices() -> None:
 def test_the_nearest_name_comes_first() -> None:
     assert nearest("lenght", ["alpha", "length"]) == "did you mean length? valid: alpha, length"
     assert nearest("zzz", []) == "valid: (none)"
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert checks.number("x", np.float32(0.5)) == 0.5
+    assert checks.whole("x", np.int64(3)) == 3
+    with pytest.raises(UserError, match="must be a number"):
+        checks.number("x", np.bool_(True))
+
+
+def test_what_no_memory_holds_is_refused() -> None:
+    checks.in_memory("model.hidden_size", 8, 8 * 8)
+    with pytest.raises(UserError, match=r"model.hidden_size=9 needs 3.73e\+09 GiB for parameters alone"):
+        checks.in_memory("model.hidden_size", 9, 10**18)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
@@ -59,6 +59,15 @@ def one_line(error: BaseException) -> str:
     if options and name:
         group, _, choice = str(name).rpartition("/")
         return f"{group}={choice} is not known; {nearest(choice, options)}"
+    override = getattr(error, "override", None)
+    if isinstance(error, OverrideParseException) and isinstance(override, str):
+        name, equals, value = override.partition("=")
+        if not equals:
+            return f"cannot read {override}: a setting is given as name=value, a sweep over several with -m"
+        return (
+            f"cannot read {override}: a value with spaces, a further = or such signs needs quotes, those of the shell "
+            f"around all of it and more within: '{name}=\"{value}\"'"
+        )
     text = " ".join(str(error).split("See https")[0].split())
     if "hydra/launcher/submitit_" in text:
         return "hydra/launcher=slurm needs the package hydra-submitit-launcher: pip install '.[slurm]'"

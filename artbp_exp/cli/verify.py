@@ -17,6 +17,8 @@ from artbp_exp.cli.signals import end_with_the_reader
 from artbp_exp.errors import UserError
 
 _result = 0
+_written: set[Path] = set()
+"""Tables of this process: what `-m` asks for shares one, unless each names its own."""
 
 
 @hydra.main(version_base="1.3", config_path=conf.directory(), config_name="verify")
@@ -50,7 +52,9 @@ def verify(settings: dict[str, Any], own: dict[str, Any]) -> bool:
     path = Path(checks.text("verify.csv", own["csv"]))
     if checks.flag("verify.everything", own["everything"]):
         return sweep(own["steps"], path)
-    return one(settings, own, path)
+    done = one(settings, own, path, below=path in _written)
+    _written.add(path)
+    return done
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from artbp_exp.errors import UserError
 from artbp_exp.records.load import Run
 
 Arm = tuple[str, float | None]
@@ -47,12 +48,19 @@ def new_figure(columns: int) -> tuple[Figure, list[Axes]]:
 
 
 def save(figure: Figure, path: Path) -> list[Path]:
-    """Writes `path`.png and `path`.pdf, the same bytes for the same data. Returns what was written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Writes `path`.png and `path`.pdf, the same bytes for the same data. Returns what was written.
+
+    Raises:
+        UserError: they cannot be written.
+    """
     written = [path.with_suffix(suffix) for suffix in (".png", ".pdf")]
-    with mpl.rc_context(fname=STYLE):
-        figure.savefig(written[0], metadata={"Software": None})
-        figure.savefig(written[1], metadata={"CreationDate": None})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with mpl.rc_context(fname=STYLE):
+            figure.savefig(written[0], metadata={"Software": None})
+            figure.savefig(written[1], metadata={"CreationDate": None})
+    except OSError as error:
+        raise UserError(f"cannot write {path}.png and .pdf: {error.strerror}; name another folder") from error
     return written
 
 

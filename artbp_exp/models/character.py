@@ -22,7 +22,8 @@ class CharacterModel(RecurrentModel):
         generator: the stream of initial weights.
 
     Raises:
-        UserError: `hidden_size` is not a whole number ≥ 1, or `input_std` not a number ≥ 0.
+        UserError: `hidden_size` is not a whole number ≥ 1, or `input_std` not a number ≥ 0; or the parameters do
+            not fit in memory.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class CharacterModel(RecurrentModel):
         super().__init__()
         hidden_size = checks.whole("model.hidden_size", hidden_size, at_least=1)
         input_std = checks.number("model.input_std", input_std, at_least=0)
+        checks.in_memory("model.hidden_size", hidden_size, gates * hidden_size * (vocabulary + hidden_size))
         self.hidden_size = hidden_size
         self.table = nn.Parameter(input_std * torch.randn(vocabulary, gates * hidden_size, generator=generator))
         self.bias = nn.Parameter(torch.zeros(gates * hidden_size))

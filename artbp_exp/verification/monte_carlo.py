@@ -3,16 +3,19 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from scipy import stats
 from torch import Tensor
 
+from artbp_exp import checks
 from artbp_exp.errors import UserError
 from artbp_exp.verification.oracle import full_bptt
 from artbp_exp.verification.probe import Gradients, Probe
 
+LEAST_DRAWS = 8
 MARGIN = 30
 """Exact standard errors beyond which a bias is none of chance: whatever the tails, below one in 900."""
 
@@ -71,6 +74,18 @@ class Interval:
         return self.low <= 0.0 <= self.high
 
 
+def draws_of(wanted: Any) -> int:
+    """`verify.draws`: 0, which leaves them out, or enough of them.
+
+    Raises:
+        UserError: it is neither.
+    """
+    draws = checks.whole("verify.draws", wanted)
+    if 0 < draws < LEAST_DRAWS:
+        raise UserError(f"verify.draws must be 0 (none) or a whole number ≥ {LEAST_DRAWS}; got {draws}")
+    return draws
+
+
 def monte_carlo(
     probe: Probe,
     *,
@@ -97,8 +112,8 @@ def monte_carlo(
     Raises:
         UserError: too few draws.
     """
-    if draws < 8:
-        raise UserError(f"verify.draws must be a whole number ≥ 8; got {draws}")
+    if draws < LEAST_DRAWS:
+        raise UserError(f"draws must be a whole number ≥ {LEAST_DRAWS}; got {draws}")
     full = full_bptt(probe.model, probe.task).gradient
     half = draws // 2
     along: dict[str, list[float]] = {name: [] for name in full}

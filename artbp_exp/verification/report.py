@@ -7,32 +7,41 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from tqdm import tqdm
 
 from artbp_exp import checks
-from artbp_exp.errors import UserError
 from artbp_exp.verification.exact import BIAS_TOLERANCE, VARIANCE_TOLERANCE, Exact, certify
 from artbp_exp.verification.floor import variance_of_one
 from artbp_exp.verification.full_size_report import without_draws
 from artbp_exp.verification.judgement import EXACT, judge
-from artbp_exp.verification.monte_carlo import ALONG_BIAS, ALONG_G, FAMILY, Interval, monte_carlo
+from artbp_exp.verification.monte_carlo import ALONG_BIAS, ALONG_G, FAMILY, Interval, draws_of, monte_carlo
 from artbp_exp.verification.probe import Probe
 from artbp_exp.verification.subject import Subject, full_size, shrunk
-
-Row = dict[str, Any]
+from artbp_exp.verification.table import Row, check_writable, write
 
 SHOWN = 0.5
 """Share of the exact variance below which draws are said not to show it."""
 
 
-def one(settings: dict[str, Any], own: dict[str, Any], path: Path) -> bool:
+def one(settings: dict[str, Any], own: dict[str, Any], path: Path, *, below: bool = False) -> bool:
     """Certifies one configuration: by enumeration at a shrunk size, by prescribed cuts at full size; draws inform.
+
+    Args:
+        settings: of a run.
+        own: `verify`'s.
+        path: of the CSV.
+        below: write below what it holds already, the other configurations of a sweep.
 
     Returns:
         Whether it is certified.
+
+    Raises:
+        UserError: a setting is wrong, or the CSV cannot be written.
     """
-    draws = checks.whole("verify.draws", own["draws"])
+    draws = draws_of(own["draws"])
+    if own["stretch"] is not None:
+        checks.whole("verify.stretch", own["stretch"], at_least=2)
+    check_writable(path)
     who = {"method": settings["method"]["name"], "model": settings["model"]["name"], "engine": settings["engine"]}
     print("configuration: " + ", ".join(f"{key} {value}" for key, value in who.items()))
     print(
@@ -61,7 +70,7 @@ def one(settings: dict[str, Any], own: dict[str, Any], path: Path) -> bool:
         mixed=settings["precision"] == "bfloat16",
     )
     said = {"verdict": verdict.verdict, "reason": "; ".join(verdict.reasons)}
-    write(path, [who | row | said for row in rows])
+    write(path, [who | row | said for row in rows], below=below)
     print(f"verdict: {verdict}")
     if intervals and verdict.verdict != "refuted":
         print(
@@ -161,16 +170,3 @@ def told(intervals: list[Interval]) -> str:
     if shown < SHOWN:
         return f"information only: heavy tails, these draws show {shown:.0%} of the exact variance"
     return f"Student's t, {100 * (1 - FAMILY):g} % interval for all rows together"
-
-
-def write(path: Path, rows: list[Row]) -> None:
-    """Writes the table.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame(rows).to_csv(path, index=False)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; name another file with verify.csv=…") from error

@@ -7,10 +7,8 @@ from typing import Any
 from artbp_exp import checks
 from artbp_exp.errors import UserError
 from artbp_exp.verification.everything import FAR_LENGTH, FarVerdict, Verdict, everything, far
-from artbp_exp.verification.report import write
 from artbp_exp.verification.subject import LONGEST
-
-Row = dict[str, Any]
+from artbp_exp.verification.table import Row, check_writable, write
 
 CERTIFIED, REFUTED = "certified", "refuted"
 
@@ -34,6 +32,7 @@ def sweep(wanted: Any, path: Path) -> bool:
     steps = checks.whole("verify.steps", wanted, at_least=LEAST)
     if steps > LONGEST:
         raise UserError(f"verify.steps must be at most {LONGEST} (2^(steps − 1) patterns are enumerated); got {steps}")
+    check_writable(path)
     began = time.perf_counter()
     print(f"every way to cut {steps} steps:")
     rows = [_enumerated(found) for found in everything(steps)]

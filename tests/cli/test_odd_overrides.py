@@ -48,6 +48,13 @@ def test_a_group_that_is_no_name_ends_the_program_with_2(tmp_path: Path, odd: st
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_in_quotes_may_have_any_name(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "artbp_exp.cli.run", "task.steps=10", 'run_dir="ü = é,1"']
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "ü = é,1" / "summary.json").is_file()
+
+
 def test_a_folder_name_that_no_file_system_takes_ends_the_program_with_2(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "artbp_exp.cli.run", "task.steps=10", f"run_dir={'x' * 300}"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)

@@ -43,6 +43,10 @@ MISTAKES = {
     "task=ptb task.data_dir=nowhere": "task.data_dir=nowhere is not a folder",
     "seed=-1": "seed must be a whole number ≥ 0; got -1",
     "method.length=": "method.length",
+    "method.length=a=b": "cannot read method.length=a=b: a value with spaces, a further =",
+    "tbptt": "cannot read tbptt: a setting is given as name=value",
+    "threads=1000000": "threads must be at most 1024; got 1000000",
+    "method.alpha=1e308": "infinite at 2), and at most 1e+06 (it is the constant hazard by then)",
 }
 if not torch.cuda.is_available():
     MISTAKES["device=cuda"] = "device=cuda, but torch finds no CUDA device here"

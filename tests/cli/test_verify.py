@@ -119,7 +119,10 @@ def test_a_state_that_is_reset_is_refuted_by_name_and_mixed_precision_is_sampled
         ("verify.steps=13", "verify.steps must be at most 12"),
         ("verify.everything=true verify.steps=13", "verify.steps must be at most 12"),
         ("verify.everything=true verify.steps=3", "verify.steps must be a whole number ≥ 4; got 3"),
-        ("verify.draws=3", "verify.draws must be a whole number ≥ 8"),
+        ("verify.draws=3", "verify.draws must be 0 (none) or a whole number ≥ 8; got 3"),
+        ("verify.stretch=0", "verify.stretch must be a whole number ≥ 2; got 0"),
+        ("verify.csv=/dev/null/table.csv", "cannot write /dev/null/table.csv"),
+        ("verify.everything=true verify.csv=/dev", "cannot write /dev: it is a folder"),
         ("verify.drwas=3", "verify.drwas is not a setting of verify; did you mean draws"),
         ("method.lenght=3", "did you mean length"),
         ("verify.stretch=9000000 task.steps=100 verify.steps=200", "verify.steps must be at most 12"),
@@ -130,3 +133,16 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path, overrides: str, s
     assert done.returncode == 2, done.stdout
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "exact" not in done.stdout, "said before anything is computed"
+
+
+def test_the_configurations_of_a_sweep_share_the_table(tmp_path: Path) -> None:
+    done = artbp_verify(tmp_path, "-m", "method=bptt,tbptt", "verify.draws=0", "verify.csv=table.csv")
+    assert done.returncode == 1, done.stdout + done.stderr
+    table = pd.read_csv(tmp_path / "table.csv")
+    assert list(table["method"].unique()) == ["bptt", "tbptt"]
+    assert set(table[table["method"] == "bptt"]["verdict"]) == {"certified"}
+    assert set(table[table["method"] == "tbptt"]["verdict"]) == {"refuted"}
+    again = artbp_verify(tmp_path, "method=bptt", "verify.draws=0", "verify.csv=table.csv")
+    assert again.returncode == 0
+    assert set(pd.read_csv(tmp_path / "table.csv")["method"]) == {"bptt"}, "another command begins anew"

@@ -9,7 +9,7 @@ from scipy.stats import chisquare
 
 from artbp_exp.errors import UserError
 from artbp_exp.truncation import Scheme
-from artbp_exp.truncation.methods.artbp import build
+from artbp_exp.truncation.methods.artbp import LARGEST, build
 
 means = st.floats(1.05, 300)
 exponents = st.floats(2.1, 30)
@@ -60,16 +60,26 @@ def test_mean_length_of_a_constant_hazard_is_its_inverse(mean: float) -> None:
 def test_a_large_exponent_tends_to_the_constant_hazard() -> None:
     lags = np.arange(1, 200)
     constant = build(length=16, schedule="constant").hazard(lags)
-    gaps = [abs(build(length=16, alpha=alpha).hazard(lags) - constant).max() for alpha in (10, 100, 1e4, 1e8)]
+    gaps = [abs(build(length=16, alpha=alpha).hazard(lags) - constant).max() for alpha in (10, 100, 1e4, LARGEST)]
     assert gaps == sorted(gaps, reverse=True)
-    assert gaps[-1] < 1e-6
+    assert gaps[-1] < 1e-5
 
 
 @pytest.mark.parametrize("schedule", [{"alpha": 4}, {"alpha": 2.5}, {"schedule": "constant"}])
 def test_a_mean_of_one_always_cuts(schedule: dict) -> None:
-    scheme, rng = build(length=1, **schedule), np.random.default_rng(0)
+    with pytest.warns(UserWarning, match=r"method.length=1 with method.every=1: .* truncated BPTT, biased"):
+        scheme = build(length=1, **schedule)
+    rng = np.random.default_rng(0)
     assert {scheme.draw(rng, 1000) for _ in range(200)} == {1}
     assert np.isfinite(scheme.factors(10)).all()
+
+
+def test_a_mean_of_one_block_always_cuts_and_says_so_unless_nothing_is_reweighted() -> None:
+    with pytest.warns(UserWarning, match=r"method.length=10 with method.every=10"):
+        scheme = build(length=10, alpha=4, every=10)
+    assert scheme.survival(20)[10] == 0
+    build(length=1, alpha=4, reweight=False)
+    build(length=10.5, alpha=4, every=10)
 
 
 @pytest.mark.parametrize("schedule", [{"alpha": 4}, {"alpha": 6}, {"schedule": "constant"}])

@@ -44,5 +44,5 @@ def test_a_broken_learner_is_found_out_by_sampling_too() -> None:
 
 
 def test_too_few_draws_are_refused() -> None:
-    with pytest.raises(UserError, match=r"verify\.draws must be a whole number ≥ 8; got 4"):
+    with pytest.raises(UserError, match=r"draws must be a whole number ≥ 8; got 4"):
         intervals({"name": "bptt"}, draws=4)

@@ -1,5 +1,6 @@
 """ARTBP: cut at random, reweight what is carried on (Tallec & Ollivier 2017, arXiv 1705.08209)."""
 
+import warnings
 from functools import partial
 
 import numpy as np
@@ -8,6 +9,9 @@ from numpy.typing import NDArray
 from artbp_exp import checks
 from artbp_exp.errors import UserError
 from artbp_exp.truncation.scheme import Floats, Hazard, Scheme
+
+LARGEST = 1e6
+"""Exponent beyond which the paper's schedule is the constant one for all lengths that are ever drawn."""
 
 
 def build(
@@ -23,6 +27,7 @@ def build(
 
     `schedule=paper` (the paper's eq. 14): c(d) = (α − 1) / ((α − 2)·L0 + d), with mean length exactly L0 and
     P(length > n) falling as n^−(α−1). `schedule=constant`: c(d) = 1 / L0, geometric lengths.
+    At L0 = 1 every step ends a segment, which is truncated BPTT; a warning says so.
     With `every` = k cuts are allowed after every k-th step of a segment only: c(k·j) is the schedule's c(j) for the
     mean L0 / k, and c = 0 in between. The mean length is still L0 and the gradient still unbiased.
 
@@ -35,7 +40,7 @@ def build(
         memory: steps kept at a time for the backward pass, see `Scheme`.
 
     Raises:
-        UserError: `length` < `every`, a value out of range, `alpha` ≤ 2 with the paper's schedule, or an
+        UserError: `length` < `every`, a value out of range, `alpha` ≤ 2 or > `LARGEST` with the paper's schedule, or an
             unknown schedule.
     """
     every = checks.whole("method.every", every, at_least=1)
@@ -49,6 +54,13 @@ def build(
     checks.choice("method.schedule", schedule, ["paper", "constant"])
     checks.flag("method.reweight", reweight)
 
+    if reweight and mean == every:
+        warnings.warn(
+            f"method.length={mean:g} with method.every={every}: a segment always ends after {every} "
+            f"step{'s' if every > 1 else ''}, so there is nothing to compensate, and this is truncated BPTT, biased; "
+            f"take a method.length above method.every",
+            stacklevel=2,
+        )
     hazard: Hazard
     if schedule == "constant":
         hazard = partial(_constant, 1.0 / blocks)
@@ -56,10 +68,11 @@ def build(
         if alpha is None:
             raise UserError("method.alpha must be a number > 2 with method.schedule=paper; got null")
         exponent = checks.number("method.alpha", alpha)
-        if exponent <= 2:
+        if not 2 < exponent <= LARGEST:
             raise UserError(
                 f"method.alpha must be > 2 with method.schedule=paper (the mean segment length is infinite "
-                f"at 2); got {alpha!r}: take 4 or 6, or method.schedule=constant"
+                f"at 2), and at most {LARGEST:g} (it is the constant hazard by then); got {alpha!r}: take 4 or 6, or "
+                f"method.schedule=constant"
             )
         hazard = partial(_paper, exponent, blocks)
     if every > 1:
