@@ -147,7 +147,8 @@ class Body:
             raise UserError(
                 f"segment_loss is random (it draws from the global stream of {' and '.join(random)}), and ways to cut "
                 f"cannot be compared then; if it is dropout, put that in eval mode while you verify, and nothing else "
-                f"(for part in model.modules(): if isinstance(part, nn.Dropout): part.eval())"
+                f"(for part in model.modules(): if isinstance(part, nn.Dropout): part.eval()); a mask that several "
+                f"steps share must be drawn once a sequence, as one for each segment is biased"
             )
         if any(parameter.grad is not None for parameter in self.parameters.values()):
             raise UserError(BACKWARD)
