@@ -1,7 +1,8 @@
 """Runs the body of a user's training loop over a short sequence, with cuts that are prescribed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,14 @@ from torch import Tensor
 from artbp_exp.backprop import detach, leaves, map_state
 from artbp_exp.errors import UserError
 from artbp_exp.truncation import Scheme, Segment
-from artbp_exp.verification.double import LOWER
+from artbp_exp.verification.double import raised, real
+from artbp_exp.verification.kept import Kept
 from artbp_exp.verification.probe import Gradients, Script
+from artbp_exp.verification.streams import Streams, drawn
 
 SegmentLoss = Callable[[int, Segment, Any], tuple[Tensor, Any]]
+
+BACKWARD = "segment_loss calls backward: leave that to your loop, and to artbp.verify; return the loss alone"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +27,7 @@ class Pass:
     """What came of one pass over the sequence.
 
     Attributes:
-        gradient: of each parameter, summed over segments.
+        gradient: of each parameter, summed over segments; (…, 2) of a complex one, its two parts.
         loss: summed over segments.
         weighted: the same, each segment's loss times its steps.
         state: tensors of the last state, detached.
@@ -45,19 +50,38 @@ class Body:
         state: before the first step.
         scheme: of the cuts.
         steps: T.
+        kept: what a module keeps from call to call; every pass begins with what it was in the beginning.
+        padding: name of an embedding's weights → the row that never learns.
     """
 
     def __init__(
-        self, *, segment_loss: SegmentLoss, parameters: Gradients, state: Any, scheme: Scheme, steps: int
+        self,
+        *,
+        segment_loss: SegmentLoss,
+        parameters: Gradients,
+        state: Any,
+        scheme: Scheme,
+        steps: int,
+        kept: Kept,
+        padding: Mapping[str, int],
     ) -> None:
         self.segment_loss, self.parameters, self.scheme, self.steps = segment_loss, parameters, scheme, steps
-        self._state = state
+        self.padding = padding
+        self._state, self._kept = state, kept
+        self._streams = Streams(parameters.values())
 
     def first(self, number: float) -> int:
         """Length of the first segment that the scheme draws when the stream of cuts says `number`."""
         script: Any = Script()
         script.prescribe([number])
         return self.scheme.draw(script, self.steps)
+
+    def drawn(self, numbers: Sequence[float]) -> list[tuple[int, Segment]]:
+        """(start, segment) of each that a training loop is handed when the stream of cuts says `numbers`."""
+        script: Any = Script()
+        script.prescribe(numbers)
+        # one of no steps would never come to an end
+        return list(islice(self.scheme.segments(self.steps, script), self.steps + 1))
 
     def uncut(self) -> Pass:
         """The whole sequence as one segment with factors 1: full BPTT by the user's own code."""
@@ -75,12 +99,10 @@ class Body:
         """
         total: Gradients = {name: torch.zeros_like(p, requires_grad=False) for name, p in self.parameters.items()}
         loss, weighted, attached, start = 0.0, 0.0, False, 0
-        state = map_state(_fresh, self._state)
+        state = self._begin()
         for segment in segments:
             value, state = self._run(start, segment, state)
-            # kept: where a state is not detached, the next segment's backward comes through here once more
-            found = torch.autograd.grad(value, list(self.parameters.values()), retain_graph=True, allow_unused=True)
-            for name, gradient in zip(self.parameters, found, strict=True):
+            for name, gradient in zip(self.parameters, self._backward(value), strict=True):
                 if gradient is not None:
                     total[name] += gradient.detach()
             loss += value.item()
@@ -89,13 +111,29 @@ class Body:
             start += segment.length
         if not all(bool(gradient.isfinite().all()) for gradient in total.values()):
             raise UserError("the gradient at these parameters is not finite: there is nothing to compare")
-        return Pass(gradient=total, loss=loss, weighted=weighted, state=leaves(detach(state)), attached=attached)
+        gradients = {name: real(gradient) for name, gradient in total.items()}
+        return Pass(gradient=gradients, loss=loss, weighted=weighted, state=leaves(detach(state)), attached=attached)
 
     def value(self) -> float:
         """The loss of the whole sequence, uncut."""
-        return self._run(0, plain(self.steps), map_state(_fresh, self._state))[0].item()
+        return self._run(0, plain(self.steps), self._begin())[0].item()
+
+    def _begin(self) -> Any:
+        self._kept.put_back()
+        # copies: a loop may change its state in place
+        return map_state(lambda tensor: raised(tensor.detach().clone()), self._state)
+
+    def _backward(self, loss: Tensor) -> tuple[Tensor | None, ...]:
+        # kept: where a state is not detached, the next segment's backward comes through here once more
+        try:
+            return torch.autograd.grad(loss, list(self.parameters.values()), retain_graph=True, allow_unused=True)
+        except RuntimeError as error:
+            if "a second time" in str(error):
+                raise UserError(BACKWARD) from error
+            raise
 
     def _run(self, start: int, segment: Segment, state: Any) -> tuple[Tensor, Any]:
+        before = self._streams.states()
         try:
             found = self.segment_loss(start, segment, state)
         except Exception as error:
@@ -104,12 +142,27 @@ class Body:
                 f"it needs data for {self.steps} steps, and does with them what torch's functions do"
             )
             raise
+        random = drawn(before, self._streams.states())
+        if random:
+            raise UserError(
+                f"segment_loss is random (it draws from the global stream of {' and '.join(random)}), and ways to cut "
+                f"cannot be compared then; if it is dropout, put that in eval mode while you verify, and nothing else "
+                f"(for part in model.modules(): if isinstance(part, nn.Dropout): part.eval()); a mask that several "
+                f"steps share must be drawn once a sequence, as one for each segment is biased"
+            )
+        if any(parameter.grad is not None for parameter in self.parameters.values()):
+            raise UserError(BACKWARD)
+        return self._checked(found)
+
+    def _checked(self, found: Any) -> tuple[Tensor, Any]:
         if not isinstance(found, tuple) or len(found) != 2:
             raise UserError(f"segment_loss must return (loss, next state); got {type(found).__name__}")
         loss, state = found
         if not isinstance(loss, Tensor) or loss.numel() != 1:
             got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
             raise UserError(f"the loss that segment_loss returns must be a tensor of one number; got {got}")
+        if loss.is_complex():
+            raise UserError("the loss that segment_loss returns is complex: it must be a real number")
         if not loss.requires_grad:
             raise UserError("the loss that segment_loss returns has no gradient: do not detach it")
         if not loss.isfinite().all():
@@ -123,12 +176,6 @@ def plain(steps: int, *, without: int | None = None) -> Segment:
     if without is not None:
         factors[without - 1] = 0.0
     return Segment(length=steps, factors=factors)
-
-
-def _fresh(tensor: Tensor) -> Tensor:
-    # a copy: a loop may change its state in place
-    copy = tensor.detach().clone()
-    return copy.double() if copy.dtype in LOWER else copy
 
 
 def possible_cuts(scheme: Scheme, steps: int) -> Iterator[tuple[tuple[int, ...], float]]:
@@ -147,12 +194,14 @@ def possible_cuts(scheme: Scheme, steps: int) -> Iterator[tuple[tuple[int, ...],
     return after((), steps, 1.0)
 
 
-def count_cuts(scheme: Scheme, steps: int) -> int:
-    """How many ways there are with a probability above 0."""
+def count_cuts(scheme: Scheme, steps: int, *, most: float = np.inf) -> list[int]:
+    """How many ways there are with a probability above 0, for 1, 2, … `steps` steps; ends at the first above `most`."""
     hazard = scheme.hazard(np.arange(1, steps + 1))
+    certain = int((hazard == 1).argmax()) + 1 if (hazard == 1).any() else steps
+    places = [lag for lag in (np.flatnonzero(hazard > 0) + 1).tolist() if lag <= certain]
     ways = [0, 1]  # of a rest of so many steps; an index is a number of steps
     for left in range(2, steps + 1):
-        certain = (hazard[: left - 1] == 1).argmax() + 1 if (hazard[: left - 1] == 1).any() else None
-        places = [length for length in range(1, (certain or left - 1) + 1) if hazard[length - 1] > 0]
-        ways.append(sum(ways[left - length] for length in places) + (certain is None))
-    return ways[steps]
+        ways.append(sum(ways[left - lag] for lag in places if lag < left) + (left <= certain))
+        if ways[-1] > most:
+            break
+    return ways[1:]

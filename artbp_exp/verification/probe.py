@@ -63,6 +63,11 @@ class Script:
         """What `numpy.random.Generator.random` would have had to return."""
         return self._numbers.pop() if self._numbers else 1.0 - 2.0**-53
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise UserError(f"a scheme must draw each segment with one rng.random(); this one asks for rng.{name}")
+
 
 class Probe:
     """The gradient of one pass over a task, at the model's parameters, by the learner that a run would train with.

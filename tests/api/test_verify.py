@@ -217,13 +217,10 @@ def test_a_parameter_without_a_gradient_of_its_own_is_not_refuted_for_its_roundi
 
     found = check(segment_loss, net, state=start())
     assert found.certified, str(found)
-    assert found.bias["unused"] == 0.0
-
-
-def test_randomness_is_told() -> None:
-    net = Cell().train()
-    with pytest.raises(UserError, match=r"the same cuts twice gave gradients .*turn dropout off"):
-        check(loop(net), net, state=start())
+    assert found.untested == ("shift", "unused")
+    lines = str(found).splitlines()
+    assert lines[-1] == "verdict: certified (no gradient reaches shift, unused)"
+    assert sum("no gradient: not tested" in line for line in lines) == 2
 
 
 @pytest.mark.parametrize(
@@ -247,8 +244,18 @@ def test_mistakes_in_the_arguments_are_told() -> None:
     net = Cell()
     with pytest.raises(UserError, match="no cut of artbp can fall within 6 steps"):
         check(loop(net), net, artbp.artbp(length=20, alpha=4, every=10), state=start())
-    with pytest.raises(UserError, match="13 steps can be cut in 4096 ways, and at most 2048 are tried"):
+    with pytest.raises(UserError, match=r"in more than 2048 ways, and no more are tried: .* take at most 12 steps"):
         check(loop(net), net, state=start(), steps=13)
+    with pytest.raises(UserError, match=r"take at most 12 steps; got steps=1000000$"):
+        check(loop(net), net, state=start(), steps=10**6)
+    with pytest.raises(UserError, match="got a function: segment_loss comes first"):
+        check(net, loop(net), state=start())
+    with pytest.raises(UserError, match="got int"):
+        check(loop(net), 3, state=start())
+    with pytest.raises(UserError, match="segment_loss must be a function"):
+        check(torch.ones(1), net, state=start())
+    with pytest.raises(UserError, match=r"scheme must be .* got Cell$"):
+        artbp.verify(loop(net), ARTBP, net)
     with pytest.raises(UserError, match="steps must be a whole number ≥ 2; got 1"):
         check(loop(net), net, state=start(), steps=1)
     with pytest.raises(UserError, match="got str"):
