@@ -105,6 +105,21 @@ def test_loops_over_all_kinds_of_modules_are_certified(name: str, dtype: torch.d
     assert found.variance > 0
 
 
+@pytest.mark.parametrize("memory", [1, 2, 3])
+@pytest.mark.parametrize("name", ["own", "LSTM"])
+def test_loops_in_pieces_are_certified(name: str, memory: int) -> None:
+    model = make(name, dtype=torch.float32)
+
+    def segment_loss(first: int, segment: artbp.Segment, state: Any) -> tuple[Tensor, Any]:
+        stop = first + segment.length
+        outputs, state = model.run(X[first:stop], state, segment)
+        return half_squares(outputs, Y[first:stop]), artbp.detach(state)
+
+    scheme = artbp.artbp(length=2.5, alpha=4, memory=memory)
+    found = artbp.verify(segment_loss, model, scheme, state=model.start(BATCH), steps=STEPS)
+    assert found.certified, found
+
+
 def test_a_fused_module_with_cuts_blocks_apart_is_certified_on_more_steps_than_twelve() -> None:
     net = nn.LSTM(1, WIDTH)
     x, y = data(35, dtype=torch.float32)
