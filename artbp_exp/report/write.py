@@ -16,7 +16,8 @@ from artbp_exp.report.exact_claims import exact_claims
 from artbp_exp.report.length_claims import length_claims
 from artbp_exp.report.page import Drawn, markdown, page
 from artbp_exp.report.pictures import PICTURES, diagnosis_pictures
-from artbp_exp.report.ptb_claims import TIERS, ptb_claims
+from artbp_exp.report.ptb_claims import ptb_claims
+from artbp_exp.report.ptb_runs import TIERS
 from artbp_exp.report.read import read
 from artbp_exp.report.synthetic_claims import synthetic_claims
 

@@ -12,7 +12,7 @@ import yaml
 from artbp_exp.records.load import load_runs
 from artbp_exp.report import length_claims
 from artbp_exp.report.claim import NOT_YET, interval
-from artbp_exp.report.statistics import bare, sign_verdict, spread, without_chance
+from artbp_exp.report.statistics import bare, holm, level, sign_verdict, spread, without_chance
 from artbp_exp.report.synthetic_claims import LEARNING_RATES, SEEDS, SEEDS_OF_RATES, of, synthetic_claims
 from tests.conftest import ROOT
 from tests.report.conftest import find
@@ -88,14 +88,28 @@ def test_the_grids_wanted_are_those_of_the_recipes() -> None:
     assert tuple(int(pair.split(",")[0]) for pair in sizes[1].split()) == length_claims.SIZES
 
 
+def judged(points: list[float]) -> str:
+    return sign_verdict(spread(points), level(points))
+
+
+def test_levels_are_adjusted_as_by_r() -> None:
+    # p.adjust(c(0.01, 0.04, 0.03, 0.005, 0.6, 0.7), "holm"), in the order given
+    found = holm([0.01, 0.04, 0.03, 0.005, 0.6, 0.7])
+    assert found == pytest.approx([0.05, 0.12, 0.12, 0.03, 1.0, 1.0])
+    assert holm([0.02]) == [0.02]
+    assert holm([]) == []
+
+
 def test_spread_and_verdict() -> None:
     assert spread([1.0, 2.0]).low is None
     assert spread([2.0, 2.0, 2.0]).low == 2.0
     assert without_chance([2.0, 2.0, 2.0]) == (bare([2.0]), "deterministic: its seeds coincide")
     assert without_chance([2.0, 2.0, 3.0]) == (spread([2.0, 2.0, 3.0]), "")
-    assert sign_verdict(spread([1.0, 9.0, 80.0])) == "not settled"  # the same sign thrice is no evidence yet
+    assert judged([1.0, 9.0, 80.0]) == "not settled"  # the same sign thrice is no evidence yet
+    assert judged([-1.0, -2.0, -1.5, -1.2]) == "does not hold"
+    assert judged([-1.0, 1.0, 0.5, -0.2]) == "not settled"
     below = spread([-1.0, -2.0, -1.5, -1.2])
-    assert sign_verdict(below) == "does not hold"
-    assert sign_verdict(spread([-1.0, 1.0, 0.5, -0.2])) == "not settled"
+    assert sign_verdict(below, 0.051) == "not settled"  # it goes by the level that it is given
+    assert sign_verdict(below, None) == "not settled"
     assert below.low is not None
     assert below.low <= below.median <= (below.high or 0)
