@@ -16,7 +16,7 @@ from artbp_exp.report import length_claims, ptb_claims, synthetic_claims
 from artbp_exp.report.diagnosis_claims import CHECKPOINTS
 from artbp_exp.report.ptb_claims import leads
 from artbp_exp.report.ptb_runs import TIERS, arms
-from artbp_exp.report.read import read
+from artbp_exp.report.read import AUTHORS, read
 
 Draw = Callable[[Path], Figure | None]
 
@@ -63,7 +63,7 @@ def _segment_lengths(results: Path) -> Figure | None:
 
 
 def _ptb_evidence(results: Path) -> Figure | None:
-    authors = read(results / "authors" / "ptb_epochs.csv")
+    authors = read(results / "authors" / "ptb_epochs.csv", AUTHORS, words=("method",))
     families = {tier.title: arms(load_all(results / tier.name), tier.settings) for tier in TIERS}
     return None if authors is None else ptb_evidence(families, authors)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from artbp_exp.errors import UserError
+from artbp_exp.records.checks import damaged
 from artbp_exp.records.load import Run
 
 PARTS = {
@@ -113,16 +113,11 @@ def bpc(run: Run, part: str) -> float:
     if part != "last":
         value: float | None = run.summary[f"{part}_bpc"]
         if value is None:
-            raise UserError(
-                f"{run.path / 'summary.json'} has no {part}_bpc of a finished run; restore it, or move its folder away"
-            )
+            damaged(run.path / "summary.json", f"has no {part}_bpc, though the run finished")
         return value
     levels, epochs = run.at_epochs("valid_bpc"), run.config["task"]["epochs"]
     if levels.empty or levels.index[-1] != epochs:
-        raise UserError(
-            f"{run.path / 'metrics.csv'} has no valid_bpc at the end of epoch {epochs}, though the run finished; "
-            f"restore it, or move its folder away"
-        )
+        damaged(run.path / "metrics.csv", f"has no valid_bpc at the end of epoch {epochs}, though the run finished")
     return float(levels.iloc[-1])
 
 

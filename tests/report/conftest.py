@@ -42,6 +42,17 @@ def ptb_run(
     )
 
 
+def balancing_run(results: Path, *, seed: int, segments: str, **changes: Any) -> None:
+    """A run of influence balancing that reached θ*; `segments` is the text of its lengths, without the header."""
+    folder = results / "influence_balancing" / f"seed{seed}"
+    folder.mkdir(parents=True)
+    config = {"method": {"name": "artbp", "length": 16}, "model": {"theta": 0.5}, "seed": seed}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    summary = {"status": "finished", "theta": -1 / 6, "theta_optimal": -1 / 6}
+    (folder / "summary.json").write_text(json.dumps(summary | changes))
+    (folder / "segments.csv").write_text(f"length,count\n{segments}\n")
+
+
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     """A results folder with ARTBP ahead of truncated BPTT by 0.02 on three seeds, carried only."""
