@@ -9,7 +9,7 @@ import pandas as pd
 
 from artbp_exp import artbp
 from artbp_exp.records.load import load_runs
-from artbp_exp.report.ptb_claims import METHODS, TIERS, arms
+from artbp_exp.report.ptb_runs import METHODS, TIERS, arms
 from artbp_exp.streams import Streams
 
 RESULTS = Path("results")

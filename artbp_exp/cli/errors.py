@@ -1,6 +1,7 @@
 """Turns a mistake of the user's into one line and exit code 2."""
 
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -31,6 +32,18 @@ def explained() -> Iterator[None]:
     except KeyboardInterrupt as stop:
         print(str(stop) or "interrupted", file=sys.stderr)
         sys.exit(getattr(stop, "code", 130))
+
+
+def warn_in_a_line() -> None:
+    """From now on a warning is a line on stderr without the path of the code that warns, and each is said once."""
+    said = set()
+
+    def show(message: Warning | str, *where: object, **more: object) -> None:
+        if str(message) not in said:
+            said.add(str(message))
+            print(f"warning: {message}", file=sys.stderr)
+
+    warnings.showwarning = show
 
 
 def _cluster(error: RuntimeError) -> tuple[str, int]:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from artbp_exp.cli.config import identity
-from artbp_exp.cli.errors import explained
+from artbp_exp.cli.errors import explained, warn_in_a_line
 from artbp_exp.cli.signals import end_with_the_reader
 from artbp_exp.errors import UserError, nearest
 from artbp_exp.figures.common import save
@@ -109,6 +109,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Entry point of `artbp-figures`."""
     end_with_the_reader()
+    warn_in_a_line()
     options = parser().parse_args()
     with explained():
         for name in options.names:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from artbp_exp.cli.errors import explained
+from artbp_exp.cli.errors import explained, warn_in_a_line
 from artbp_exp.cli.signals import end_with_the_reader
 from artbp_exp.report.page import tally
 from artbp_exp.report.write import write_report
@@ -12,6 +12,7 @@ from artbp_exp.report.write import write_report
 def main() -> None:
     """Entry point of `artbp-report`."""
     end_with_the_reader()
+    warn_in_a_line()
     parser = argparse.ArgumentParser(
         prog="artbp-report",
         description="Write report.md and report.html, the paper's claims against this repository's evidence, from the "

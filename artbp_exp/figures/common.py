@@ -106,7 +106,7 @@ def spread(runs: list[Run], column: str, grid: np.ndarray) -> tuple[np.ndarray, 
     """
     table = np.empty((len(runs), grid.size))
     for index, run in enumerate(runs):
-        metrics: pd.DataFrame = run.metrics()
+        metrics: pd.DataFrame = run.metrics("step", column)
         at = np.searchsorted(metrics["step"].to_numpy(), grid, side="right") - 1
         values = metrics[column].to_numpy(dtype=float)
         table[index] = np.where(at >= 0, values[at.clip(0)], np.nan)

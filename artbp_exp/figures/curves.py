@@ -118,7 +118,7 @@ def _panel(axes: Axes, task: str, all_lines: list[Line]) -> None:
 
 
 def _steps(axes: Axes, runs: list[Run], look: dict[str, Any]) -> None:
-    ends = [run.metrics().iloc[-1] for run in runs]
+    ends = [run.metrics("step", "loss").iloc[-1] for run in runs]
     last = max(float(end["step"]) for end in ends)
     grid = np.unique(np.geomspace(min(10, last), last, 200).round())
     median, least, greatest = spread(runs, "loss", grid)

@@ -29,7 +29,7 @@ def influence_balancing(runs: list[Run]) -> Figure:
             axes.fill_between(grid, least, greatest, color=style["color"], alpha=0.18, linewidth=0)
         diverged = [run for run in members if run.summary["status"] == "diverged"]
         for run in diverged:
-            end = run.metrics().iloc[-1]
+            end = run.metrics("step", "loss").iloc[-1]
             left.plot(end["step"], min(end["loss"], CEILING), "x", color=style["color"], clip_on=False)
     left.set(xscale="log", yscale="log", xlabel="steps", ylabel="loss", title="Loss", ylim=(1e-20, CEILING))
     optimum = runs[0].summary["theta_optimal"]

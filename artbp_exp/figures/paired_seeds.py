@@ -11,23 +11,27 @@ from artbp_exp.figures.common import STYLE
 Points = tuple[Sequence[float], float | None, float | None]
 """Differences, a value a seed, and the interval of their median."""
 
-PARTS = {"valid": ("#0072B2", "o", -0.14), "test": ("#E69F00", "s", 0.14)}
-"""Part of the corpus → colour, marker, and how far below the middle of its row."""
+PARTS = {
+    "valid": ("valid, best epoch", "#0072B2", "o", -0.24),
+    "test": ("test, best valid epoch", "#E69F00", "s", 0.0),
+    "last": ("valid, end of the last epoch", "#009E73", "^", 0.24),
+}
+"""What was measured → its label, colour, marker, and how far below the middle of its row."""
 
 
 def paired_seeds(leads: Mapping[str, Mapping[str, Mapping[str, Points]]]) -> Figure:
     """Points are seeds, the bar is the interval of their median; right of the line ARTBP is ahead.
 
     Args:
-        leads: family (a heading) → method that ARTBP is held against → `valid` or `test` → its points.
+        leads: family (a heading) → method that ARTBP is held against → key of `PARTS` → its points.
     """
     rows = [(family, method) for family, methods in leads.items() for method in (None, *methods)]
     with mpl.rc_context(fname=STYLE):
-        figure = Figure(figsize=(7.0, 1.1 + 0.24 * len(rows)))
+        figure = Figure(figsize=(7.0, 1.1 + 0.3 * len(rows)))
         axes = figure.subplots()
         for index, (family, method) in enumerate(rows):
             for part, (points, low, high) in (leads[family][method] if method else {}).items():
-                color, marker, shift = PARTS[part]
+                _, color, marker, shift = PARTS[part]
                 y = index + shift
                 if low is not None and high is not None:
                     axes.plot([low, high], [y, y], color=color, linewidth=4, alpha=0.3, solid_capstyle="butt")
@@ -44,9 +48,7 @@ def paired_seeds(leads: Mapping[str, Mapping[str, Mapping[str, Points]]]) -> Fig
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set(xlabel="bits per character by which ARTBP is ahead, paired by seed")
         handles = [
-            Line2D([], [], color=c, marker=m, markersize=3.5, linestyle="", label=p) for p, (c, m, _) in PARTS.items()
+            Line2D([], [], color=c, marker=m, markersize=3.5, linestyle="", label=p) for p, c, m, _ in PARTS.values()
         ]
-        axes.legend(
-            handles=handles, loc="upper right", ncols=2, fontsize=7
-        )  # beside the first heading: no points there
+        figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=7)
         return figure

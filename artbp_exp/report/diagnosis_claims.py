@@ -16,6 +16,9 @@ CHECKPOINTS = {"synthetic": "influence balancing at its start", "ptb": "Penn Tre
 NEEDED = {"variance_se", "predicted_se", "predicted_rare", "updates_to_match"}
 """A table without them was written before they were: it counts as not measured."""
 
+NUMBERS = ("length", "variance", "predicted", "updates_to_match_low", "updates_to_match_high")
+"""What the rows are made of besides."""
+
 ABOUT = ("command", "steps", "streams", "bias_streams")
 SETTING = ["method", "length", "schedule", "alpha", "reweight"]
 ERROR_RATE = 0.05
@@ -34,12 +37,12 @@ def diagnosis_claims(results: Path) -> list[Claim]:
 
 
 def _checkpoint(name: str, folder: Path) -> Iterator[Claim]:
-    table, about = read(folder / "methods.csv"), read(folder / "checkpoint.csv", ABOUT)
+    table, about = read(folder / "methods.csv"), read(folder / "checkpoint.csv", ABOUT, words=("command",))
     where = CHECKPOINTS[name]
     if table is None or about is None or about.empty or not set(table.columns) >= NEEDED:
         table, facts = None, pd.Series({"command": "artbp-diagnose"})
     else:
-        facts = about.iloc[0]
+        table, facts = read(folder / "methods.csv", [*NEEDED, *NUMBERS]), about.iloc[0]
     yield _formula(table, where, str(facts["command"]))
     yield _updates(table, facts, where)
 

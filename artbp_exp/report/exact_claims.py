@@ -12,6 +12,7 @@ EXACT = "Unbiasedness"
 COMMAND = "make verify"
 COLUMNS = ("method", "model", "engine", "patterns", "relative_bias", "variance_error", "verdict", "expected")
 LAG_COLUMNS = ("method", "broken", "lags", "factor_error", "verdict", "expected")
+WORDS = ("method", "model", "engine", "broken", "verdict", "expected")
 SHOWN = 3
 """Combinations that are named where some are missing."""
 
@@ -23,7 +24,7 @@ def exact_claims(results: Path) -> list[Claim]:
 
 
 def _enumerated(path: Path) -> list[Claim]:
-    table = read(path, COLUMNS)
+    table = read(path, COLUMNS, words=WORDS)
     absent: set[tuple[str, ...]] = (
         wanted() if table is None else wanted() - set(zip(table.method, table.model, table.engine, strict=True))
     )
@@ -101,7 +102,7 @@ def _enumerated(path: Path) -> list[Claim]:
 def _lag_by_lag(path: Path) -> Claim:
     claim = "Segments are drawn, and factors computed, as the hazard says, at lags far beyond a short sequence as well"
     quantity = "relative error of the product of the factors over all lags tried; a point for each setting of a method"
-    table = read(path, LAG_COLUMNS)
+    table = read(path, LAG_COLUMNS, words=WORDS)
     absent = far_wanted()
     if table is not None:
         table = table.fillna({"broken": ""})

@@ -21,14 +21,15 @@ SEEDS = {"artbp": 5, "tbptt": 1}
 """Seeds of each cell; truncated BPTT draws nothing here."""
 
 COLUMNS = ("size", "method", "reweight", "length", "lr", "seed", "status", "theta", "theta_optimal")
+WORDS = ("method", "reweight", "status")
 ARMS = {"tbptt": ("tbptt", True), "artbp": ("artbp", True), "raw": ("artbp", False)}
 
 
 def length_claims(results: Path) -> list[Claim]:
     """The rows from the phase diagrams."""
     return [
-        _diagram(read(results / "phase_diagram" / "cells.csv", COLUMNS)),
-        _sizes(read(results / "phase_sizes" / "cells.csv", COLUMNS)),
+        _diagram(read(results / "phase_diagram" / "cells.csv", COLUMNS, words=WORDS)),
+        _sizes(read(results / "phase_sizes" / "cells.csv", COLUMNS, words=WORDS)),
     ]
 
 

@@ -14,8 +14,9 @@ from artbp_exp.figures.ptb_evidence import ptb_evidence
 from artbp_exp.records.load import Run, load_all, load_runs
 from artbp_exp.report import length_claims, ptb_claims, synthetic_claims
 from artbp_exp.report.diagnosis_claims import CHECKPOINTS
-from artbp_exp.report.ptb_claims import TIERS, arms, leads
-from artbp_exp.report.read import read
+from artbp_exp.report.ptb_claims import leads
+from artbp_exp.report.ptb_runs import TIERS, arms
+from artbp_exp.report.read import AUTHORS, read
 
 Draw = Callable[[Path], Figure | None]
 
@@ -62,7 +63,7 @@ def _segment_lengths(results: Path) -> Figure | None:
 
 
 def _ptb_evidence(results: Path) -> Figure | None:
-    authors = read(results / "authors" / "ptb_epochs.csv")
+    authors = read(results / "authors" / "ptb_epochs.csv", AUTHORS, words=("method",))
     families = {tier.title: arms(load_all(results / tier.name), tier.settings) for tier in TIERS}
     return None if authors is None else ptb_evidence(families, authors)
 
@@ -121,7 +122,7 @@ PICTURES = (
             "cell of 1000 units, 20 epochs, the state reset (bands: mean ± sd of 6; github.com/ctallec/bigart). "
             "Another model at another size: shapes compare, levels do not. Below, by how much ARTBP is ahead of "
             "truncated BPTT (orange) and of random cuts without reweighting (green) at the end of each epoch, "
-            "paired by seed; the band is what the authors' logs give."
+            "paired by seed; the band is what the authors' logs give there."
         ),
     ),
     Picture(
@@ -130,8 +131,9 @@ PICTURES = (
         made_by="make evidence",
         group=ptb_claims.GROUP,
         caption=(
-            "Penn Treebank: by how much ARTBP ends ahead, at the best valid epoch of each run. Every seed a point; "
-            "bar: 95 % interval of their median, where there are three or more."
+            "Penn Treebank: by how much ARTBP is ahead, valid and test at the best valid epoch of each run, and valid "
+            "at the end of the last epoch. Every seed a point; bar: 95 % interval of their median, where there are "
+            "three or more."
         ),
     ),
 )

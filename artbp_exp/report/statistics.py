@@ -80,20 +80,35 @@ def without_chance(values: Sequence[float]) -> tuple[Spread, str]:
     return bare(values[:1]), "deterministic: its seeds coincide"
 
 
-def level(found: Spread) -> float | None:
+def level(points: Sequence[float]) -> float | None:
     """Two-sided level of the t-test that the mean is 0; None below three points, or where they all coincide."""
-    if len(found.points) < 3 or np.ptp(found.points) == 0:
+    if len(points) < 3 or np.ptp(points) == 0:
         return None
-    return float(stats.ttest_1samp(found.points, 0.0).pvalue)
+    return float(stats.ttest_1samp(points, 0.0).pvalue)
 
 
-def sign_verdict(found: Spread) -> str:
+def holm(levels: Sequence[float]) -> list[float]:
+    """Levels of a family of tests, adjusted so that one below α is a false alarm in at most a share α of families.
+
+    The i-th smallest of m, from 0, becomes the largest of (m − j)·p_j over j ≤ i, at most 1 (Holm 1979). Tests may
+    depend on one another.
+    """
+    order = np.argsort(levels)
+    adjusted = np.empty(len(levels))
+    adjusted[order] = np.maximum.accumulate(np.asarray(levels)[order] * np.arange(len(levels), 0, -1)).clip(max=1)
+    return [float(p) for p in adjusted]
+
+
+def sign_verdict(found: Spread, p: float | None) -> str:
     """`holds` where the points lie above 0, `does not hold` where below, else `not settled`.
 
-    Asks for both: the interval of the median excludes 0, and the t-test's level is below 5 %. With three seeds the
-    interval alone is about their range: without any effect it would exclude 0 in a quarter of all cases.
+    Asks for both: the interval of the median excludes 0, and `p` is below 5 %. With three seeds the interval alone is
+    about their range: without any effect it would exclude 0 in a quarter of all cases.
+
+    Args:
+        found: the points.
+        p: level of their t-test, adjusted if it is one of a family; None where there is none.
     """
-    p = level(found)
     if found.low is None or found.high is None or p is None or p >= 1 - CONFIDENCE:
         return "not settled"
     return "holds" if found.low > 0 else "does not hold" if found.high < 0 else "not settled"

@@ -1,5 +1,6 @@
 """Claims about influence balancing, from `results/influence_balancing` and `results/learning_rates`."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -187,9 +188,17 @@ def _rates(rates: list[Run]) -> Claim:
     )
 
 
+def _has_segments(run: Run) -> bool:
+    """Whether the lengths that a run drew are there. Warns where they are not: the run is missing from their rows."""
+    file = run.path / "segments.csv"
+    if not file.is_file():
+        warnings.warn(f"{file} is not there: its run counts as missing where it is needed; restore it", stacklevel=2)
+    return file.is_file()
+
+
 def _cost(runs: list[Run]) -> Iterator[Claim]:
     mean = 16  # L0, and L of the truncated BPTT that it is compared with
-    chosen = of(runs, "artbp", mean)
+    chosen = [run for run in of(runs, "artbp", mean) if _has_segments(run)]
     means, stored = [], []
     for run in chosen:
         table = run.segments()

@@ -16,8 +16,9 @@ from artbp_exp.report.exact_claims import exact_claims
 from artbp_exp.report.length_claims import length_claims
 from artbp_exp.report.page import Drawn, markdown, page
 from artbp_exp.report.pictures import PICTURES, diagnosis_pictures
-from artbp_exp.report.ptb_claims import TIERS, ptb_claims
-from artbp_exp.report.read import read
+from artbp_exp.report.ptb_claims import ptb_claims
+from artbp_exp.report.ptb_runs import TIERS
+from artbp_exp.report.read import AUTHORS, read
 from artbp_exp.report.synthetic_claims import synthetic_claims
 
 EVIDENCE = (
@@ -31,9 +32,6 @@ EVIDENCE = (
     *(tier.name for tier in TIERS),
 )
 """What the report is made of, below the results folder; any of it is a beginning."""
-
-AUTHORS = ("epoch", "method", "valid_bpc_mean", "valid_bpc_sd")
-"""Columns of the authors' curves."""
 
 
 def all_claims(results: Path) -> list[Claim]:
@@ -64,7 +62,7 @@ def write_report(results: Path) -> tuple[list[Claim], list[Path]]:
             f"report; for runs of your own: artbp-figures curves --results {results}, artbp-collect {results}"
         )
     claims, figures = all_claims(results), list(_drawn(results))
-    authors = _authors(read(results / "authors" / "ptb_epochs.csv", AUTHORS))
+    authors = _authors(read(results / "authors" / "ptb_epochs.csv", AUTHORS, words=("method",)))
     texts = {"report.md": markdown(claims, figures, authors), "report.html": page(claims, figures, authors)}
     for name, text in texts.items():
         try:

@@ -79,6 +79,17 @@ def test_a_size_with_one_method_so_far_says_nothing_against_the_other(tmp_path: 
     assert claim.seeds == len(SIZES) - 1
 
 
+def test_a_seed_that_fails_spoils_a_length_of_the_phase_diagram(tmp_path: Path) -> None:
+    rows = cells({"tbptt": 32, "artbp": 4}) + cells({"artbp": 16}, reweight=False)
+    for cell in rows:
+        if (cell["method"], cell["reweight"], cell["length"], cell["seed"]) == ("artbp", True, 4, 2):
+            cell["theta"] = 0.4
+    claim = row(tmp_path, "phase_diagram", rows)
+    assert claim.note.startswith("shortest length of the grid that works: ARTBP 8, ")
+    assert claim.spread is not None
+    assert claim.spread.points == (2.0,)
+
+
 def test_the_phase_diagram_needs_its_whole_grid(tmp_path: Path) -> None:
     rows = cells({"tbptt": 32, "artbp": 4}) + cells({"artbp": 16}, reweight=False)
     claim = row(tmp_path, "phase_diagram", rows)

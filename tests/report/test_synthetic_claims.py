@@ -12,10 +12,10 @@ import yaml
 from artbp_exp.records.load import load_runs
 from artbp_exp.report import length_claims
 from artbp_exp.report.claim import NOT_YET, interval
-from artbp_exp.report.statistics import bare, sign_verdict, spread, without_chance
+from artbp_exp.report.statistics import bare, holm, level, sign_verdict, spread, without_chance
 from artbp_exp.report.synthetic_claims import LEARNING_RATES, SEEDS, SEEDS_OF_RATES, of, synthetic_claims
 from tests.conftest import ROOT
-from tests.report.conftest import find
+from tests.report.conftest import balancing_run, find
 
 
 def test_what_draws_nothing_counts_once() -> None:
@@ -47,20 +47,26 @@ def test_one_run_that_comes_nearer_is_enough_to_refute_that_all_run_away(length:
 def test_costs_are_those_of_the_lengths(tmp_path: Path) -> None:
     counts = {0: {16: 1000}, 1: {1: 500, 31: 500}}
     for seed, lengths in counts.items():
-        folder = tmp_path / "influence_balancing" / f"seed{seed}"
-        folder.mkdir(parents=True)
-        config = {"method": {"name": "artbp", "length": 16}, "model": {"theta": 0.5}, "seed": seed}
-        (folder / "config.yaml").write_text(yaml.safe_dump(config))
-        summary = {"status": "finished", "theta": 0.0, "theta_optimal": -1 / 6}
-        (folder / "summary.json").write_text(json.dumps(summary))
-        rows = "".join(f"{length},{count}\n" for length, count in lengths.items())
-        (folder / "segments.csv").write_text(f"length,count\n{rows}")
+        rows = "\n".join(f"{length},{count}" for length, count in lengths.items())
+        balancing_run(tmp_path, seed=seed, segments=rows)
     # segments of 16 steps have 7½ stored on average, as truncated BPTT has; those of 1 and of 31 by turns 31·15/32
     cost, stored = (find(synthetic_claims(tmp_path), words) for words in ("costs, on average", "in memory"))
     assert cost.spread is not None
     assert stored.spread is not None
     assert cost.spread.points == pytest.approx((1.0, 1.0))
     assert stored.spread.points == pytest.approx((1.0, 31 * 15 / 32 / 7.5))
+
+
+def test_a_run_that_diverged_has_not_converged_wherever_it_was_last(tmp_path: Path) -> None:
+    for seed in SEEDS:
+        balancing_run(tmp_path, seed=seed, segments="16,1000")
+    assert find(synthetic_claims(tmp_path), "converges, on every seed").verdict == "holds"
+    (one,) = (run for run in load_runs(tmp_path) if run.config["seed"] == 4)
+    (one.path / "summary.json").write_text(json.dumps(one.summary | {"status": "diverged"}))
+    claim = find(synthetic_claims(tmp_path), "converges, on every seed")
+    assert claim.verdict == "does not hold"
+    assert claim.spread is not None
+    assert max(claim.spread.points) == math.inf
 
 
 def test_a_part_of_the_grid_of_learning_rates_is_not_the_grid(tmp_path: Path) -> None:
@@ -88,14 +94,28 @@ def test_the_grids_wanted_are_those_of_the_recipes() -> None:
     assert tuple(int(pair.split(",")[0]) for pair in sizes[1].split()) == length_claims.SIZES
 
 
+def judged(points: list[float]) -> str:
+    return sign_verdict(spread(points), level(points))
+
+
+def test_levels_are_adjusted_as_by_r() -> None:
+    # p.adjust(c(0.01, 0.04, 0.03, 0.005, 0.6, 0.7), "holm"), in the order given
+    found = holm([0.01, 0.04, 0.03, 0.005, 0.6, 0.7])
+    assert found == pytest.approx([0.05, 0.12, 0.12, 0.03, 1.0, 1.0])
+    assert holm([0.02]) == [0.02]
+    assert holm([]) == []
+
+
 def test_spread_and_verdict() -> None:
     assert spread([1.0, 2.0]).low is None
     assert spread([2.0, 2.0, 2.0]).low == 2.0
     assert without_chance([2.0, 2.0, 2.0]) == (bare([2.0]), "deterministic: its seeds coincide")
     assert without_chance([2.0, 2.0, 3.0]) == (spread([2.0, 2.0, 3.0]), "")
-    assert sign_verdict(spread([1.0, 9.0, 80.0])) == "not settled"  # the same sign thrice is no evidence yet
+    assert judged([1.0, 9.0, 80.0]) == "not settled"  # the same sign thrice is no evidence yet
+    assert judged([-1.0, -2.0, -1.5, -1.2]) == "does not hold"
+    assert judged([-1.0, 1.0, 0.5, -0.2]) == "not settled"
     below = spread([-1.0, -2.0, -1.5, -1.2])
-    assert sign_verdict(below) == "does not hold"
-    assert sign_verdict(spread([-1.0, 1.0, 0.5, -0.2])) == "not settled"
+    assert sign_verdict(below, 0.051) == "not settled"  # it goes by the level that it is given
+    assert sign_verdict(below, None) == "not settled"
     assert below.low is not None
     assert below.low <= below.median <= (below.high or 0)
