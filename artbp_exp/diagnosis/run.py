@@ -25,7 +25,7 @@ from artbp_exp.verification.oracle import Full, full_bptt
 WINDOW_BOUND = 1e-3
 """Of ‖g‖: what doubling the window may change where no method draws, so that there is no standard error."""
 
-KEYS = ("method", "length", "schedule", "alpha", "reweight")
+KEYS = ("method", "length", "schedule", "alpha", "reweight", "every")
 """Of the run's own method, in `checkpoint.csv` as `run_method`, …"""
 
 
