@@ -23,6 +23,9 @@ from artbp_exp.truncation import Scheme
 HORIZON = 20_000
 """Lags summed over one by one, at least; beyond, 1/c goes on as a straight line, as it is in both schedules."""
 
+LONGEST = 4_000_000
+"""Lags summed over, at most."""
+
 ROUNDING = 1e-9
 """Of a slope worked out from hazards."""
 
@@ -34,7 +37,10 @@ def mean_stored(scheme: Scheme) -> float:
     """
     if scheme.length is None:
         return float("inf")
-    horizon = max(HORIZON, 4 * int(np.ceil(scheme.length)))
+    length = int(scheme.length)
+    if scheme.hazard(np.array([length]))[0] == 1 and not scheme.hazard(np.arange(1, min(length, HORIZON))).any():
+        return (length - 1) / 2  # each of them
+    horizon = max(HORIZON, min(4 * length, LONGEST))
     hazard, survival = scheme.hazard(np.arange(1, horizon + 1)), scheme.survival(horizon)
     first, second = survival.sum(), np.arange(horizon + 1) @ survival
     if survival[-1] > 0:

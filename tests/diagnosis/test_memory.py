@@ -62,7 +62,7 @@ def test_lengths_near_one_are_not_clipped_but_certain_at_one(method: dict[str, A
     assert of(method, length=5, every=5) == 2
 
 
-@pytest.mark.parametrize("length", [1, 50, 100_000])
+@pytest.mark.parametrize("length", [1, 50, 100_000, 2 * 10**9 + 1])
 def test_truncation_stores_half_its_length(length: int) -> None:
     assert of({"name": "tbptt"}, length=length) == (length - 1) / 2
 
