@@ -35,11 +35,17 @@ def job(config: DictConfig) -> None:
 
 
 def split(config: DictConfig, key: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A run's settings, and the settings of a tool of its own below `key`."""
+    """A run's settings, and the settings of a tool of its own below `key`.
+
+    Raises:
+        UserError: one of them is missing or none, or `key` has no settings below it.
+    """
     # resolved first: a tool's own settings may refer to the run's
     everything = OmegaConf.to_container(config, resolve=True)
     assert isinstance(everything, dict)
-    own = everything.pop(key)
+    own = everything.pop(key, None)
+    if not isinstance(own, dict):
+        raise UserError(f"{key} must have settings below it, as in {key}.steps=…; got {own!r}")
     return conf.plain(OmegaConf.create(everything)), own
 
 

@@ -23,6 +23,8 @@ def advice(table: pd.DataFrame, falls: pd.DataFrame, facts: Any) -> str:
         facts: the row of `checkpoint.csv`. Without `run_method`, `run_length` and the like (tables written before
             they were recorded) the exponent held against others is that of the comparison over lengths.
     """
+    if "every" not in table:  # written before it was measured
+        table = table.assign(every=1)
     found = tail(falls)
     shortest = least_length(found.flattest) if found is not None else float("inf")
     lines = [
@@ -41,7 +43,8 @@ def _own(table: pd.DataFrame, facts: Any) -> Iterator[str]:
         return
     rows = table[(table["method"] == facts["run_method"]) & (table["length"] == facts["run_length"])]
     if facts["run_method"] == "artbp":
-        rows = rows[(rows["schedule"] == facts["run_schedule"]) & (rows["reweight"] == facts["run_reweight"])]
+        for key in ("schedule", "reweight", "every"):
+            rows = rows[rows[key] == facts[f"run_{key}"]]
         if facts["run_schedule"] == "paper":
             rows = rows[rows["alpha"] == facts["run_alpha"]]
     if rows.empty:
@@ -112,7 +115,9 @@ def _share(row: Any, name: str) -> str:
 
 def _lengths(table: pd.DataFrame) -> Iterator[str]:
     over = table[table["comparison"] == "length"]
-    paper = over[(over["method"] == "artbp") & (over["schedule"] == "paper") & over["reweight"]].sort_values("length")
+    artbp = (over["method"] == "artbp") & (over["schedule"] == "paper") & over["reweight"] & (over["every"] == 1)
+    # where a cut is certain it is truncated BPTT: no variance, and nothing to predict
+    paper = over[artbp & over["predicted"].notna()].sort_values("length")
     truncated = over[over["method"] == "tbptt"].drop_duplicates("length").sort_values("length")
     if len(truncated):
         yield from _longer(paper)
@@ -170,7 +175,8 @@ def _count(updates: float) -> str:
 
 
 def _constant(table: pd.DataFrame, found: Tail | None, shortest: float) -> Iterator[str]:
-    rows = table[(table["schedule"] == "constant") & table["reweight"]].drop_duplicates("length").sort_values("length")
+    rows = table[(table["schedule"] == "constant") & table["reweight"]].sort_values(["length", "every"])
+    rows = rows.drop_duplicates(["length", "every"])
     if found is None:
         yield "constant hazard: too few lags to tell how influence decays; take more diagnose.lags before using one"
     elif np.isinf(least_length(found.ratio)):
@@ -185,11 +191,14 @@ def _constant(table: pd.DataFrame, found: Tail | None, shortest: float) -> Itera
             f"    lags {found.first} to {found.last}; by thirds of them {_fall(found.flattest)} to "
             f"{_fall(found.steepest)}, L0 above {_length(least_length(found.steepest))} to {_length(shortest)}"
         )
-    short = ~(rows["length"] > shortest)
+    # cuts k steps apart: a schedule of L0/k over blocks of k, over which influence falls as r^k
+    needed = rows["every"].map(lambda k: np.inf if found is None else k * least_length(found.flattest**k))
+    short = ~(rows["length"] > needed)
     reasons = ((short, "too short"), (~short & (rows["predicted_rare"] > MOSTLY), "its variance is mostly unseen"))
     for some, why in reasons:
         if some.any():
-            each = ", ".join(f"{length:g}" for length in rows["length"][some])
+            pairs = zip(rows["length"][some], rows["every"][some], strict=True)
+            each = ", ".join(f"{length:g}" if k == 1 else f"{length:g} every {k:g}" for length, k in pairs)
             yield f"    do not take it at L0 = {each}, whatever was measured: {why}"
 
 

@@ -15,6 +15,9 @@ from typing import Any
 
 import pandas as pd
 
+from artbp_exp import registry
+from artbp_exp.verification.exact import promises_no_bias
+
 COLUMN = "updates_to_match"
 MOSTLY = 0.5
 """Share of the predicted variance that no draw can show, beyond which the measured one is not to be built on."""
@@ -39,8 +42,7 @@ def _updates(table: pd.DataFrame, row: Any, steps: int) -> tuple[float, float, f
         other = other[other["comparison"] == "equal memory"]
     else:
         other = other[(other["comparison"] == "length") & (other["length"] == row["length"])]
-    # without reweighting there is a bias of its own, that averaging does not remove
-    if row["method"] != "artbp" or not row["reweight"] or other.empty or row["predicted_rare"] > MOSTLY:
+    if row["method"] != "artbp" or other.empty or row["predicted_rare"] > MOSTLY or not unbiased(row, steps):
         return (float("nan"),) * 3
     bias = other.iloc[0]
     updates = steps / row["length"]
@@ -48,6 +50,17 @@ def _updates(table: pd.DataFrame, row: Any, steps: int) -> tuple[float, float, f
     pairs = (("", ""), ("_low", "_high"), ("_high", "_low"))
     first, low, high = (_ratio(updates * row[f"variance{a}"], bias[f"bias2_lasting{b}"]) for a, b in pairs)
     return first, low, high
+
+
+def unbiased(row: Any, steps: int) -> bool:
+    """Whether ARTBP as it is set in `row` has no bias of its own, that averaging would not remove.
+
+    It has without reweighting, and where a cut is certain (L0 = 1, or L0 = `every`): then it is truncated BPTT.
+    """
+    alpha = row["alpha"] if row["schedule"] == "paper" else None
+    method = {"name": "artbp", "alpha": alpha, **{key: row[key] for key in ("length", "schedule")}}
+    scheme = registry.build("method", {**method, "reweight": bool(row["reweight"]), "every": row["every"]})
+    return promises_no_bias(scheme, steps)
 
 
 def _ratio(above: float, below: float) -> float:

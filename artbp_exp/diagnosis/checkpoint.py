@@ -48,15 +48,16 @@ def load(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Checkpoint:
     Raises:
         UserError: `model.pt` is of another shape, or cannot be read.
     """
+    steps = checks.whole("diagnose.steps", own["steps"], at_least=8)
+    streams = checks.whole("diagnose.streams", own["streams"], at_least=1)
+    many = max(streams, checks.whole("diagnose.bias_streams", own["bias_streams"], at_least=1))
+    warm, start = checks.whole("diagnose.warm_up", own["warm_up"]), checks.whole("diagnose.start", own["start"])
     folder = None if own["run"] is None else Path(checks.text("diagnose.run", own["run"]))
     experiment = Experiment(settings)
     model = experiment.model
     if folder is not None:
         _restore(model, folder / "model.pt")
-    steps = checks.whole("diagnose.steps", own["steps"], at_least=8)
-    streams = checks.whole("diagnose.streams", own["streams"], at_least=1)
-    many = max(streams, checks.whole("diagnose.bias_streams", own["bias_streams"], at_least=1))
-    warm, start = checks.whole("diagnose.warm_up", own["warm_up"]), checks.whole("diagnose.start", own["start"])
+    task, wide = (stretch(experiment.task, start=start + warm, steps=steps, streams=count) for count in (streams, many))
     if warm:
         before = stretch(experiment.task, start=start, steps=warm, streams=many)
         inputs, _ = before.window(0, warm)
@@ -65,7 +66,6 @@ def load(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Checkpoint:
         warmed = detach(state)
         # on this instance: every path that trains asks the model where to begin
         vars(model)["init_state"] = lambda batch_size: map_state(lambda tensor: tensor[:batch_size], warmed)
-    task, wide = (stretch(experiment.task, start=start + warm, steps=steps, streams=count) for count in (streams, many))
     run_carries = bool(task.carry_state)
     task.carry_state = wide.carry_state = True
     return Checkpoint(model=model, task=task, wide=wide, batch_size=experiment.task.batch_size, run_carries=run_carries)

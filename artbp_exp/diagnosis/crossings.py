@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from artbp_exp.backprop import map_state
+from artbp_exp.diagnosis.places import WIDTH, Places
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.truncation import Scheme
 from artbp_exp.verification.oracle import Full, crossing
 
-RESAMPLES = 1000
 SEEN = 10
 """Segments among the draws that must reach a lag, for the measured variance to tell of it."""
 
@@ -22,12 +22,12 @@ class Predicted:
 
     Attributes:
         variance: in the gradient's own unit, squared.
-        low: of its 95 % bootstrap interval over those places.
+        low: of its 95 % interval over those places.
         high: likewise.
-        error: its standard error, by the same bootstrap.
+        error: its standard error, so widened that ± 1.96 of it are that interval.
         kappa: ‖E Y‖²/E‖Y‖² for the streams' crossing gradients Y, from pairs of different streams: it can come out
             below 0. nan for a single stream.
-        kappa_low: of its 95 % bootstrap interval over the places: it knows nothing of streams that were not measured.
+        kappa_low: of its 95 % interval over the places: it knows nothing of streams that were not measured.
         kappa_high: likewise.
         rare: share of `variance` from lags that fewer than 10 segments of all the draws would reach: what so many draws
             cannot show.
@@ -75,14 +75,12 @@ def predict(
     begins = renewal(scheme, steps)
     # the first segment begins at 0 for certain, the others somewhere: those places are sampled, 0 only for its lags
     firsts = max(2, starts // 6)
-    others = starts - firsts
-    later = 1 + ((np.arange(others) + rng.random(others)) / others * (steps - 2)).astype(int)
-    places = np.concatenate([np.zeros(firsts, dtype=int), later])
+    places = Places(steps=steps, firsts=firsts, others=starts - firsts)
     # segments of all draws that last to each lag and beyond
     reached = draws * survival[: steps - 1] * np.cumsum(begins)[: steps - 1][::-1]
     shared, single, rare = np.zeros(starts), np.zeros(starts), np.zeros(starts)
     separate = [full] if streams == 1 else [_only(full, stream) for stream in range(streams)]
-    for index, start in enumerate(places):
+    for index, start in enumerate(places.drawn(rng)):
         edges = lag_edges(steps - 1 - int(start))
         widths = np.diff(edges)
         lags = rng.integers(edges[:-1] + 1, edges[1:] + 1)
@@ -96,35 +94,28 @@ def predict(
         single[index] = weight @ apart
         rare[index] = (weight * (reached[lags - 1] < SEEN)) @ together
 
-    def total(parts: np.ndarray, first: np.ndarray, later: np.ndarray) -> np.ndarray:
-        # places from 1 to T − 2, of which the later ones are a sample
-        summed: np.ndarray = parts[first].mean(axis=-1) + (steps - 2) * parts[later].mean(axis=-1)
-        return summed
-
-    known = np.arange(firsts), np.arange(firsts, starts)
-    again = rng.integers(firsts, size=(RESAMPLES, firsts)), rng.integers(firsts, starts, size=(RESAMPLES, others))
-    variance, resampled = total(shared, *known), total(shared, *again)
-    kappas = _kappa(resampled, total(single, *again), streams)
-    low, high = np.percentile(resampled, [2.5, 97.5])
-    kappa_low, kappa_high = np.percentile(kappas, [2.5, 97.5])
+    variance, error = places.total(shared), places.error(shared)
+    kappa, its = _kappa(shared, single, places, streams)
     return Predicted(
-        variance=float(variance),
-        low=float(low),
-        high=float(high),
-        error=float(resampled.std()),
-        kappa=float(_kappa(variance, total(single, *known), streams)),
-        kappa_low=float(kappa_low),
-        kappa_high=float(kappa_high),
-        rare=float(total(rare, *known) / variance) if variance > 0 else 0.0,
+        variance=variance,
+        low=max(variance - WIDTH * error, 0.0),
+        high=variance + WIDTH * error,
+        error=error,
+        kappa=kappa,
+        kappa_low=kappa - WIDTH * its,
+        kappa_high=kappa + WIDTH * its,
+        rare=places.total(rare) / variance if variance > 0 else 0.0,
     )
 
 
-def _kappa(shared: np.ndarray, single: np.ndarray, streams: int) -> np.ndarray:
-    """From variance with shared cuts / with independent ones = 1 + (B − 1)κ."""
-    if streams == 1:
-        return np.full(shared.shape, np.nan)
-    found: np.ndarray = (shared / np.where(single > 0, single, np.nan) - 1) / (streams - 1)
-    return found
+def _kappa(shared: np.ndarray, single: np.ndarray, places: Places, streams: int) -> tuple[float, float]:
+    """κ, from variance with shared cuts / with independent ones = 1 + (B − 1)κ, and the standard error of the ratio."""
+    apart = places.total(single)
+    if streams == 1 or apart == 0:
+        return float("nan"), float("nan")
+    ratio = places.total(shared) / apart
+    # a ratio of totals errs, to first order, as the total of what is left of it at each place
+    return (ratio - 1) / (streams - 1), places.error(shared - ratio * single) / apart / (streams - 1)
 
 
 def renewal(scheme: Scheme, steps: int) -> np.ndarray:

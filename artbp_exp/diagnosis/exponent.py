@@ -61,7 +61,8 @@ def compared(table: pd.DataFrame, alpha: float, *, shortest: float) -> dict[str,
         alpha: configured.
         shortest: mean length in steps up to which a constant hazard is left out: its variance may be infinite.
     """
-    sound = table[(table["method"] == "artbp") & table["reweight"]]
+    # where a cut is certain there is bias, no variance, and nothing that could be predicted
+    sound = table[(table["method"] == "artbp") & table["reweight"] & table["predicted"].notna()]
     barred = (sound["schedule"] == "constant") & (
         ~(sound["length"] > shortest) | (sound["predicted_rare"].fillna(0) > MOSTLY)
     )

@@ -17,7 +17,7 @@ def methods(own: Mapping[str, Any], *, kept: int | None, run: Mapping[str, Any])
     Args:
         own: `diagnose`'s settings: `lengths`, `truncated_lengths`, `alphas`, `alpha`, `length`, `memory`.
         kept: `method.memory` of all of them, steps kept at a time.
-        run: the run's own method: `method`, `length`, `schedule`, `alpha`, `reweight`.
+        run: the run's own method: `method`, `length`, `schedule`, `alpha`, `reweight`, `every`.
 
     Returns:
         (which comparison it belongs to, settings of the method), none twice within a comparison, the run's own method
@@ -85,7 +85,7 @@ def _of_run(run: Mapping[str, Any]) -> list[Method]:
     if run["method"] == "tbptt":
         return same
     own = _constant(length) if run["schedule"] == "constant" else _paper(length, float(run["alpha"]))
-    return [*same, {**own, "reweight": bool(run["reweight"])}]
+    return [*same, {**own, "reweight": bool(run["reweight"]), "every": int(run["every"])}]
 
 
 def _truncated(length: int) -> Method:
@@ -93,8 +93,8 @@ def _truncated(length: int) -> Method:
 
 
 def _paper(length: float, alpha: float) -> Method:
-    return {"name": "artbp", "length": length, "schedule": "paper", "alpha": alpha, "reweight": True}
+    return {"name": "artbp", "length": length, "schedule": "paper", "alpha": alpha, "reweight": True, "every": 1}
 
 
 def _constant(length: float) -> Method:
-    return {"name": "artbp", "length": length, "schedule": "constant", "alpha": None, "reweight": True}
+    return {"name": "artbp", "length": length, "schedule": "constant", "alpha": None, "reweight": True, "every": 1}

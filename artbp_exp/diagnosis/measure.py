@@ -74,6 +74,7 @@ def measure(
     return {
         **{key: method.get(key) for key in ("length", "schedule", "alpha")},
         "reweight": scheme.reweight,
+        "every": method.get("every", 1),
         "method": method["name"],
         "draws": len(drawn),
         **row,

@@ -22,8 +22,8 @@ def of_run(settings: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any
         own: `diagnose`'s: `run`.
 
     Returns:
-        The settings, and `run_method`: `method`, `length`, `schedule`, `alpha` and `reweight` of the run, or of the
-        configured method; None where it has no such setting.
+        The settings, and `run_method`: `method`, `length`, `schedule`, `alpha`, `reweight` and `every` of the run, or
+        of the configured method; None where it has no such setting.
 
     Raises:
         UserError: no such run folder, or one without `model.pt`, or with a `config.yaml` that is none.
@@ -41,7 +41,8 @@ def of_run(settings: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any
     kept = {key: method.get(key) for key in ("length", "schedule", "alpha")}
     if kept["schedule"] == "constant":
         kept["alpha"] = None
-    return chosen | {"run_method": {"method": method["name"], **kept, "reweight": method.get("reweight", True)}}
+    kept |= {"reweight": method.get("reweight", True), "every": method.get("every", 1)}
+    return chosen | {"run_method": {"method": method["name"], **kept}}
 
 
 def recorded(folder: Path) -> dict[str, Any]:

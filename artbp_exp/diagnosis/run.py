@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from artbp_exp.verification.oracle import Full, full_bptt
 WINDOW_BOUND = 1e-3
 """Of ‖g‖: what doubling the window may change where no method draws, so that there is no standard error."""
 
-KEYS = ("method", "length", "schedule", "alpha", "reweight")
+KEYS = ("method", "length", "schedule", "alpha", "reweight", "every")
 """Of the run's own method, in `checkpoint.csv` as `run_method`, …"""
 
 
@@ -38,17 +39,17 @@ def diagnose(settings: Mapping[str, Any], own: Mapping[str, Any], *, command: st
     Raises:
         UserError: a setting is wrong, or the folder cannot be written.
     """
-    out = Path(checks.text("diagnose.out", own["out"]))
+    out = _writable(Path(checks.text("diagnose.out", own["out"])))
     draws = checks.whole("diagnose.draws", own["draws"], at_least=3)
     starts = checks.whole("diagnose.starts", own["starts"], at_least=4)
     lags = checks.whole("diagnose.lags", own["lags"], at_least=1)
     losses = checks.whole("diagnose.losses", own["losses"], at_least=2)
+    if lags >= checks.whole("diagnose.steps", own["steps"], at_least=8):
+        raise UserError(f"diagnose.lags={lags} must be below diagnose.steps={own['steps']}")
     settings = of_run(settings, own)
     grid, left_out = methods(own, kept=settings["method"]["memory"], run=settings["run_method"])
     checkpoint = load(settings, own)
     model, task = checkpoint.model, checkpoint.task
-    if lags >= task.steps:
-        raise UserError(f"diagnose.lags={lags} must be below diagnose.steps={task.steps}")
     for reason in left_out:
         print(reason)
     rng = np.random.default_rng(settings["seed"])
@@ -60,7 +61,6 @@ def diagnose(settings: Mapping[str, Any], own: Mapping[str, Any], *, command: st
     kept_on = "the state is carried across cuts, as full BPTT does"
     print(kept_on if checkpoint.run_carries else f"{kept_on}, although task.carry_state=false in the run")
     try:
-        out.mkdir(parents=True, exist_ok=True)
         falls = decay(model, task, lags=lags, losses=losses, rng=rng)
         falls.to_csv(out / "influence.csv", index=False)
         full = full_bptt(model, task)
@@ -94,6 +94,16 @@ def diagnose(settings: Mapping[str, Any], own: Mapping[str, Any], *, command: st
         )
     print((out / ADVICE).read_text(encoding="utf-8"), end="")
     return out
+
+
+def _writable(out: Path) -> Path:
+    """The folder, made if it is not there; asked before anything is computed."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=out):
+            return out
+    except OSError as error:
+        raise UserError(f"cannot write to {out}: {error.strerror}; name another folder with diagnose.out=…") from error
 
 
 def _grid(

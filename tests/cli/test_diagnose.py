@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 QUICK = (
     "diagnose.steps=60",
@@ -80,4 +81,14 @@ def test_a_folder_without_a_model_is_one_line(tmp_path: Path) -> None:
     done = tool(tmp_path, "diagnose", "diagnose.run=nowhere")
     assert done.returncode == 2
     assert done.stderr.startswith("error: diagnose.run=nowhere holds no config.yaml")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["diagnose", "verify"])
+@pytest.mark.parametrize("override", ["{}=1", "{}=null", "{}=[1]"])
+def test_settings_replaced_by_a_value_are_one_line(tmp_path: Path, name: str, override: str) -> None:
+    done = tool(tmp_path, name, override.format(name))
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert name in done.stderr
     assert len(done.stderr.splitlines()) == 1

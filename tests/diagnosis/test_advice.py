@@ -18,7 +18,7 @@ EVIDENCE = Path(__file__).parents[2] / "results" / "diagnose"
 def row(comparison: str = "equal memory", **changed: Any) -> dict[str, Any]:
     measured = {"variance": 1.0, "variance_se": 0.02, "bias2": 0.0, "bias2_low": -0.1, "bias2_high": 0.1}
     predicted = {"predicted": 1.0, "predicted_se": 0.02, "predicted_rare": 0.0}
-    setting = {"method": "artbp", "reweight": True, "schedule": "paper", "alpha": 4.0, "length": 20.0}
+    setting = {"method": "artbp", "reweight": True, "schedule": "paper", "alpha": 4.0, "length": 20.0, "every": 1}
     lasting = dict.fromkeys(("bias2_lasting", "bias2_lasting_low", "bias2_lasting_high"), NAN)
     updates = dict.fromkeys(("updates_to_match", "updates_to_match_low", "updates_to_match_high"), NAN)
     return {
@@ -110,11 +110,40 @@ def test_a_reliable_difference_is_said_with_its_length() -> None:
 
 def test_the_exponent_of_the_run_is_the_one_that_is_kept() -> None:
     rows = [row("length", alpha=4.0), row(alpha=4.0), row(alpha=6.0)]
-    run = {"run_method": "artbp", "run_length": 20, "run_schedule": "paper", "run_alpha": 6.0, "run_reweight": True}
+    run = {
+        "run_method": "artbp",
+        "run_length": 20,
+        "run_schedule": "paper",
+        "run_alpha": 6.0,
+        "run_reweight": True,
+        "run_every": 1,
+    }
     text = told(rows, **run)
     assert "keep α = 6\n" in text
     assert "keep α = 4\n" in told(rows)
     assert "this run: ARTBP L0 = 20 α = 6: squared bias not told from 0, below 0.1 of ‖g‖², variance 1 (" in text
+
+
+def test_this_run_is_the_row_with_its_own_grid_of_cuts() -> None:
+    run = {"run_method": "artbp", "run_length": 20, "run_schedule": "paper", "run_alpha": 4.0, "run_reweight": True}
+    own = row("length", every=5, variance=3.0, predicted=3.0)
+    text = told([row("length"), own], **run, run_every=5)
+    assert (
+        "this run: ARTBP L0 = 20 α = 4 every 5: squared bias not told from 0, below 0.1 of ‖g‖², variance 3 (" in text
+    )
+    assert "this run: ARTBP L0 = 20 α = 4: squared" in told([row("length"), own], **run, run_every=1)
+    # longer blocks need a longer constant hazard: 1/(1 − 0.99²) = 50.3, 30/(1 − 0.99⁶⁰) = 66.3
+    rows = [row("length"), *(constant(length=60.0, every=k) for k in (1, 30))]
+    assert "do not take it at L0 = 60 every 30, whatever was measured: too short\n" in told(rows, ratio=0.99)
+
+
+def test_certain_cuts_are_no_schedule_to_take() -> None:
+    certain = row("length", length=1.0, variance=0.0, predicted=NAN)
+    rows = [truncated(10, 0.1, 0.2, 0.3), row("length", length=10.0, variance=2.0, predicted=2.0), row("length")]
+    assert "α = 4, L0 = 10 to 20: variance 2" in told([*rows, certain])
+    base = row("equal length")
+    text = told([base, row("equal length", alpha=6.0, variance=0.0, predicted=NAN)])
+    assert "nothing to compare" in text
 
 
 @pytest.mark.parametrize(("ratio", "needed"), [(0.9963, "135"), (0.99, "50")])

@@ -58,6 +58,9 @@ def test_equal_memory_is_held_against_truncation_of_that_memory() -> None:
     artbp = {
         "method": "artbp",
         "reweight": True,
+        "schedule": "constant",
+        "alpha": float("nan"),
+        "every": 1,
         "variance": 2.0,
         "variance_low": 1.0,
         "variance_high": 3.0,
@@ -81,6 +84,28 @@ def test_equal_memory_is_held_against_truncation_of_that_memory() -> None:
     assert np.isnan(found[[4, 5]]).all()
     assert complete["updates_to_match_low"][2] == pytest.approx(100 / 20 * 1 / 2.0)
     assert complete["updates_to_match_high"][2] == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("setting", "steps", "biased"),
+    [
+        ({"length": 1.0, "schedule": "paper", "alpha": 4.0, "every": 1}, 100, True),
+        ({"length": 1.0, "schedule": "constant", "alpha": float("nan"), "every": 1}, 100, True),
+        ({"length": 5.0, "schedule": "paper", "alpha": 4.0, "every": 5}, 100, True),
+        ({"length": 5.0, "schedule": "paper", "alpha": 4.0, "every": 5}, 5, False),
+        ({"length": 5.5, "schedule": "paper", "alpha": 4.0, "every": 5}, 100, False),
+        ({"length": 1.5, "schedule": "constant", "alpha": float("nan"), "every": 1}, 100, False),
+    ],
+)
+def test_where_a_cut_is_certain_it_is_truncated_bptt_and_never_nearer(
+    setting: dict[str, Any], steps: int, biased: bool
+) -> None:
+    ends = ("", "_low", "_high")
+    lasting = {f"bias2_lasting{end}": 1.0 for end in ends}
+    artbp = {"method": "artbp", "reweight": True, "predicted_rare": float("nan"), **setting}
+    rows = [{**artbp, **{f"variance{end}": 2.0 for end in ends}}, {"method": "tbptt", **lasting}]
+    table = pd.DataFrame(rows).assign(comparison="length", length=setting["length"])
+    assert np.isnan(with_updates(table, steps)["updates_to_match"][0]) == biased
 
 
 @pytest.mark.parametrize(("length", "firsts"), [(3, (1, 2, 3)), (80, tuple(range(10, 81, 10)))])

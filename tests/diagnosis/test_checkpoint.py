@@ -125,6 +125,40 @@ def test_a_setting_in_two_comparisons_is_measured_once_and_each_has_its_own_cuts
     assert len(set(seeds)) == len(seeds) < len(table)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"draws": 2}, r"diagnose\.draws must be a whole number ≥ 3"),
+        ({"starts": 3}, r"diagnose\.starts must be a whole number ≥ 4"),
+        ({"losses": 1}, r"diagnose\.losses must be a whole number ≥ 2"),
+        ({"lags": 60}, r"diagnose\.lags=60 must be below diagnose\.steps=60"),
+        ({"streams": 0}, r"diagnose\.streams must be a whole number ≥ 1"),
+        ({"bias_streams": 0.5}, r"diagnose\.bias_streams must be a whole number ≥ 1"),
+        ({"warm_up": -1}, r"diagnose\.warm_up must be a whole number ≥ 0"),
+        ({"start": 10**6}, r"a stretch of 60 steps from step 1000020 does not fit"),
+        ({"memory": 0}, r"diagnose\.memory must be a number > 0"),
+        ({"truncated_lengths": [0]}, r"diagnose\.truncated_lengths must be a whole number ≥ 1"),
+        ({"out": None}, r"diagnose\.out must be a name or a path"),
+        ({"out": "{tmp}/file/below"}, r"cannot write to .*file/below: .*name another folder with diagnose\.out="),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_computed(
+    settings: Callable[[bool], dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any],
+    said: str,
+) -> None:  # fmt: skip
+    (tmp_path / "file").touch()
+    own = {**OWN, "out": str(tmp_path / "out"), **wrong}
+    if isinstance(own["out"], str):
+        own["out"] = own["out"].format(tmp=tmp_path)
+
+    def computing(*_: Any) -> float:
+        raise AssertionError("computed before it was refused")
+
+    monkeypatch.setattr(run, "window_change", computing)
+    with pytest.raises(UserError, match=said):
+        diagnose(settings(True), own, command="artbp-diagnose")
+
+
 def test_a_window_that_is_too_short_is_warned_of(
     settings: Callable[[bool], dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

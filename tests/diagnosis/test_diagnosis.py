@@ -11,8 +11,6 @@ from artbp_exp.diagnosis.bootstrap import certain, measures, products
 from artbp_exp.diagnosis.crossings import lag_edges, predict, renewal
 from artbp_exp.diagnosis.influence import decay, window_change
 from artbp_exp.diagnosis.measure import measure
-from artbp_exp.diagnosis.memory import mean_stored, with_memory
-from artbp_exp.errors import UserError
 from artbp_exp.truncation import enumerate_cuts
 from artbp_exp.verification.everything import small
 from artbp_exp.verification.exact import predicted_variance
@@ -21,28 +19,6 @@ from artbp_exp.verification.probe import Probe
 
 PAPER: dict[str, Any] = {"name": "artbp", "length": 5, "alpha": 4}
 CONSTANT: dict[str, Any] = {"name": "artbp", "length": 5, "schedule": "constant"}
-
-
-@pytest.mark.parametrize("length", [4, 16, 50])
-def test_mean_memory_is_what_theory_says(length: int) -> None:
-    constant = registry.build("method", {**CONSTANT, "length": length})
-    assert mean_stored(constant) == pytest.approx(length - 1, rel=1e-6)
-    assert mean_stored(registry.build("method", {"name": "tbptt", "length": length})) == (length - 1) / 2
-    paper = registry.build("method", {**PAPER, "length": length, "alpha": 6})
-    assert mean_stored(paper) == pytest.approx(4 / 3 * length, abs=2)
-    assert mean_stored(registry.build("method", {**PAPER, "length": length, "alpha": 3})) == float("inf")
-    assert mean_stored(registry.build("method", {"name": "bptt"})) == float("inf")
-
-
-@pytest.mark.parametrize("method", [PAPER, CONSTANT, {"name": "tbptt", "length": 1}])
-def test_a_length_is_found_for_a_memory(method: dict[str, Any]) -> None:
-    found = registry.build("method", with_memory(method, 20))
-    assert mean_stored(found) == pytest.approx(20, abs=0.01)
-
-
-def test_no_length_has_a_finite_memory_at_alpha_three() -> None:
-    with pytest.raises(UserError, match="no length gives"):
-        with_memory({**PAPER, "alpha": 3}, 20)
 
 
 def test_renewal_probabilities_are_those_of_enumeration() -> None:
@@ -112,8 +88,10 @@ def test_the_sampled_prediction_agrees_with_the_exact_one(model: str, method: di
     variances = np.array([one.variance for one in found])
     # it is exact on average, so the mean of forty is within its own error, and each within its own
     assert variances.mean() == pytest.approx(exact, abs=4 * variances.std() / np.sqrt(40))
-    assert variances.std() < 2 * np.mean([one.error for one in found])
-    assert sum(one.low <= exact <= one.high for one in found) >= 32
+    z = [(one.variance - exact) / one.error for one in found]
+    assert 0.4 < np.std(z) < 1.3
+    assert max(np.abs(z)) > 0.8
+    assert sum(one.low <= exact <= one.high for one in found) >= 34
     assert all(np.isnan(one.kappa) == (task.batch_size == 1) for one in found)
 
 

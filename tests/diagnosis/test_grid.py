@@ -10,8 +10,8 @@ from artbp_exp.errors import UserError
 OWN: dict[str, Any] = {
     "alpha": 4, "length": 20, "memory": 20, "lengths": [5], "truncated_lengths": [7], "alphas": [4, 6],
 }  # fmt: skip
-BPTT: dict[str, Any] = {"method": "bptt", "length": None, "schedule": None, "alpha": None, "reweight": True}
-ARTBP: dict[str, Any] = {"method": "artbp", "length": 9, "schedule": "paper", "alpha": 5, "reweight": True}
+BPTT: dict[str, Any] = {"method": "bptt", "length": None, "schedule": None, "alpha": None, "reweight": True, "every": 1}
+ARTBP: dict[str, Any] = {"method": "artbp", "length": 9, "schedule": "paper", "alpha": 5, "reweight": True, "every": 1}
 
 
 def test_the_grid_has_every_comparison() -> None:
@@ -30,6 +30,14 @@ def test_the_method_of_the_run_comes_last_with_truncation_of_its_length() -> Non
     assert added == [("tbptt", 9, None), ("artbp", 9, 5)]
     again, _ = methods({**OWN, "truncated_lengths": [9]}, kept=30, run={**ARTBP, "length": 9.5})
     assert [method["length"] for _, method in again if method["name"] == "tbptt"] == [9, 41]
+
+
+def test_the_grid_of_cuts_of_the_run_is_its_own() -> None:
+    found, _ = methods(OWN, kept=30, run={**ARTBP, "every": 3})
+    assert [method["every"] for _, method in found if method["name"] == "artbp"][-2:] == [1, 3]
+    # at the length and exponent of another row, but not the same scheme
+    again, _ = methods(OWN, kept=30, run={**ARTBP, "length": 5, "alpha": 4, "every": 5})
+    assert [m["every"] for _, m in again if (m["length"], m.get("alpha"), m.get("reweight")) == (5, 4, True)] == [1, 5]
 
 
 def test_the_exponent_of_the_run_is_compared_with_others() -> None:

@@ -1,12 +1,17 @@
 """The lasting bias is what streams have in common, and not what their data do to it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from artbp_exp.backprop import leaves
-from artbp_exp.diagnosis.lasting import NAME, lasting_bias
+from artbp_exp.diagnosis import lasting
+from artbp_exp.diagnosis.lasting import NAME, OFFSETS, lasting_bias
+from artbp_exp.diagnosis.phases import Shifted
 from artbp_exp.tasks import ptb
 from artbp_exp.verification.everything import small
+from artbp_exp.verification.probe import Probe
 from artbp_exp.verification.stretch import stretch
 
 
@@ -30,3 +35,21 @@ def test_streams_of_one_text_have_all_their_bias_in_common(same: bool) -> None:
         assert found[NAME] > 0
     else:
         assert found[NAME + "_low"] < found[NAME] < found[NAME + "_high"]
+
+
+def test_other_streams_are_cut_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, _ = small("lstm", 24)
+    symbols = np.random.default_rng(0).integers(4, size=75)
+    task = ptb.PennTreebank(
+        parts=dict.fromkeys(("train", "valid", "test"), symbols), vocabulary=4, batch_size=3, epochs=1,
+        carry_state=True, divergence=100.0, rows_per_epoch=1,
+    )  # fmt: skip
+    seen = []
+
+    def spy(*, scheme: Shifted, **others: Any) -> Probe:
+        seen.append(scheme.firsts[:OFFSETS])
+        return Probe(scheme=scheme, **others)
+
+    monkeypatch.setattr(lasting, "Probe", spy)
+    lasting_bias(model, stretch(task, steps=24), [8], engine="auto", rng=np.random.default_rng(0))
+    assert seen == [(1, 2), (3, 4), (5, 6)]

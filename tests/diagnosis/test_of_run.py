@@ -15,7 +15,14 @@ Compose = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def folder(compose: Compose, tmp_path: Path) -> Path:
-    config = compose("task=ptb", "task.data_dir=of_the_run", "model.hidden_size=7", "method=artbp", "method.length=13")
+    config = compose(
+        "task=ptb",
+        "task.data_dir=of_the_run",
+        "model.hidden_size=7",
+        "method=artbp",
+        "method.length=13",
+        "method.every=4",
+    )
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     (tmp_path / "model.pt").touch()
     return tmp_path
@@ -32,12 +39,16 @@ def test_the_data_of_the_run_are_read_unless_others_are_named(
     assert found["task"]["name"] == "ptb"
     assert found["task"]["data_dir"] == data
     assert found["model"]["hidden_size"] == 7
-    assert found["run_method"] == {"method": "artbp", "length": 13, "schedule": "paper", "alpha": 4, "reweight": True}
+    assert found["run_method"] == {
+        "method": "artbp", "length": 13, "schedule": "paper", "alpha": 4, "reweight": True, "every": 4,
+    }  # fmt: skip
 
 
 def test_without_a_run_the_configured_method_counts(compose: Compose) -> None:
     found = of_run(compose("method=tbptt", "method.length=30"), {"run": None})
-    assert found["run_method"] == {"method": "tbptt", "length": 30, "schedule": None, "alpha": None, "reweight": True}
+    assert found["run_method"] == {
+        "method": "tbptt", "length": 30, "schedule": None, "alpha": None, "reweight": True, "every": 1,
+    }  # fmt: skip
     constant = of_run(compose("method=artbp", "method.schedule=constant"), {"run": None})
     assert constant["run_method"]["alpha"] is None
 
