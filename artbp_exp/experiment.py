@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from artbp_exp import checks, registry
@@ -13,6 +14,7 @@ from artbp_exp.estimators.learner import Tick
 from artbp_exp.runner import Record, Trainer
 from artbp_exp.streams import Streams
 from artbp_exp.tasks.base import Task
+from artbp_exp.truncation import Scheme
 
 MOST_THREADS = 1024
 MANY_STEPS = 10_000
@@ -60,6 +62,12 @@ class Experiment:
                 f"method=artbp estimates the same gradient without bias",
                 stacklevel=2,
             )
+        if settings["method"].get("reweight") and certain_cut(scheme):
+            warnings.warn(
+                f"method={scheme.name} ends every segment at method.length={scheme.length:g}, so that there is "
+                f"nothing to reweight: this is truncated BPTT, biased; take a method.length above method.every",
+                stacklevel=2,
+            )
         updater = registry.build("optimizer", settings["optimizer"], parameters=list(self.model.parameters()))
         self.learner = make_learner(
             engine=settings["engine"],
@@ -75,6 +83,14 @@ class Experiment:
     def train(self, tick: Tick = lambda steps: None) -> Iterator[Record]:
         """Trains to the end; see `Trainer.run`."""
         return self.trainer.run(tick=tick)
+
+
+def certain_cut(scheme: Scheme) -> bool:
+    """Whether every segment has the same length, the scheme's: the first cut that can be made is made for certain."""
+    if scheme.length is None or scheme.length > MANY_STEPS:
+        return False
+    hazard = scheme.hazard(np.arange(1, int(scheme.length) + 1))
+    return bool(hazard[-1] == 1 and not hazard[:-1].any())
 
 
 def threads_of(wanted: Any) -> int:

@@ -138,3 +138,12 @@ def test_full_bptt_over_many_steps_is_warned_of(compose: Callable[..., dict[str,
     with pytest.warns(UserWarning, match="never cuts: one update for each pass over 20000 steps"):
         Experiment(compose("method=bptt", "task.steps=20000"))
     Experiment(compose("method=bptt", "task.steps=10000"))
+
+
+@pytest.mark.parametrize("overrides", [("method.length=1",), ("method.length=10", "method.every=10")])
+def test_random_cuts_that_are_certain_are_warned_of(compose: Callable[..., dict[str, Any]], overrides: Any) -> None:
+    with pytest.warns(UserWarning, match=r"method=artbp ends every segment at method.length=10?, .* truncated BPTT"):
+        Experiment(compose(*overrides))
+    Experiment(compose(*overrides, "method.reweight=false"))
+    Experiment(compose("method.length=10.5", "method.every=10"))
+    Experiment(compose("method=tbptt", "method.length=1"))

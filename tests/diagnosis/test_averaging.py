@@ -18,8 +18,8 @@ from artbp_exp.verification.oracle import full_bptt
 LENGTH = 5
 ROWS: list[dict[str, Any]] = [
     {"name": "tbptt", "length": LENGTH},
-    {"name": "artbp", "length": LENGTH, "alpha": 6},
-    {"name": "artbp", "length": LENGTH, "alpha": 6, "reweight": False},
+    {"name": "artbp", "length": LENGTH, "schedule": "paper", "alpha": 6},
+    {"name": "artbp", "length": LENGTH, "schedule": "paper", "alpha": 6, "reweight": False},
 ]
 
 

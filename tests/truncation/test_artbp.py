@@ -67,19 +67,9 @@ def test_a_large_exponent_tends_to_the_constant_hazard() -> None:
 
 @pytest.mark.parametrize("schedule", [{"alpha": 4}, {"alpha": 2.5}, {"schedule": "constant"}])
 def test_a_mean_of_one_always_cuts(schedule: dict) -> None:
-    with pytest.warns(UserWarning, match=r"method.length=1 with method.every=1: .* truncated BPTT, biased"):
-        scheme = build(length=1, **schedule)
-    rng = np.random.default_rng(0)
+    scheme, rng = build(length=1, **schedule), np.random.default_rng(0)
     assert {scheme.draw(rng, 1000) for _ in range(200)} == {1}
     assert np.isfinite(scheme.factors(10)).all()
-
-
-def test_a_mean_of_one_block_always_cuts_and_says_so_unless_nothing_is_reweighted() -> None:
-    with pytest.warns(UserWarning, match=r"method.length=10 with method.every=10"):
-        scheme = build(length=10, alpha=4, every=10)
-    assert scheme.survival(20)[10] == 0
-    build(length=1, alpha=4, reweight=False)
-    build(length=10.5, alpha=4, every=10)
 
 
 @pytest.mark.parametrize("schedule", [{"alpha": 4}, {"alpha": 6}, {"schedule": "constant"}])

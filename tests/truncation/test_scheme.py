@@ -78,7 +78,6 @@ def test_the_limit_only_cuts_off(settings: dict[str, Any]) -> None:
 
 
 @effort(deadline=None, max_examples=60, derandomize=True)
-@pytest.mark.filterwarnings("ignore:method.length=1 with")  # a mean of 1 always cuts
 @given(mean=means, alpha=exponents, seed=st.integers(0, 10**6), limit=st.integers(1, 3000))
 def test_a_draw_inverts_the_survival(mean: float, alpha: float, seed: int, limit: int) -> None:
     scheme = build_scheme({"name": "artbp", "length": mean, "alpha": alpha})

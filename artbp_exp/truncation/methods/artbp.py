@@ -1,6 +1,5 @@
 """ARTBP: cut at random, reweight what is carried on (Tallec & Ollivier 2017, arXiv 1705.08209)."""
 
-import warnings
 from functools import partial
 
 import numpy as np
@@ -27,7 +26,7 @@ def build(
 
     `schedule=paper` (the paper's eq. 14): c(d) = (α − 1) / ((α − 2)·L0 + d), with mean length exactly L0 and
     P(length > n) falling as n^−(α−1). `schedule=constant`: c(d) = 1 / L0, geometric lengths.
-    At L0 = 1 every step ends a segment, which is truncated BPTT; a warning says so.
+    At L0 = 1 every step ends a segment, which is truncated BPTT (as L0 = `every` is).
     With `every` = k cuts are allowed after every k-th step of a segment only: c(k·j) is the schedule's c(j) for the
     mean L0 / k, and c = 0 in between. The mean length is still L0 and the gradient still unbiased.
 
@@ -54,13 +53,6 @@ def build(
     checks.choice("method.schedule", schedule, ["paper", "constant"])
     checks.flag("method.reweight", reweight)
 
-    if reweight and mean == every:
-        warnings.warn(
-            f"method.length={mean:g} with method.every={every}: a segment always ends after {every} "
-            f"step{'s' if every > 1 else ''}, so there is nothing to compensate, and this is truncated BPTT, biased; "
-            f"take a method.length above method.every",
-            stacklevel=2,
-        )
     hazard: Hazard
     if schedule == "constant":
         hazard = partial(_constant, 1.0 / blocks)
