@@ -72,6 +72,21 @@ def test_segments_cover_the_sequence_and_take_one_number_each() -> None:
     assert [s.length for _, s in artbp_exp.tbptt(length=4).segments(9, rng)] == [4, 4, 1]
 
 
+def test_segments_go_on_where_they_were_left() -> None:
+    scheme, steps = artbp_exp.artbp(length=4, alpha=4), 300
+    whole = [(start, segment.length) for start, segment in scheme.segments(steps, np.random.default_rng(2))]
+    rng, first = np.random.default_rng(2), []
+    for start, segment in scheme.segments(steps, rng):
+        first.append((start, segment.length))
+        done = start + segment.length
+        if done > 100:
+            break
+    saved, later = rng.bit_generator.state, np.random.default_rng()
+    later.bit_generator.state = saved
+    rest = [(done + start, segment.length) for start, segment in scheme.segments(steps - done, later)]
+    assert first + rest == whole
+
+
 def test_mistakes_are_told() -> None:
     segment = artbp_exp.artbp(length=4, alpha=4).segment(5)
     lstm = nn.LSTM(1, 2)
