@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 from artbp_exp.diagnosis.words import said, sharing_cost
 from artbp_exp.figures.common import arms, label
 from artbp_exp.records.load import Run, load_runs
-from artbp_exp.report.ptb_runs import METHODS, TIERS, paired
+from artbp_exp.report.ptb_runs import METHODS, TIERS, Tier, paired
 from artbp_exp.report.ptb_runs import arms as tier_arms
 
 RESULTS = Path("results")
@@ -51,13 +52,33 @@ def learning_rates() -> str:
 
 def ptb_tier1() -> str:
     """Bits per character of three methods at the best valid epoch, and ARTBP's lead there and at the last epoch."""
-    tier = TIERS[0]
-    found = tier_arms(load_runs(RESULTS / tier.name), tier.settings)
-    lines = [
-        "| state | method | seeds | valid bpc, best epoch, seed by seed | test bpc, best valid epoch | ARTBP ahead by "
-        "(valid), best epoch | ARTBP ahead by (valid), end of the last epoch |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+    return "\n".join([*ptb_header(), *(f"| {row}" for row in ptb_rows(TIERS[0]))])
+
+
+def ptb_tier2() -> str:
+    """The same of the larger models, as far as they have been run to their end."""
+    rows = [f"| {tier.title} | {row}" for tier in TIERS[1:] for row in ptb_rows(tier)]
+    return "\n".join([*ptb_header("model"), *rows])
+
+
+def ptb_header(*first: str) -> list[str]:
+    """Of a table of bits per character."""
+    columns = [
+        *first,
+        "state",
+        "method",
+        "seeds",
+        "valid bpc, best epoch, seed by seed",
+        "test bpc, best valid epoch",
+        "ARTBP ahead by (valid), best epoch",
+        "ARTBP ahead by (valid), end of the last epoch",
     ]
+    return ["| " + " | ".join(columns) + " |", "| --- " * len(columns) + "|"]
+
+
+def ptb_rows(tier: Tier) -> Iterator[str]:
+    """A row for each method and state, from the runs that have come to their end."""
+    found = tier_arms(load_runs(RESULTS / tier.name), tier.settings)
     for carried in tier.carried:
         for method in tier.methods:
             runs = found.get((method, carried), {})
@@ -69,11 +90,10 @@ def ptb_tier1() -> str:
                 ", ".join(f"{lead:+.3f}" for lead in pairs.values()) if method != "artbp" else ""
                 for pairs in (paired(found, (method, carried), ("artbp", carried), part) for part in ("valid", "last"))
             )
-            lines.append(
-                f"| {'carried' if carried else 'reset at cuts'} | {METHODS[method][1]} | {len(runs)} of "
+            yield (
+                f"{'carried' if carried else 'reset at cuts'} | {METHODS[method][1]} | {len(runs)} of "
                 f"{len(tier.seeds)} | {valid} | {test} | {best} | {last} |"
             )
-    return "\n".join(lines)
 
 
 def plain(which: tuple[str, float | None]) -> str:
@@ -162,7 +182,7 @@ def within(row: pd.Series, column: str) -> str:
 
 
 BLOCKS = {
-    Path("README.md"): (influence_balancing, learning_rates, ptb_tier1),
+    Path("README.md"): (influence_balancing, learning_rates, ptb_tier1, ptb_tier2),
     Path("docs/engines.md"): (bench, ablations),
     RESULTS / "diagnose" / "README.md": (diagnosis_synthetic, diagnosis_ptb),
 }

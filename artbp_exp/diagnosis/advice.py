@@ -20,11 +20,8 @@ def advice(table: pd.DataFrame, falls: pd.DataFrame, facts: Any) -> str:
     Args:
         table: of `methods.csv`.
         falls: of `influence.csv`.
-        facts: the row of `checkpoint.csv`. Without `run_method`, `run_length` and the like (tables written before
-            they were recorded) the exponent held against others is that of the comparison over lengths.
+        facts: the row of `checkpoint.csv`.
     """
-    if "every" not in table:  # written before it was measured
-        table = table.assign(every=1)
     found = tail(falls)
     shortest = least_length(found.flattest) if found is not None else float("inf")
     lines = [
@@ -39,7 +36,7 @@ def advice(table: pd.DataFrame, falls: pd.DataFrame, facts: Any) -> str:
 
 
 def _own(table: pd.DataFrame, facts: Any) -> Iterator[str]:
-    if "run_method" not in facts or facts["run_method"] == "bptt":
+    if facts["run_method"] == "bptt":
         return
     rows = table[(table["method"] == facts["run_method"]) & (table["length"] == facts["run_length"])]
     if facts["run_method"] == "artbp":
@@ -74,7 +71,7 @@ def _exponents(table: pd.DataFrame, facts: Any, shortest: float) -> Iterator[str
 
 def _alpha(table: pd.DataFrame, facts: Any) -> float | None:
     """Exponent of the run, or else of the comparison over lengths."""
-    if facts.get("run_method") == "artbp" and facts["run_schedule"] == "paper":
+    if facts["run_method"] == "artbp" and facts["run_schedule"] == "paper":
         return float(facts["run_alpha"])
     # a row that the run's own method added is the last
     for comparison in ("length", "equal length"):
@@ -216,9 +213,8 @@ def _caveat(facts: Any) -> Iterator[str]:
             f"beware: {facts['steps']} steps are too short a stretch to call its gradient the truth; take twice the "
             f"diagnose.steps before following any of this"
         )
-    begin = f" from step {facts['start']:g}" if "start" in facts else ""
-    starts = f", predicted from {facts['starts']:g} places" if "starts" in facts else ""
     yield (
-        f"measured on one stretch of {facts['steps']:g} steps × {facts['streams']:g} streams{begin}{starts}, at one θ: "
-        f"repeat with diagnose.start=… and see what stays"
+        f"measured on one stretch of {facts['steps']:g} steps × {facts['streams']:g} streams from step "
+        f"{facts['start']:g}, predicted from {facts['starts']:g} places, at one θ: repeat with diagnose.start=… and "
+        f"see what stays"
     )

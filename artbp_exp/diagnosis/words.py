@@ -14,8 +14,7 @@ def said(row: Any) -> str:
     if row["method"] == "tbptt":
         return f"truncated L = {row['length']:g}"
     tail = f"α = {row['alpha']:g}" if row["schedule"] == "paper" else "constant"
-    every = row.get("every", 1)  # not in tables of before it was measured
-    apart = f" every {every:g}" if every > 1 else ""
+    apart = f" every {row['every']:g}" if row["every"] > 1 else ""
     return f"{'ARTBP' if row['reweight'] else 'not reweighted'} L0 = {row['length']:g} {tail}{apart}"
 
 

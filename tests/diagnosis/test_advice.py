@@ -43,7 +43,7 @@ def falling(ratio: float) -> pd.DataFrame:
     return pd.DataFrame({"lag": lags, "influence": 0.1 * ratio**lags + 5 * 0.5**lags})
 
 
-FACTS = pd.Series({"steps": 400, "streams": 4, "window_enough": True})
+FACTS = pd.Series({"steps": 400, "streams": 4, "window_enough": True, "start": 200, "starts": 16, "run_method": "bptt"})
 
 
 def told(rows: list[dict[str, Any]], *, ratio: float = 0.5, **facts: Any) -> str:
