@@ -10,6 +10,7 @@ from artbp_exp.verification.sweep_report import lags_beside
 
 EXACT = "Unbiasedness"
 COMMAND = "make verify"
+UNBIASED = "ARTBP's gradient is, on average, that of full BPTT"
 COLUMNS = ("method", "model", "engine", "patterns", "relative_bias", "variance_error", "verdict", "expected")
 LAG_COLUMNS = ("method", "broken", "lags", "factor_error", "verdict", "expected")
 WORDS = ("method", "model", "engine", "broken", "verdict", "expected")
@@ -29,18 +30,8 @@ def _enumerated(path: Path) -> list[Claim]:
         wanted() if table is None else wanted() - set(zip(table.method, table.model, table.engine, strict=True))
     )
     if table is None or absent:
-        return [
-            Claim(
-                group=EXACT,
-                claim="ARTBP's gradient is, on average, that of full BPTT",
-                source="Proposition 1",
-                quantity="relative bias over all ways to cut a short sequence",
-                spread=None,
-                verdict=NOT_YET,
-                command=COMMAND,
-                note="" if table is None else f"missing: {_listed(absent)}",
-            )
-        ]
+        quantity = "relative bias over all ways to cut a short sequence"
+        return [_not_yet(UNBIASED, "Proposition 1", quantity, set() if table is None else absent)]
     sound, biased = table[table["expected"] == "certified"], table[table["expected"] == "refuted"]
     # full BPTT, and truncated BPTT longer than the sequence, are unbiased for want of cuts: they prove nothing here
     drawn = sound[sound["method"].str.startswith("artbp") & (sound["patterns"] > 1)]
@@ -49,7 +40,7 @@ def _enumerated(path: Path) -> list[Claim]:
     return [
         Claim(
             group=EXACT,
-            claim="ARTBP's gradient is, on average, that of full BPTT",
+            claim=UNBIASED,
             source="Proposition 1",
             quantity=(
                 "relative bias: the mean gradient over all ways to cut a short sequence, each with its probability, "
@@ -108,16 +99,7 @@ def _lag_by_lag(path: Path) -> Claim:
         table = table.fillna({"broken": ""})
         absent -= set(zip(table.method, table.broken, strict=True))
     if table is None or absent:
-        return Claim(
-            group=EXACT,
-            claim=claim,
-            source="this project",
-            quantity=quantity,
-            spread=None,
-            verdict=NOT_YET,
-            command=COMMAND,
-            note="" if table is None else f"missing: {_listed(absent)}",
-        )
+        return _not_yet(claim, "this project", quantity, set() if table is None else absent)
     sound, broken = table[table["broken"] == ""], table[table["broken"] != ""]
     caught = broken["verdict"] == "refuted"
     agreeing = sound["verdict"] == "certified"
@@ -134,6 +116,20 @@ def _lag_by_lag(path: Path) -> Claim:
             f"{agreeing.sum()} of {len(sound)} agree, at up to {sound['lags'].max()} lags; of {len(broken)} variants "
             f"of ARTBP that are broken at long lags only ({', '.join(broken['broken'])}) {caught.sum()} are detected"
         ),
+    )
+
+
+def _not_yet(claim: str, source: str, quantity: str, absent: set[tuple[str, ...]]) -> Claim:
+    """Of a sweep of which there is nothing, or not all: `absent` is what is missing from it."""
+    return Claim(
+        group=EXACT,
+        claim=claim,
+        source=source,
+        quantity=quantity,
+        spread=None,
+        verdict=NOT_YET,
+        command=COMMAND,
+        note=f"missing: {_listed(absent)}" if absent else "",
     )
 
 
