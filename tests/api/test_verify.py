@@ -90,8 +90,9 @@ def test_a_loop_by_hand_is_certified_with_the_table_of_it() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("memory", [None, 2], ids=["whole segments", "in pieces"])
 @pytest.mark.parametrize("name", ["own", "by hand", "LSTM", "GRU", "RNN, batch first"])
-def test_loops_over_all_kinds_of_modules_are_certified(name: str, dtype: torch.dtype) -> None:
+def test_loops_over_all_kinds_of_modules_are_certified(name: str, memory: int | None, dtype: torch.dtype) -> None:
     net, (x, y) = make(name, dtype=dtype), data(STEPS, dtype=dtype)
 
     def segment_loss(first: int, segment: artbp.Segment, state: Any) -> tuple[Tensor, Any]:
@@ -99,25 +100,11 @@ def test_loops_over_all_kinds_of_modules_are_certified(name: str, dtype: torch.d
         outputs, state = net(x[first:stop], state, segment)
         return half_squares(outputs, y[first:stop]), artbp.detach(state)
 
-    found = check(segment_loss, net, state=net.start(BATCH))
+    scheme = artbp.artbp(length=2.5, alpha=4, memory=memory)
+    found = check(segment_loss, net, scheme, state=net.start(BATCH))
     assert found.certified, str(found)
     assert max(found.bias.values()) < 1e-14
     assert found.variance > 0
-
-
-@pytest.mark.parametrize("memory", [1, 2, 3])
-@pytest.mark.parametrize("name", ["own", "LSTM"])
-def test_loops_in_pieces_are_certified(name: str, memory: int) -> None:
-    model = make(name, dtype=torch.float32)
-
-    def segment_loss(first: int, segment: artbp.Segment, state: Any) -> tuple[Tensor, Any]:
-        stop = first + segment.length
-        outputs, state = model.run(X[first:stop], state, segment)
-        return half_squares(outputs, Y[first:stop]), artbp.detach(state)
-
-    scheme = artbp.artbp(length=2.5, alpha=4, memory=memory)
-    found = artbp.verify(segment_loss, model, scheme, state=model.start(BATCH), steps=STEPS)
-    assert found.certified, found
 
 
 def test_a_fused_module_with_cuts_blocks_apart_is_certified_on_more_steps_than_twelve() -> None:

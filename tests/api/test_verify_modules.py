@@ -1,6 +1,5 @@
-"""`verify` judges what users write rightly: complex numbers, closed gates, dropout, tensors kept in a module."""
+"""`verify` judges what users write rightly: complex numbers, closed gates, padding, hooks, schemes of their own."""
 
-import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,46 +10,7 @@ from torch import Tensor, nn
 
 import artbp_exp as artbp
 from artbp_exp.errors import UserError
-
-STEPS, BATCH, WIDTH = 4, 4, 3
-ARTBP = artbp.artbp(length=2.5, alpha=4)
-X = torch.randn(STEPS + 1, BATCH, WIDTH, generator=torch.Generator().manual_seed(1))
-LEGACY: Any = np.random
-
-
-class Net(nn.Module):
-    """A GRU cell and a readout, with parts that a test may use; each is initialised as its users do."""
-
-    def __init__(self, *parts: str) -> None:
-        super().__init__()
-        torch.manual_seed(2)
-        self.cell, self.read = nn.GRUCell(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH)
-        if "second" in parts:
-            self.second, self.gate = nn.GRUCell(WIDTH, WIDTH), nn.Parameter(torch.zeros(()))
-        if "start" in parts:
-            self.start = nn.Parameter(torch.zeros(WIDTH))
-
-
-def zeros() -> Tensor:
-    return torch.zeros(BATCH, WIDTH)
-
-
-def loop(net: Net, step: Callable[[Tensor, Any], tuple[Tensor, Any]] | None = None) -> Any:
-    """A loop that is right, over a step of one's own."""
-
-    def plain(x: Tensor, state: Any) -> tuple[Tensor, Any]:
-        return (state := net.cell(x, state)), state
-
-    def segment_loss(start: int, segment: artbp.Segment, state: Any) -> tuple[Tensor, Any]:
-        stop = start + segment.length
-        outputs, state = artbp.unroll(step or plain, X[start:stop], state, segment)
-        return (net.read(torch.stack(outputs)) - X[start + 1 : stop + 1]).square().sum(), artbp.detach(state)
-
-    return segment_loss
-
-
-def check(loss: Any, net: Any, scheme: artbp.Scheme = ARTBP, *, state: Any = None) -> Any:
-    return artbp.verify(loss, net, scheme, state=zeros() if state is None else state, steps=STEPS)
+from tests.api.nets import ARTBP, BATCH, WIDTH, Net, X, check, loop, zeros
 
 
 class Linear(nn.Module):
@@ -156,85 +116,6 @@ def test_a_learned_initial_state_is_tested_inside_the_function() -> None:
     found = check(segment_loss, net)
     assert found.certified
     assert found.untested == ()
-
-
-@pytest.mark.parametrize(
-    ("draw", "whose"), [(torch.rand, "torch"), (LEGACY.random, "NumPy"), (lambda _: random.random(), "Python")]
-)
-def test_randomness_is_told_however_rare_its_effect(draw: Callable[[Any], Any], whose: str) -> None:
-    net = Net()
-    right = loop(net)
-
-    def segment_loss(*args: Any) -> Any:
-        draw(1)  # whatever it decides, it decided nothing here
-        return right(*args)
-
-    with pytest.raises(
-        UserError, match=f"is random .*stream of {whose}\\), .* eval mode while you verify, and nothing"
-    ):
-        check(segment_loss, net)
-
-
-def test_a_generator_of_ones_own_is_told() -> None:
-    net, generator = Net(), torch.Generator().manual_seed(0)
-
-    def step(x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        state = net.cell(x, state + torch.rand(WIDTH, generator=generator))
-        return state, state
-
-    with pytest.raises(UserError, match=r"the same cuts twice gave gradients .* a generator of its own"):
-        check(loop(net, step), net)
-
-
-def test_eval_mode_certifies_no_batch_norm_that_trains_on_batches() -> None:
-    net = Net()
-    net.norm, net.drop = nn.BatchNorm1d(WIDTH), nn.Dropout(0.5)
-
-    def step(x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        state = net.norm(net.cell(x, state))
-        return net.drop(state), state
-
-    net.eval()
-    found = check(loop(net, step), net)
-    assert found.reasons[0].startswith("the model is in eval mode, while in training norm (BatchNorm1d)")
-    net.train()
-    net.drop.eval()
-    assert check(loop(net, step), net).certified  # the statistics of one step, whatever the cuts
-
-
-class Keeping(Net):
-    """Keeps a running mean in a buffer, and its state in an attribute."""
-
-    def __init__(self, *, resets: bool = False) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(WIDTH))
-        self.resets, self.hidden, self.seen = resets, None, [torch.zeros(1)]
-
-    def segment_loss(self, start: int, segment: artbp.Segment, state: Any) -> tuple[Tensor, Any]:
-        hidden: Any = zeros() if self.hidden is None or self.resets else self.hidden
-        loss = torch.zeros(())
-        for t in range(segment.length):
-            with torch.no_grad():
-                self.mean.mul_(0.9).add_(X[start + t].mean(0), alpha=0.1)
-            hidden = self.cell(X[start + t] - self.mean, hidden)
-            loss = loss + (self.read(hidden) - X[start + t + 1]).square().sum()
-            hidden = artbp.carry(hidden, segment.factor(t))
-        self.hidden = hidden.detach()
-        self.seen.append(self.hidden)
-        return loss, None
-
-
-@pytest.mark.parametrize("resets", [False, True])
-def test_tensors_that_a_module_keeps_are_put_back_before_each_way_to_cut(resets: bool) -> None:
-    net = Keeping(resets=resets)
-    mean = net.mean
-    found = artbp.verify(net.segment_loss, net, ARTBP, steps=STEPS)
-    assert found.certified == (not resets), str(found)
-    assert net.mean is mean
-    assert net.mean.dtype == torch.float32
-    assert net.mean.abs().max() == 0
-    assert net.hidden is None
-    assert [tensor.dtype for tensor in net.seen] == [torch.float32]
 
 
 def test_the_row_of_an_embedding_that_pads_is_left_out() -> None:
