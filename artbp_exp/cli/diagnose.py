@@ -8,9 +8,12 @@ from pathlib import Path
 
 import hydra
 import yaml
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from artbp_exp import checks
 from artbp_exp.cli import config as conf
 from artbp_exp.cli.errors import explained, one_line
 from artbp_exp.cli.signals import end_with_the_reader
@@ -26,9 +29,17 @@ FOLDERS = ("diagnose.run=", "diagnose.out=")
 def job(config: DictConfig) -> None:
     """One diagnosis."""
     global _failed
-    command = shlex.join(["artbp-diagnose", *_given])
+    given = _given
     try:
         settings, own = split(config, "diagnose")
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            # of this configuration alone
+            given = list(HydraConfig.get().overrides.task)
+            if not named_apart(_given):
+                own["out"] = f"{checks.text('diagnose.out', own['out'])}/{HydraConfig.get().job.num}"
+                given = [value for value in given if not value.startswith("diagnose.out=")]
+                given.append(f"diagnose.out={own['out']}")
+        command = shlex.join(["artbp-diagnose", *given])
         # torch takes a second to load: not before it is needed
         from artbp_exp.diagnosis.run import diagnose
 
@@ -39,14 +50,22 @@ def job(config: DictConfig) -> None:
         _failed = True
 
 
+def named_apart(overrides: Sequence[str]) -> bool:
+    """Whether what `-m` asks for names a folder for each configuration, so that none needs a number."""
+    folders = [value for value in overrides if value.startswith("diagnose.out=")]
+    return bool(folders) and bool(set(folders[-1]) & set(",$"))
+
+
 def quoted(overrides: Sequence[str]) -> list[str]:
-    """Quotes folders for Hydra, to whom the `=` in the name of a run's folder is a mistake."""
+    """Quotes folders for Hydra, to whom the `=` in a run's folder is a mistake; with `-m` each of several."""
+    several = bool({"-m", "--multirun"} & set(overrides))
     found = []
     for override in overrides:
         name = next((name for name in FOLDERS if override.startswith(name)), None)
         value = "" if name is None else override.removeprefix(name)
         plain = "=" in value and not set(value) & set("'\"\\$")
-        found.append(f"{name}'{value}'" if plain else override)
+        parts = value.split(",") if several else [value]
+        found.append(f"{name}{','.join(map(repr, parts))}" if plain else override)
     return found
 
 
@@ -55,7 +74,10 @@ def with_task(overrides: Sequence[str]) -> list[str]:
     folders = [value for value in overrides if value.startswith("diagnose.run=")]
     if not folders or any(value.startswith("task=") for value in overrides):
         return list(overrides)
-    config = Path(folders[-1].removeprefix("diagnose.run=").strip("'\"")) / "config.yaml"
+    folder = folders[-1].removeprefix("diagnose.run=")
+    if {"-m", "--multirun"} & set(overrides):
+        folder = folder.split(",")[0]
+    config = Path(folder.strip("'\"")) / "config.yaml"
     try:
         name = yaml.safe_load(config.read_text(encoding="utf-8"))["task"]["name"]
     except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):

@@ -1,12 +1,15 @@
 """`artbp-diagnose` as a process: CSVs, figures, a run's checkpoint, one line for a mistake."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+
+from artbp_exp.cli.diagnose import named_apart, quoted
 
 QUICK = (
     "diagnose.steps=60",
@@ -75,6 +78,34 @@ def test_a_trained_run(tmp_path: Path, own_corpus: Path) -> None:
     command = pd.read_csv(tmp_path / "out" / "checkpoint.csv")["command"].iloc[0]
     assert " diagnose.run=length=10 " in command
     assert table.loc[table["predicted"].notna(), "kappa"].between(-0.5, 1.0001).all()
+
+
+def test_m_keeps_every_configuration(tmp_path: Path) -> None:
+    done = tool(tmp_path, "diagnose", "-m", *QUICK, "model.theta=0.1,0.2", "diagnose.out=out")
+    assert done.returncode == 0, done.stderr
+    commands = [pd.read_csv(tmp_path / "out" / name / "checkpoint.csv")["command"].iloc[0] for name in "01"]
+    for theta, command in zip(("0.1", "0.2"), commands, strict=True):
+        assert f" model.theta={theta} " in command
+        assert command.startswith("artbp-diagnose diagnose.steps=60 ")
+    # the command is that of the one configuration
+    alone = tool(tmp_path, *shlex.split(commands[1].replace("out/1", "alone").removeprefix("artbp-")))
+    assert alone.returncode == 0, alone.stderr
+    table = (tmp_path / "out" / "1" / "methods.csv").read_bytes()
+    assert table == (tmp_path / "alone" / "methods.csv").read_bytes()
+    assert table != (tmp_path / "out" / "0" / "methods.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("given", "apart"),
+    [([], False), (["diagnose.out=a"], False), (["diagnose.out=a,b"], True), (["diagnose.out=a/${seed}"], True)],
+)
+def test_m_numbers_folders_that_are_not_named_apart(given: list[str], apart: bool) -> None:
+    assert named_apart(["-m", "seed=0,1", *given]) is apart
+
+
+def test_m_takes_several_runs() -> None:
+    assert quoted(["-m", "diagnose.run=L=10,L=20"]) == ["-m", "diagnose.run='L=10','L=20'"]
+    assert quoted(["diagnose.run=L=10,L=20"]) == ["diagnose.run='L=10,L=20'"]
 
 
 def test_a_folder_without_a_model_is_one_line(tmp_path: Path) -> None:
