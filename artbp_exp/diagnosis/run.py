@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from artbp_exp.diagnosis.of_run import of_run
 from artbp_exp.diagnosis.words import line
 from artbp_exp.diagnosis.write import ADVICE, write
 from artbp_exp.errors import UserError
+from artbp_exp.records.files import try_writing
 from artbp_exp.verification.oracle import Full, full_bptt
 
 WINDOW_BOUND = 1e-3
@@ -39,7 +39,11 @@ def diagnose(settings: Mapping[str, Any], own: Mapping[str, Any], *, command: st
     Raises:
         UserError: a setting is wrong, or the folder cannot be written.
     """
-    out = _writable(Path(checks.text("diagnose.out", own["out"])))
+    out = Path(checks.text("diagnose.out", own["out"]))
+    try:
+        try_writing(out)
+    except OSError as error:
+        raise _unwritable(out, error) from error
     draws = checks.whole("diagnose.draws", own["draws"], at_least=3)
     starts = checks.whole("diagnose.starts", own["starts"], at_least=4)
     lags = checks.whole("diagnose.lags", own["lags"], at_least=1)
@@ -85,7 +89,7 @@ def diagnose(settings: Mapping[str, Any], own: Mapping[str, Any], *, command: st
         pd.DataFrame([facts]).to_csv(out / "checkpoint.csv", index=False)
         write(out, table, falls, pd.DataFrame([facts]))
     except OSError as error:
-        raise UserError(f"cannot write to {out}: {error.strerror}; name another folder with diagnose.out=…") from error
+        raise _unwritable(out, error) from error
     if not facts["window_enough"]:
         print(
             f"warning: diagnose.steps={task.steps} is too short to call its gradient the truth: doubling the window "
@@ -96,14 +100,8 @@ def diagnose(settings: Mapping[str, Any], own: Mapping[str, Any], *, command: st
     return out
 
 
-def _writable(out: Path) -> Path:
-    """The folder, made if it is not there; asked before anything is computed."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=out):
-            return out
-    except OSError as error:
-        raise UserError(f"cannot write to {out}: {error.strerror}; name another folder with diagnose.out=…") from error
+def _unwritable(out: Path, error: OSError) -> UserError:
+    return UserError(f"cannot write to {out}: {error.strerror}; name another folder with diagnose.out=…")
 
 
 def _grid(

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from artbp_exp.errors import UserError
 
@@ -37,6 +38,17 @@ def flush_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def try_writing(folder: Path) -> None:
+    """Makes the folder if it is not there, and writes to it: asked before what takes long to compute.
+
+    Raises:
+        OSError: one of the two cannot be done.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=folder):
+        pass
 
 
 def refuse_links(folder: Path, names: Iterable[str]) -> None:

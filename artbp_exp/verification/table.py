@@ -1,12 +1,12 @@
 """The CSV of a verification."""
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from artbp_exp.errors import UserError
+from artbp_exp.records.files import try_writing
 
 Row = dict[str, Any]
 
@@ -18,9 +18,7 @@ def check_writable(path: Path) -> None:
         UserError: `path` is a folder, or its own cannot be made or written to.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
+        try_writing(path.parent)
         if path.is_dir():
             raise IsADirectoryError(None, "it is a folder")
     except OSError as error:
