@@ -17,14 +17,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from artbp_exp.backprop import State, Step, carry, detach, unroll, unroll_blocks
+    from artbp_exp.autograd import State, Step, carry, detach, unroll, unroll_blocks
     from artbp_exp.distributed import shared_rng
     from artbp_exp.errors import UserError
     from artbp_exp.truncation import Scheme, Segment, enumerate_cuts
-    from artbp_exp.truncation.methods.artbp import build as artbp
-    from artbp_exp.truncation.methods.bptt import build as bptt
-    from artbp_exp.truncation.methods.tbptt import build as tbptt
-    from artbp_exp.verification.own import Verification, verify
+    from artbp_exp.truncation.artbp import build as artbp
+    from artbp_exp.truncation.bptt import build as bptt
+    from artbp_exp.truncation.tbptt import build as tbptt
+    from artbp_exp.verification.user_loop import Verification, verify
 
 __version__ = "0.1.0"
 
@@ -51,11 +51,11 @@ __all__ = [
 # name → (module, name there); loaded when first asked for, because torch takes a second and most of this needs none
 _HOME = {
     **{name: ("artbp_exp.truncation", name) for name in ("Scheme", "Segment", "enumerate_cuts")},
-    **{name: (f"artbp_exp.truncation.methods.{name}", "build") for name in ("artbp", "bptt", "tbptt")},
-    **{name: ("artbp_exp.backprop", name) for name in ("State", "Step", "carry", "detach", "unroll", "unroll_blocks")},
+    **{name: (f"artbp_exp.truncation.{name}", "build") for name in ("artbp", "bptt", "tbptt")},
+    **{name: ("artbp_exp.autograd", name) for name in ("State", "Step", "carry", "detach", "unroll", "unroll_blocks")},
     "shared_rng": ("artbp_exp.distributed", "shared_rng"),
     "UserError": ("artbp_exp.errors", "UserError"),
-    **{name: ("artbp_exp.verification.own", name) for name in ("Verification", "verify")},
+    **{name: ("artbp_exp.verification.user_loop", name) for name in ("Verification", "verify")},
 }
 
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from artbp_exp.backprop.state import State
+from artbp_exp.autograd.state import State
 
 if TYPE_CHECKING:
-    from artbp_exp.backprop.fused import Recurrence
-    from artbp_exp.backprop.unroll import Step
+    from artbp_exp.autograd.fused import Recurrence
+    from artbp_exp.autograd.unroll import Step
 
 
 class RecurrentModel(nn.Module, ABC):
@@ -54,7 +54,7 @@ class RecurrentModel(nn.Module, ABC):
         """
         kind = self.recurrence()
         if kind is not None:
-            from artbp_exp.backprop.fused import run_segment
+            from artbp_exp.autograd.fused import run_segment
 
             hidden, state = run_segment(kind, self, inputs, state)
             return self.decode(hidden), state

@@ -1,32 +1,39 @@
-"""Finds schemes, tasks, models, optimisers and loggers by file name: a new one is one file and one yaml.
+"""Finds methods, tasks, models, optimisers and loggers by file name: a new one is one file and one yaml.
 
-`conf/method/tbptt.yaml` says `name: tbptt`; the module `artbp_exp/truncation/methods/tbptt.py` defines
-`build(*, length)`. The yaml's other keys are that function's keyword arguments. There is no list to
-keep, and a name can only ever reach a module of this package (a config cannot import anything else).
+`conf/method/tbptt.yaml` says `name: tbptt`; the module `artbp_exp/truncation/tbptt.py` defines `build(*, length)`. The
+yaml's other keys are that function's keyword arguments. There is no list to keep, and a name can only ever reach a
+module of this package (a configuration cannot import anything else). Only the module that is asked for is imported.
 """
 
 import importlib
+import importlib.util
 import inspect
-import pkgutil
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from artbp_exp.errors import UserError, nearest
 
 PACKAGES = {
-    "method": "artbp_exp.truncation.methods",
-    "task": "artbp_exp.tasks",
-    "model": "artbp_exp.models",
-    "optimizer": "artbp_exp.optimizers",
-    "logger": "artbp_exp.loggers",
+    "method": ("artbp_exp.truncation", "artbp_exp.methods"),
+    "task": ("artbp_exp.tasks",),
+    "model": ("artbp_exp.models",),
+    "optimizer": ("artbp_exp.optimizers",),
+    "logger": ("artbp_exp.loggers",),
 }
+"""Group of `conf/` → packages that hold its members; a method is a truncation scheme or one of its own kind."""
+
+
+def directory() -> Path:
+    """Absolute path of the yaml files: packaged along in an installation, beside the package in a checkout."""
+    package = Path(__file__).resolve().parent
+    packaged = package / "conf"
+    return packaged if (packaged / "config.yaml").is_file() else package.parent / "conf"
 
 
 def names(group: str) -> list[str]:
-    """Lists the members of `group` (a key of `PACKAGES`): modules with a `build`."""
-    package = importlib.import_module(PACKAGES[group])
-    found = [m.name for m in pkgutil.iter_modules(package.__path__)]
-    return [name for name in found if hasattr(_module(group, name), "build")]
+    """Lists the members of `group` (a key of `PACKAGES`): the yaml files of its folder. Imports none of them."""
+    return sorted(path.stem for path in (directory() / group).glob("*.yaml"))
 
 
 def builder(group: str, name: str) -> Callable[..., Any]:
@@ -37,8 +44,13 @@ def builder(group: str, name: str) -> Callable[..., Any]:
     """
     if name not in names(group):
         raise UserError(f"{group}={name} is not known; {nearest(str(name), names(group))}")
-    build: Callable[..., Any] = _module(group, name).build
-    return build
+    for package in PACKAGES[group]:
+        if importlib.util.find_spec(f"{package}.{name}") is not None:
+            build: Callable[..., Any] = importlib.import_module(f"{package}.{name}").build
+            return build
+    raise UserError(
+        f"conf/{group}/{name}.yaml has no module {name} in {' or '.join(PACKAGES[group])}: add it, with build(…)"
+    )
 
 
 def build(group: str, settings: Mapping[str, Any], **context: Any) -> Any:
@@ -67,7 +79,3 @@ def build(group: str, settings: Mapping[str, Any], **context: Any) -> Any:
         unmet = ", ".join(missing or sorted(set(context) - set(parameters)))
         raise UserError(f"{group}={name} does not fit the rest of the configuration (because of: {unmet})")
     return make(**given, **context)
-
-
-def _module(group: str, name: str) -> Any:
-    return importlib.import_module(f"{PACKAGES[group]}.{name}")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from artbp_exp.errors import UserError
 from artbp_exp.models.linear import LinearSystem
-from artbp_exp.records.load import Run, load_runs
+from artbp_exp.runs.load import Run, load_runs
 
 RUNS = Path("results/runs")
 RESULTS = Path("results")

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from artbp_exp.figures import influence_balancing
-from artbp_exp.figures.common import arms, label, save
-from artbp_exp.records.load import load_runs
+from artbp_exp.evidence.figures import influence_balancing
+from artbp_exp.evidence.figures.common import arms, label, save
+from artbp_exp.runs.load import load_runs
 
 FOLDER = Path("results/runs/demo")
 

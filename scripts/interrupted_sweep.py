@@ -20,7 +20,7 @@ from pathlib import Path
 import pandas as pd
 
 from artbp_exp.cli.config import identity
-from artbp_exp.records.table import TIMES, collect
+from artbp_exp.runs.table import TIMES, collect
 
 
 def command(results: Path, *, seeds: int, steps: int, launcher: str) -> list[str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from artbp_exp import artbp
-from artbp_exp.records.load import load_runs
-from artbp_exp.report.ptb_runs import METHODS, TIERS, arms
-from artbp_exp.streams import Streams
+from artbp_exp.evidence.ptb_runs import METHODS, TIERS, arms
+from artbp_exp.random_streams import Streams
+from artbp_exp.runs.load import load_runs
 
 RESULTS = Path("results")
 LONG = 500

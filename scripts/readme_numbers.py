@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from artbp_exp.diagnosis.words import said, sharing_cost
-from artbp_exp.figures.common import arms, label
-from artbp_exp.records.load import Run, load_runs
-from artbp_exp.report.ptb_runs import METHODS, TIERS, Tier, paired
-from artbp_exp.report.ptb_runs import arms as tier_arms
+from artbp_exp.evidence.figures.common import arms, label
+from artbp_exp.evidence.ptb_runs import METHODS, TIERS, Tier, paired
+from artbp_exp.evidence.ptb_runs import arms as tier_arms
+from artbp_exp.runs.load import Run, load_runs
 
 RESULTS = Path("results")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-from artbp_exp.estimators import estimate
+from artbp_exp.training import estimate
 from artbp_exp.truncation import Scheme, Segment, enumerate_cuts
 from tests.cells import Case
 

@@ -12,7 +12,7 @@ import yaml
 from artbp_exp import registry
 from artbp_exp.cli import config as conf
 from artbp_exp.errors import UserError
-from artbp_exp.experiment import Experiment
+from artbp_exp.training.experiment import Experiment
 from artbp_exp.truncation import Scheme
 
 Compose = Callable[..., dict[str, Any]]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from artbp_exp.cli import config as conf
-from artbp_exp.experiment import Experiment
+from artbp_exp.training.experiment import Experiment
 
 RECIPES = sorted((Path(conf.directory()) / "experiment").glob("*.yaml"))
 

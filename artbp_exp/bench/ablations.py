@@ -7,7 +7,7 @@ from unittest import mock
 
 import torch
 
-from artbp_exp.backprop.fused import buffers, pointwise, product
+from artbp_exp.autograd.fused import buffers, pointwise, product
 from artbp_exp.bench.contestants import STREAMS, TBPTT, ours
 from artbp_exp.bench.throughput import STEPS
 from artbp_exp.bench.timing import interleaved, ratio

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from artbp_exp import registry
-from artbp_exp.backprop import carry
-from artbp_exp.estimators import OnlineLearner, make_estimator
+from artbp_exp.autograd import carry
 from artbp_exp.optimizers import adam
+from artbp_exp.training import OnlineLearner, make_estimator
 from artbp_exp.truncation import Scheme
 
 VOCABULARY = 50

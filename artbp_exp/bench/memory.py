@@ -12,8 +12,8 @@ import torch
 
 from artbp_exp import registry
 from artbp_exp.bench.contestants import STREAMS, VOCABULARY, RandomText
-from artbp_exp.estimators import make_estimator
-from artbp_exp.records.provenance import peak_memory
+from artbp_exp.runs.provenance import peak_memory
+from artbp_exp.training import make_estimator
 from artbp_exp.truncation import Segment
 
 

@@ -10,7 +10,7 @@ import torch
 
 from artbp_exp.bench.contestants import ARTBP, STREAMS, TBPTT, ours
 from artbp_exp.bench.timing import Rates, interleaved, rows
-from artbp_exp.experiment import Experiment
+from artbp_exp.training.experiment import Experiment
 
 HIDDEN = 64
 

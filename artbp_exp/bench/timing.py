@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from artbp_exp.records.provenance import provenance
+from artbp_exp.runs.provenance import provenance
 
 Rates = dict[str, NDArray[np.float64]]
 

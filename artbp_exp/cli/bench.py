@@ -15,9 +15,9 @@ from artbp_exp import checks
 from artbp_exp.bench import ablations, memory, scaling, throughput, timing
 from artbp_exp.cli import config as conf
 from artbp_exp.cli.errors import explained
-from artbp_exp.experiment import find_device
-from artbp_exp.figures.bench import bench as draw
-from artbp_exp.figures.common import save
+from artbp_exp.evidence.figures.bench import bench as draw
+from artbp_exp.evidence.figures.common import save
+from artbp_exp.training.experiment import find_device
 
 BOUND = 300
 """The default of `method.memory`, steps."""

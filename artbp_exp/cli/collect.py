@@ -11,8 +11,8 @@ from artbp_exp.cli.config import identity
 from artbp_exp.cli.errors import explained
 from artbp_exp.cli.signals import end_with_the_reader
 from artbp_exp.errors import UserError
-from artbp_exp.records.files import write_atomically
-from artbp_exp.records.table import collect, summarise
+from artbp_exp.runs.files import write_atomically
+from artbp_exp.runs.table import collect, summarise
 
 
 def write(table: pd.DataFrame, out: Path) -> None:

@@ -21,11 +21,8 @@ EXECUTION = ("results_dir", "run_dir", "overwrite", "device", "threads", "logger
 
 
 def directory() -> str:
-    """Absolute path of the yaml files: packaged along in an installation, beside the package in a checkout."""
-    package = Path(__file__).resolve().parent.parent
-    packaged = package / "conf"
-    found = packaged if (packaged / f"{NAME}.yaml").is_file() else package.parent / "conf"
-    return str(found)
+    """Absolute path of the yaml files."""
+    return str(registry.directory())
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

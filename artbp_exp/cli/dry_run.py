@@ -94,8 +94,8 @@ def duration(seconds: float) -> str:
 
 
 def _train_a_little(settings: Mapping[str, Any]) -> dict[str, Any]:
-    from artbp_exp.experiment import Experiment
-    from artbp_exp.records.provenance import peak_memory
+    from artbp_exp.runs.provenance import peak_memory
+    from artbp_exp.training.experiment import Experiment
 
     experiment = Experiment(settings)
     task, tally = experiment.task, experiment.learner.tally

@@ -8,10 +8,10 @@ from artbp_exp.cli.config import identity
 from artbp_exp.cli.errors import explained, warn_in_a_line
 from artbp_exp.cli.signals import end_with_the_reader
 from artbp_exp.errors import UserError, nearest
-from artbp_exp.figures.common import save
-from artbp_exp.figures.curves import MOST, Line, curves, lines
-from artbp_exp.records.load import has_result, load_all
-from artbp_exp.report.pictures import PICTURES
+from artbp_exp.evidence.figures.common import save
+from artbp_exp.evidence.figures.curves import MOST, Line, curves, lines
+from artbp_exp.evidence.pictures import PICTURES
+from artbp_exp.runs.load import has_result, load_all
 
 CURVES = "curves"
 EVIDENCE = {picture.name: picture for picture in PICTURES}

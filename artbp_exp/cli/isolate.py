@@ -22,7 +22,7 @@ def preload() -> None:
     """Loads what every run needs, once and not in each fork; starts no thread and asks for no device."""
     import torch
 
-    importlib.import_module("artbp_exp.experiment")  # for the forks
+    importlib.import_module("artbp_exp.training.experiment")  # for the forks
     # the first optimiser makes torch load its compiler, a second or two
     torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
 

@@ -11,16 +11,16 @@ from tqdm import tqdm
 from artbp_exp import registry
 from artbp_exp.cli import config as conf
 from artbp_exp.cli.errors import one_line
-from artbp_exp.cli.once import overwrites
 from artbp_exp.cli.outcome import which
+from artbp_exp.cli.overwrite_guard import overwrites
 from artbp_exp.cli.progress import NoBar
 from artbp_exp.cli.signals import Interrupted, Signals, handled
 from artbp_exp.errors import UserError
 from artbp_exp.loggers.base import Logger
 
 if TYPE_CHECKING:  # torch takes a second to load: not before it is needed
-    from artbp_exp.experiment import Experiment
-    from artbp_exp.records.folder import RunFolder
+    from artbp_exp.runs.folder import RunFolder
+    from artbp_exp.training.experiment import Experiment
 
 Stop = Callable[[], int | None]
 """Asked at segment boundaries for the number of a signal that the run should act on as if it had been sent."""
@@ -49,8 +49,8 @@ def run(
         UserError: a setting is wrong, or the folder cannot take the run.
         Interrupted: a signal came; the run is checkpointed, and the same call continues it.
     """
-    from artbp_exp.experiment import Experiment
-    from artbp_exp.records.folder import RunFolder
+    from artbp_exp.runs.folder import RunFolder
+    from artbp_exp.training.experiment import Experiment
 
     folder = RunFolder(conf.run_folder(settings), settings, identity=conf.identity)
     overwrite = overwrites(settings, folder.path)
@@ -108,7 +108,7 @@ class Job:
         quiet: bool,
         stop: Stop,
     ) -> None:
-        from artbp_exp.records.provenance import provenance
+        from artbp_exp.runs.provenance import provenance
 
         self._settings, self._folder, self._experiment = settings, folder, experiment
         self._quiet, self._stop = quiet, stop
@@ -221,7 +221,7 @@ class Job:
 
     def _how(self, seconds: float) -> dict[str, Any]:
         """How the run came to be; `starts` counts the processes it took."""
-        from artbp_exp.records.provenance import peak_memory
+        from artbp_exp.runs.provenance import peak_memory
 
         memory = round(peak_memory(self._experiment.device) / 2**20, 1)
         engine = self._experiment.learner.engine

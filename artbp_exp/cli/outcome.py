@@ -21,7 +21,7 @@ def which(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def mark_failed(settings: dict[str, Any], reason: str) -> None:
     """Writes why a run failed whose process could not do so, unless another process has the folder by now."""
-    from artbp_exp.records.folder import RunFolder
+    from artbp_exp.runs.folder import RunFolder
 
     folder = RunFolder(conf.run_folder(settings), settings, identity=conf.identity)
     with suppress(UserError):

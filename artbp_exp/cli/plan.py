@@ -11,9 +11,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from artbp_exp.cli import config as conf
 from artbp_exp.cli.errors import one_line
-from artbp_exp.cli.once import overwrites
+from artbp_exp.cli.overwrite_guard import overwrites
 from artbp_exp.errors import UserError
-from artbp_exp.records.status import state
+from artbp_exp.runs.status import state
 
 _plan: list["Planned"] | None = None
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from artbp_exp.cli.errors import explained, warn_in_a_line
 from artbp_exp.cli.signals import end_with_the_reader
-from artbp_exp.report.page import tally
-from artbp_exp.report.write import write_report
+from artbp_exp.evidence.page import tally
+from artbp_exp.evidence.write import write_report
 
 
 def main() -> None:

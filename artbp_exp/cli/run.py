@@ -20,8 +20,8 @@ from artbp_exp.cli.errors import explained, one_line
 from artbp_exp.cli.isolate import Orphaned, isolated, preload
 from artbp_exp.cli.job import run
 from artbp_exp.cli.outcome import mark_failed
-from artbp_exp.cli.preempted import preemptible
 from artbp_exp.cli.signals import handled, raise_interrupted
+from artbp_exp.cli.slurm_preemption import preemptible
 from artbp_exp.cli.sweep import RELAUNCHED, sweep
 from artbp_exp.errors import UserError
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
 
-from artbp_exp.cli.once import beginning
+from artbp_exp.cli.overwrite_guard import beginning
 from artbp_exp.cli.plan import Planned, plan
 from artbp_exp.cli.progress import shown
 from artbp_exp.cli.signals import Interrupted

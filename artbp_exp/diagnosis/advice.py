@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from artbp_exp.diagnosis.exponent import MOSTLY, Compared, compared, variance
-from artbp_exp.diagnosis.tail import Tail, least_length, tail
+from artbp_exp.diagnosis.influence_decay import Tail, least_length, tail
 from artbp_exp.diagnosis.words import number, said
 
 HEAD = "what method.length and method.alpha to take (variance over ‖g‖², and in brackets intervals of 95 %):"

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from artbp_exp import checks
-from artbp_exp.backprop import detach, map_state
+from artbp_exp.autograd import detach, map_state
 from artbp_exp.diagnosis.of_run import ANOTHER
 from artbp_exp.errors import UserError
-from artbp_exp.experiment import Experiment
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
+from artbp_exp.training.experiment import Experiment
 from artbp_exp.verification.stretch import stretch
 
 

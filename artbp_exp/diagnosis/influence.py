@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from artbp_exp.backprop import detach, leaves, map_state
+from artbp_exp.autograd import detach, leaves, map_state
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
 from artbp_exp.verification.probe import Gradients

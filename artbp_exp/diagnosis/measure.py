@@ -8,8 +8,8 @@ import numpy as np
 from artbp_exp import registry
 from artbp_exp.diagnosis.bootstrap import certain, measures, products
 from artbp_exp.diagnosis.cost import costs
-from artbp_exp.diagnosis.crossings import predict
-from artbp_exp.diagnosis.phases import shifted
+from artbp_exp.diagnosis.cut_offsets import shifted
+from artbp_exp.diagnosis.predicted_variance import predict
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
 from artbp_exp.verification.exact import promises_no_bias

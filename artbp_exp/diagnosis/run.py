@@ -14,13 +14,13 @@ from artbp_exp.diagnosis.averaging import with_updates
 from artbp_exp.diagnosis.checkpoint import Checkpoint, load
 from artbp_exp.diagnosis.grid import methods
 from artbp_exp.diagnosis.influence import decay, window_change
-from artbp_exp.diagnosis.lasting import NAME, lasting_bias
 from artbp_exp.diagnosis.measure import measure
 from artbp_exp.diagnosis.of_run import of_run
+from artbp_exp.diagnosis.systematic_bias import NAME, lasting_bias
 from artbp_exp.diagnosis.words import line
 from artbp_exp.diagnosis.write import ADVICE, write
 from artbp_exp.errors import UserError
-from artbp_exp.records.files import try_writing
+from artbp_exp.runs.files import try_writing
 from artbp_exp.verification.oracle import Full, full_bptt
 
 WINDOW_BOUND = 1e-3

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from artbp_exp.diagnosis.advice import advice
-from artbp_exp.figures.common import save
-from artbp_exp.figures.diagnosis import CAPTIONS, bias_and_variance, influence, variance_and_cost
+from artbp_exp.evidence.figures.common import save
+from artbp_exp.evidence.figures.diagnosis import CAPTIONS, bias_and_variance, influence, variance_and_cost
 
 ADVICE = "advice.txt"
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from artbp_exp import checks
-from artbp_exp.backprop.fused import Recurrence
-from artbp_exp.backprop.fused.authors import AuthorsRecurrence
+from artbp_exp.autograd.fused import Recurrence
+from artbp_exp.autograd.fused.authors import AuthorsRecurrence
 from artbp_exp.models.character import CharacterModel, uniform
 
 

@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from artbp_exp.backprop.fused import Recurrence
-from artbp_exp.backprop.fused.gru import GRURecurrence
-from artbp_exp.backprop.unroll import Step
+from artbp_exp.autograd.fused import Recurrence
+from artbp_exp.autograd.fused.gru import GRURecurrence
+from artbp_exp.autograd.unroll import Step
 from artbp_exp.models.character import CharacterModel, uniform
 
 

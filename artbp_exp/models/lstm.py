@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from artbp_exp import checks
-from artbp_exp.backprop.fused import Recurrence
-from artbp_exp.backprop.fused.lstm import LSTMRecurrence
-from artbp_exp.backprop.unroll import Step
+from artbp_exp.autograd.fused import Recurrence
+from artbp_exp.autograd.fused.lstm import LSTMRecurrence
+from artbp_exp.autograd.unroll import Step
 from artbp_exp.models.character import CharacterModel, uniform
 
 

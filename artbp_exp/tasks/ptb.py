@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from artbp_exp import checks
-from artbp_exp.corpus import CORPORA, load
 from artbp_exp.errors import UserError
-from artbp_exp.evaluation import NATS_PER_BIT, evaluate
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Progress
+from artbp_exp.tasks.corpus import CORPORA, load
+from artbp_exp.tasks.evaluation import NATS_PER_BIT, evaluate
 
 
 class PennTreebank:

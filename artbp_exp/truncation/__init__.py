@@ -1,4 +1,4 @@
-"""Where to cut. Knows no model, no task and no torch."""
+"""Where to cut: a scheme is one hazard, one file each. Knows no model, no task and no torch."""
 
 from artbp_exp.truncation.scheme import Scheme, Segment, enumerate_cuts
 

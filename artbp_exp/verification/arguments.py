@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from artbp_exp import checks
-from artbp_exp.backprop import map_state
+from artbp_exp.autograd import map_state
 from artbp_exp.errors import UserError
 from artbp_exp.truncation import Scheme
 from artbp_exp.verification.body import count_cuts

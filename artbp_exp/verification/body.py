@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from artbp_exp.backprop import detach, leaves, map_state
+from artbp_exp.autograd import detach, leaves, map_state
 from artbp_exp.errors import UserError
 from artbp_exp.truncation import Scheme, Segment
-from artbp_exp.verification.double import raised, real
-from artbp_exp.verification.kept import Kept
+from artbp_exp.verification.float64_mode import raised, real
+from artbp_exp.verification.module_snapshot import Kept
 from artbp_exp.verification.probe import Gradients, Script
-from artbp_exp.verification.streams import Streams, drawn
+from artbp_exp.verification.random_states import Streams, drawn
 
 SegmentLoss = Callable[[int, Segment, Any], tuple[Tensor, Any]]
 

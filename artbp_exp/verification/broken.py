@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from artbp_exp.backprop import State, carry
-from artbp_exp.estimators import make_estimator
-from artbp_exp.estimators.gradient import Estimate, Estimator
-from artbp_exp.estimators.learner import Learner, OnlineLearner
+from artbp_exp.autograd import State, carry
 from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.training import make_estimator
+from artbp_exp.training.learner import Learner, OnlineLearner
+from artbp_exp.training.segment_gradient import Estimate, Estimator
 from artbp_exp.truncation import Scheme, Segment
 from artbp_exp.truncation.scheme import Floats
 from artbp_exp.verification.probe import Make

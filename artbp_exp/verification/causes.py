@@ -10,8 +10,8 @@ from torch import Tensor
 
 from artbp_exp.verification.body import Body, Pass, plain
 from artbp_exp.verification.derivative import underivable
-from artbp_exp.verification.double import raised
 from artbp_exp.verification.exact import uncompensated
+from artbp_exp.verification.float64_mode import raised
 from artbp_exp.verification.stretch import flat
 
 SAME = 1e-9

@@ -3,7 +3,7 @@
 import torch
 
 from artbp_exp.verification.body import Body
-from artbp_exp.verification.double import real
+from artbp_exp.verification.float64_mode import real
 from artbp_exp.verification.stretch import flat
 
 DIFFERENCE = 1e-6

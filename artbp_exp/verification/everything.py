@@ -13,10 +13,10 @@ import torch
 
 from artbp_exp import registry
 from artbp_exp.errors import UserError
-from artbp_exp.estimators import ENGINES, make_learner
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks import ptb, synthetic
 from artbp_exp.tasks.base import Task
+from artbp_exp.training import ENGINES, make_learner
 from artbp_exp.verification.broken import BROKEN, BROKEN_FAR
 from artbp_exp.verification.exact import Exact, certify, promises_no_bias
 from artbp_exp.verification.lags import Lags, lag_by_lag

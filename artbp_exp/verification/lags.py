@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from artbp_exp.estimators import make_learner
 from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.training import make_learner
 from artbp_exp.truncation import Scheme
 from artbp_exp.truncation.scheme import Floats
 from artbp_exp.verification.lengths import along, misdrawn, promised

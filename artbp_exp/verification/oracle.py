@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from artbp_exp.backprop import State, detach, leaves, map_state
+from artbp_exp.autograd import State, detach, leaves, map_state
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
 from artbp_exp.verification.probe import Gradients

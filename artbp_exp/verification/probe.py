@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from artbp_exp.errors import UserError
-from artbp_exp.estimators import make_learner
-from artbp_exp.estimators.learner import Beat, Learner
 from artbp_exp.optimizers.base import Updater
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
+from artbp_exp.training import make_learner
+from artbp_exp.training.learner import Beat, Learner
 from artbp_exp.truncation import Scheme
 
 Gradients = dict[str, Tensor]

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from artbp_exp import checks
 from artbp_exp.verification.exact import BIAS_TOLERANCE, VARIANCE_TOLERANCE, Exact, certify
-from artbp_exp.verification.floor import variance_of_one
+from artbp_exp.verification.exact_variance import variance_of_one
 from artbp_exp.verification.full_size_report import without_draws
 from artbp_exp.verification.judgement import EXACT, judge
 from artbp_exp.verification.monte_carlo import ALONG_BIAS, ALONG_G, FAMILY, Interval, draws_of, monte_carlo

@@ -10,8 +10,8 @@ import torch
 
 from artbp_exp import checks, registry
 from artbp_exp.errors import UserError
-from artbp_exp.experiment import Experiment, find_precision
-from artbp_exp.streams import Streams
+from artbp_exp.random_streams import Streams
+from artbp_exp.training.experiment import Experiment, find_precision
 from artbp_exp.truncation import Scheme
 from artbp_exp.verification.exact import cuts_within
 from artbp_exp.verification.prescribed import CEILING, size, stretch_of

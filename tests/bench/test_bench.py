@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from artbp_exp.backprop.fused import buffers, pointwise, product
+from artbp_exp.autograd.fused import buffers, pointwise, product
 from artbp_exp.bench import ablations, memory, scaling, throughput, timing
 from artbp_exp.bench.contestants import STREAMS
 from artbp_exp.cli import bench

@@ -8,10 +8,10 @@ import pytest
 
 from artbp_exp.cli import collect as cli
 from artbp_exp.cli.config import identity
-from artbp_exp.records.load import load_runs
-from artbp_exp.records.table import collect, summarise
+from artbp_exp.runs.load import load_runs
+from artbp_exp.runs.table import collect, summarise
 from tests.conftest import ROOT
-from tests.records.test_folder import COLUMNS, complete, make
+from tests.runs.test_folder import COLUMNS, complete, make
 
 
 def tree(root: Path) -> Path:

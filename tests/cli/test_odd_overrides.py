@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from artbp_exp.cli import config as conf
 from artbp_exp.errors import UserError
-from artbp_exp.experiment import Experiment
+from artbp_exp.training.experiment import Experiment
 
 Compose = Callable[..., dict[str, Any]]
 

@@ -16,7 +16,7 @@ from artbp_exp.cli.plan import Planned
 from artbp_exp.cli.progress import line
 from artbp_exp.cli.sweep import installed, sweep, table
 from artbp_exp.errors import UserError
-from artbp_exp.records import lock
+from artbp_exp.runs import lock
 from tests.cli.test_run import QUICK, artbp_run
 from tests.cli.test_signals import rows, start, wait_for
 from tests.conftest import ROOT

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from artbp_exp.records import provenance
+from artbp_exp.runs import provenance
 from tests.crash.runs import Settings, short
 
 

@@ -113,7 +113,7 @@ def at_every_operation(root: Path, corpus: Path) -> None:
 
 if __name__ == "__main__":
     folder, corpus, what = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-    from artbp_exp.records import provenance
+    from artbp_exp.runs import provenance
 
     provenance._git = lambda folder: {"git_commit": None, "git_dirty": None}  # asking git takes longer than the run
     preload()

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from artbp_exp.errors import UserError
-from artbp_exp.records import checkpoint
+from artbp_exp.runs import checkpoint
 from tests.crash.runs import Settings, do, interrupted, left_over, result
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from artbp_exp.cli import job, once
+from artbp_exp.cli import job
+from artbp_exp.cli import overwrite_guard as once
 from artbp_exp.cli.plan import Planned
-from artbp_exp.cli.preempted import preemptible
-from artbp_exp.records import checkpoint
+from artbp_exp.cli.slurm_preemption import preemptible
+from artbp_exp.runs import checkpoint
 from tests.crash.runs import Settings, do, interrupted, left_over, result
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from artbp_exp.errors import UserError
-from artbp_exp.records import lock
+from artbp_exp.runs import lock
 from tests.conftest import ROOT
 from tests.crash.faults import Faults, disk_full
 from tests.crash.runs import Settings, do, left_over, result

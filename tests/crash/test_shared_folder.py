@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from artbp_exp import experiment
 from artbp_exp.errors import UserError
-from artbp_exp.records import lock
+from artbp_exp.runs import lock
+from artbp_exp.training import experiment
 from tests.crash.runs import Settings, do, left_over
 
 
@@ -37,7 +37,7 @@ def test_a_lock_is_waited_for_while_its_holder_leaves(
     holder = lock.FolderLock(tmp_path / "run")
     holder.acquire()
     # it leaves while the other waits: no clock is asked, so that a busy machine changes nothing
-    monkeypatch.setattr("artbp_exp.records.lock.time.sleep", lambda seconds: holder.release())
+    monkeypatch.setattr("artbp_exp.runs.lock.time.sleep", lambda seconds: holder.release())
     do(settings("synthetic", "run"))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from artbp_exp.diagnosis.advice import advice
 from artbp_exp.diagnosis.exponent import compared, variance
-from artbp_exp.diagnosis.tail import least_length, tail
+from artbp_exp.diagnosis.influence_decay import least_length, tail
 
 NAN = float("nan")
 EVIDENCE = Path(__file__).parents[2] / "results" / "diagnose"

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from artbp_exp import registry
-from artbp_exp.backprop import detach
+from artbp_exp.autograd import detach
 from artbp_exp.diagnosis.averaging import with_updates
+from artbp_exp.diagnosis.cut_offsets import PHASES, shifted
 from artbp_exp.diagnosis.measure import measure
-from artbp_exp.diagnosis.phases import PHASES, shifted
 from artbp_exp.verification.everything import small
 from artbp_exp.verification.oracle import full_bptt
 

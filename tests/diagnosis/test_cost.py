@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from artbp_exp import registry
-from artbp_exp.backprop.pieces import pieces
+from artbp_exp.autograd.checkpointing import pieces
 from artbp_exp.diagnosis.cost import costs
 
 CONSTANT: dict[str, Any] = {"name": "artbp", "length": 50, "schedule": "constant"}

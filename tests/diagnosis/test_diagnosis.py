@@ -8,9 +8,9 @@ import torch
 
 from artbp_exp import registry
 from artbp_exp.diagnosis.bootstrap import certain, measures, products
-from artbp_exp.diagnosis.crossings import lag_edges, predict, renewal
 from artbp_exp.diagnosis.influence import decay, window_change
 from artbp_exp.diagnosis.measure import measure
+from artbp_exp.diagnosis.predicted_variance import lag_edges, predict, renewal
 from artbp_exp.truncation import enumerate_cuts
 from artbp_exp.verification.everything import small
 from artbp_exp.verification.exact import predicted_variance

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from artbp_exp.backprop import leaves, map_state
+from artbp_exp.autograd import leaves, map_state
 from artbp_exp.diagnosis.influence import decay, window_change
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from artbp_exp import registry
-from artbp_exp.diagnosis.crossings import predict
-from artbp_exp.diagnosis.lasting import Only
+from artbp_exp.diagnosis.predicted_variance import predict
+from artbp_exp.diagnosis.systematic_bias import Only
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.truncation import Scheme
 from artbp_exp.verification import everything

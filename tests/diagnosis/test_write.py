@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from artbp_exp.diagnosis.write import write
-from artbp_exp.figures.diagnosis import variance_and_cost
+from artbp_exp.evidence.figures.diagnosis import variance_and_cost
 
 EVIDENCE = Path(__file__).parents[2] / "results" / "diagnose" / "ptb"
 

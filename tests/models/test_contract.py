@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from artbp_exp import registry
-from artbp_exp.backprop import map_state, unroll
+from artbp_exp.autograd import map_state, unroll
 from artbp_exp.errors import UserError
 from artbp_exp.truncation import Segment
 from tests.cells import NAMES, STREAMS, VOCABULARY, build_model, is_character_model, make_case

@@ -9,7 +9,7 @@ from scipy.stats import chisquare
 
 from artbp_exp.errors import UserError
 from artbp_exp.truncation import Scheme
-from artbp_exp.truncation.methods.artbp import LARGEST, build
+from artbp_exp.truncation.artbp import LARGEST, build
 
 means = st.floats(1.05, 300)
 exponents = st.floats(2.1, 30)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from artbp_exp.errors import UserError
-from artbp_exp.truncation.methods import artbp
+from artbp_exp.truncation import artbp
 
 
 @pytest.mark.parametrize("schedule", ["paper", "constant"])

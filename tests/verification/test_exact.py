@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from artbp_exp import registry
-from artbp_exp.estimators import make_learner
+from artbp_exp.training import make_learner
 from artbp_exp.truncation import Scheme
 from artbp_exp.verification.broken import BROKEN
 from artbp_exp.verification.everything import everything, methods, small

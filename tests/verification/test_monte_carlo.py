@@ -7,7 +7,7 @@ import pytest
 
 from artbp_exp import registry
 from artbp_exp.errors import UserError
-from artbp_exp.estimators import make_learner
+from artbp_exp.training import make_learner
 from artbp_exp.verification.broken import BROKEN
 from artbp_exp.verification.everything import small
 from artbp_exp.verification.monte_carlo import Interval, monte_carlo

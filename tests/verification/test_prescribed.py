@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from artbp_exp import registry
-from artbp_exp.estimators import make_learner
+from artbp_exp.training import make_learner
 from artbp_exp.truncation import Scheme
 from artbp_exp.verification.broken import BROKEN, BROKEN_FAR
 from artbp_exp.verification.everything import methods, small
 from artbp_exp.verification.exact import certify
-from artbp_exp.verification.floor import variance_of_one
+from artbp_exp.verification.exact_variance import variance_of_one
 from artbp_exp.verification.judgement import judge
 from artbp_exp.verification.lags import lag_by_lag
 from artbp_exp.verification.monte_carlo import monte_carlo

@@ -1,0 +1,69 @@
+"""Run a ready-made recurrent module over one segment, several steps a call, with carry factors between the calls."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from artbp_exp.autograd.carry import carry
+from artbp_exp.autograd.checkpointing import piecewise
+from artbp_exp.errors import UserError
+from artbp_exp.truncation import Segment
+
+
+def unroll_blocks(
+    module: Callable[[Tensor, Any], tuple[Tensor, Any]], inputs: Tensor, state: Any, segment: Segment
+) -> tuple[Tensor, Any]:
+    """Runs `torch.nn.LSTM`, `GRU`, `RNN`, or a module with their signature, over a segment.
+
+    A fused kernel takes no factor between two of its steps, so it is called once for each block of steps between
+    factors that are not 1, and the state is carried from block to block: exact for every scheme. A scheme that may
+    cut after every step has blocks of one step; one that may cut only every k steps (hazard 0 in between, and so
+    factor 1: just as unbiased) has blocks of k, and keeps the kernel's speed.
+
+    Args:
+        module: (inputs of m steps, state) → (outputs of m steps, state after them). Called with any m ≥ 1.
+        inputs: (n, B, …), n = `segment.length`; (B, n, …) if the module says `batch_first`.
+        state: before the first step; None is the module's own start, zeros.
+        segment: length, factors, and memory: one that is longer than its memory is computed in pieces, each but the
+            last twice (`module` is called again during the backward pass), so that no more steps than that are stored.
+
+    Returns:
+        Outputs of the n steps, with the steps where `inputs` has them, and the state after the last, *not* detached.
+
+    Raises:
+        UserError: the steps of `inputs` are not those of the segment, or `segment` is none; or the module reads its
+            inputs backwards too.
+    """
+    if not isinstance(segment, Segment):
+        raise UserError(f"segment must be one of scheme.segments(…); got {type(segment).__name__}")
+    if getattr(module, "bidirectional", False):
+        raise UserError("a bidirectional module carries nothing from segment to segment; take bidirectional=False")
+    if not isinstance(inputs, Tensor):
+        raise UserError(f"inputs must be a tensor with one row a step; got {type(inputs).__name__}: unpack it first")
+    steps = 1 if getattr(module, "batch_first", False) and inputs.dim() > 2 else 0
+    if inputs.shape[steps] != segment.length:
+        raise UserError(
+            f"the segment has {segment.length} steps; got inputs of shape {tuple(inputs.shape)}: "
+            f"its dimension {steps} must be the segment's length"
+        )
+
+    def run(start: int, stop: int, state: Any) -> tuple[list[Tensor], Any]:
+        outputs = []
+        for first, end, factor in _blocks(segment, start, stop):
+            output, state = module(inputs.narrow(steps, first, end - first), state)
+            outputs.append(output)
+            state = carry(state, factor)
+        return outputs, state
+
+    outputs, state = piecewise(run, state, segment)
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=steps), state
+
+
+def _blocks(segment: Segment, start: int, stop: int) -> Iterator[tuple[int, int, float]]:
+    """(first step, step after the last, factor of what is carried on) of each block of the steps `start` … `stop`."""
+    for index in (start + (segment.factors[start : stop - 1] != 1.0).nonzero()[0]).tolist():
+        yield start, index + 1, segment.factor(index)
+        start = index + 1
+    yield start, stop, segment.factor(stop - 1)

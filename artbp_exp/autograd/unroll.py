@@ -1,0 +1,69 @@
+"""Run a model over one segment, step by step, with carry factors between the steps."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from artbp_exp.autograd.carry import carry
+from artbp_exp.autograd.checkpointing import piecewise
+from artbp_exp.autograd.state import leaves, map_state
+from artbp_exp.errors import UserError
+from artbp_exp.truncation import Segment
+
+Step = Callable[[Any, Any], tuple[Any, Any]]
+
+
+def unroll(step: Step, inputs: Tensor | Sequence[Any], state: Any, segment: Segment) -> tuple[list[Any], Any]:
+    """Unrolls `step` over a segment on the autograd tape: the plain path, and every faster one's oracle.
+
+    Args:
+        step: (input of one step, state) → (output that the loss reads, next state).
+        inputs: shape (n, …), one row a step, n = `segment.length`; or a sequence of n of whatever `step` takes.
+        state: the state before the first step; gradients flow into it if it asks for them.
+        segment: length, factors, and memory: one that is longer than its memory is computed in pieces, each but the
+            last twice (`step` is called again during the backward pass), so that no more steps than that are stored.
+
+    Returns:
+        n outputs, and the state after the last step, *not* detached.
+
+    Raises:
+        UserError: there are not as many inputs as the segment has steps; `step` does not return a pair; `segment`
+            is none.
+    """
+    if not isinstance(segment, Segment):
+        raise UserError(f"segment must be one of scheme.segments(…); got {type(segment).__name__}")
+    rows = inputs.unbind(0) if isinstance(inputs, Tensor) else inputs
+    if len(rows) != segment.length:
+        raise UserError(f"the segment has {segment.length} steps; got inputs for {len(rows)}: hand in one row a step")
+    factors = segment.factors.tolist()
+    # in mixed precision only products are rounded: a state keeps its dtype from step to step
+    lowered = len(leaves(state)) > 0 and torch.is_autocast_enabled(leaves(state)[0].device.type)
+
+    def run(start: int, stop: int, state: Any) -> tuple[list[Any], Any]:
+        outputs = []
+        for index in range(start, stop):
+            before = state
+            output, state = _pair(step(rows[index], before))
+            if lowered:
+                state = map_state(_keep_dtype, state, before)
+            outputs.append(output)
+            if index < len(factors):
+                state = carry(state, factors[index])
+        return outputs, state
+
+    return piecewise(run, state, segment)
+
+
+def _pair(found: Any) -> tuple[Any, Any]:
+    # a tensor of two rows would come apart as a pair without a word
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        got = f"{len(found)} things" if isinstance(found, tuple | list) else type(found).__name__
+        raise UserError(f"step must return a pair, (what the loss reads, the next state); got {got}")
+    output, state = found
+    return output, state
+
+
+def _keep_dtype(tensor: Tensor, before: Tensor) -> Tensor:
+    return tensor.to(before.dtype)

@@ -1,6 +1,0 @@
-"""A whole segment as one autograd function: the recursion of SPEC section 3 on preallocated buffers."""
-
-from artbp_exp.backprop.fused.recurrence import Recurrence
-from artbp_exp.backprop.fused.segment import run_segment
-
-__all__ = ["Recurrence", "run_segment"]

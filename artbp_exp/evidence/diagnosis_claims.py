@@ -1,0 +1,152 @@
+"""Rows on bias, variance and memory, from what `artbp-diagnose` wrote into `results/diagnose`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from artbp_exp.evidence.claim import MEASURED, NOT_YET, Claim, number
+from artbp_exp.evidence.read import read
+from artbp_exp.evidence.statistics import bare
+
+GROUP = "Bias, variance and memory for one model, its parameters fixed"
+CHECKPOINTS = {"synthetic": "influence balancing at its start", "ptb": "Penn Treebank, a trained LSTM"}
+NEEDED = {"variance_se", "predicted_se", "predicted_rare", "updates_to_match"}
+"""A table without them was written before they were: it counts as not measured."""
+
+NUMBERS = ("length", "variance", "predicted", "updates_to_match_low", "updates_to_match_high")
+"""What the rows are made of besides."""
+
+ABOUT = ("command", "steps", "streams", "bias_streams")
+SETTING = ["method", "length", "schedule", "alpha", "reweight"]
+ERROR_RATE = 0.05
+"""Of the formula's row as a whole: shared out among the settings (Bonferroni)."""
+
+UNSEEN = 0.1
+"""Share of the prediction from segments too rare to be among the draws, beyond which there is nothing to compare."""
+
+POWER = 0.5
+"""A relative difference of that size must show in every setting, else the row settles nothing."""
+
+
+def diagnosis_claims(results: Path) -> list[Claim]:
+    """The rows for each checkpoint that was diagnosed."""
+    return [claim for name in CHECKPOINTS for claim in _checkpoint(name, results / "diagnose" / name)]
+
+
+def _checkpoint(name: str, folder: Path) -> Iterator[Claim]:
+    table, about = read(folder / "methods.csv"), read(folder / "checkpoint.csv", ABOUT, words=("command",))
+    where = CHECKPOINTS[name]
+    if table is None or about is None or about.empty or not set(table.columns) >= NEEDED:
+        table, facts = None, pd.Series({"command": "artbp-diagnose"})
+    else:
+        table, facts = read(folder / "methods.csv", [*NEEDED, *NUMBERS]), about.iloc[0]
+    yield _formula(table, where, str(facts["command"]))
+    yield _updates(table, facts, where)
+
+
+def _formula(table: pd.DataFrame | None, where: str, command: str) -> Claim:
+    """z = (measured − predicted)/√(standard errors², summed) of each distinct setting, two-sided."""
+    found, verdict, note = None, NOT_YET, ""
+    if table is not None:
+        distinct = table.dropna(subset=["predicted"]).drop_duplicates(SETTING)
+        rows = distinct[distinct["predicted_rare"] <= UNSEEN]
+        verdict, note = "not settled", "no setting whose draws could show its variance"
+    if table is not None and len(rows):
+        measured, predicted = rows["variance"].to_numpy(), rows["predicted"].to_numpy()
+        error = np.hypot(rows["variance_se"].to_numpy(), rows["predicted_se"].to_numpy())
+        limit = float(stats.norm.isf(ERROR_RATE / 2 / len(rows)))
+        z = float(np.abs((measured - predicted) / error).max())
+        hidden = float((limit * error / predicted).max())
+        verdict = "does not hold" if z > limit else "holds" if hidden <= POWER else "not settled"
+        ratios = measured / predicted
+        found = bare(ratios.tolist())
+        note = (
+            f"{_agreement(z, limit, len(rows))}; a measured difference above {_percent(hidden)} would have counted as "
+            f"disagreement in every one of them. Ratios {ratios.min():.3f} to {ratios.max():.3f}; largest difference "
+            f"{z:.2f} standard errors, of the {limit:.2f} allowed (5 % for all settings together, Bonferroni). holds: "
+            f"no difference is larger, and what is allowed is at most {_percent(POWER)} of the prediction in each"
+            f"{_left_out(distinct[distinct['predicted_rare'] > UNSEEN])}"
+        )
+    return Claim(
+        group=GROUP,
+        claim=f"The measured variance is the one that the closed formula predicts ({where})",
+        source="this project",
+        quantity="measured variance over predicted variance, a point for each setting of ARTBP",
+        spread=found,
+        unit="settings",
+        verdict=verdict,
+        command=command,
+        note=note,
+    )
+
+
+def _agreement(z: float, limit: float, settings: int) -> str:
+    if z > limit:
+        return f"Measured and predicted disagree in at least one of {settings} settings"
+    return f"Measured and predicted agree in all {settings} settings"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _left_out(rows: pd.DataFrame) -> str:
+    if rows.empty:
+        return ""
+    each = ", ".join(
+        f"{'constant' if row['schedule'] == 'constant' else 'α = {:g}'.format(row['alpha'])} at L0 = {row['length']:g}"
+        for _, row in rows.iterrows()
+    )
+    return (
+        f". Left out, because over {_percent(UNSEEN)} of the predicted variance is in segments that come too rarely to "
+        f"be among the draws: {each}"
+    )
+
+
+def _updates(table: pd.DataFrame | None, facts: pd.Series, where: str) -> Claim:
+    found, verdict, note = None, NOT_YET, ""
+    if table is not None:
+        rows = table[(table["comparison"] == "length") & (table["schedule"] == "paper")]
+        rows = rows.dropna(subset=["updates_to_match"]).sort_values("length")
+        if len(rows):
+            found, verdict = bare(rows["updates_to_match"].tolist()), MEASURED
+            each = "; ".join(
+                f"length {row['length']:g}: {number(row['updates_to_match'])} "
+                f"({_between(row['updates_to_match_low'], row['updates_to_match_high'])})"
+                for _, row in rows.iterrows()
+            )
+            common = (
+                f"the part of the bias that is the same on other text, from {facts['bias_streams']} streams of it"
+                if facts["bias_streams"] > 1
+                else "all of the bias, as every stretch of the data is alike here"
+            )
+            note = (
+                f"{each}. In brackets: from the ends of the 95 % intervals of the variance and of the bias. "
+                f"Lasting bias: {common}. Both over T = {facts['steps']} steps, the variance with "
+                f"{facts['streams']} stream{'s' if facts['streams'] > 1 else ''}; with more, N* falls as the "
+                f"variance does. The updates' errors are taken as uncorrelated"
+            )
+    return Claim(
+        group=GROUP,
+        claim=(
+            "How many ARTBP updates must be averaged before their noise is smaller than the error truncated BPTT "
+            f"never loses ({where})"
+        ),
+        source="this project",
+        quantity=(
+            "updates N* = (T/L0) · variance of ARTBP's gradient / squared lasting bias of truncated BPTT's, both of "
+            "the sum over T steps, at mean length L0 and L = L0; a point for each length"
+        ),
+        spread=found,
+        unit="lengths",
+        verdict=verdict,
+        command=str(facts["command"]),
+        note=note,
+    )
+
+
+def _between(low: float, high: float) -> str:
+    return f"{number(low)} to {number(high)}" if np.isfinite(high) else f"{number(low)} or more, no upper limit"

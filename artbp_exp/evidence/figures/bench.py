@@ -1,0 +1,60 @@
+"""Figure: how fast the engines are, against what people would use instead."""
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from artbp_exp.evidence.figures.common import STYLE, new_figure
+
+BASE = "nn.LSTM one-hot"
+BARS = [
+    ("artbp fused", "ARTBP, fused", "#0072B2"),
+    ("tbptt fused", "truncated BPTT, fused", "#56B4E9"),
+    ("artbp every=10 vendor", "ARTBP, every=10, vendor", "#009E73"),
+    (BASE, "truncated nn.LSTM, one-hot", "#E69F00"),
+    ("nn.LSTM embedding", "truncated nn.LSTM, embedding", "#D55E00"),
+    ("artbp plain", "ARTBP, plain engine", "#999999"),
+    ("artbp loop one-hot", "ARTBP, loop over nn.LSTMCell, one-hot", "#BBBBBB"),
+    ("artbp loop embedding", "ARTBP, loop over nn.LSTMCell, embedding", "#DDDDDD"),
+]
+
+
+def bench(throughput: pd.DataFrame, sequence: pd.DataFrame, mean: pd.DataFrame) -> Figure:
+    """Rates relative to truncated `nn.LSTM` on one-hot vectors; cost against sequence and mean segment length.
+
+    Args:
+        throughput: `throughput.csv`.
+        sequence: `sequence_length.csv`.
+        mean: `mean_length.csv`.
+    """
+    with mpl.rc_context(fname=STYLE):
+        figure, (left, middle, right) = new_figure(3)
+        figure.set_size_inches(10.5, 3.6)
+        table = throughput.pivot(index="hidden", columns="contestant", values="median")
+        width = 0.8 / len(BARS)
+        for index, (name, label, color) in enumerate(BARS):
+            relative = table[name] / table[BASE]
+            places = [place + (index - len(BARS) / 2 + 0.5) * width for place in range(len(table))]
+            left.bar(places, relative, width, label=label, color=color)
+        left.axhline(1, color="black", linewidth=0.8)
+        left.set_xticks(range(len(table)), [str(hidden) for hidden in table.index])
+        left.set(xlabel="hidden units", ylabel="rate relative to nn.LSTM on one-hot", title="Training rate")
+        # below all panels: eight entries would cover the bars
+        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        _lines(middle, sequence.assign(method="artbp"), "sequence_length")
+        middle.set(xlabel="length of the sequence (steps)", title=f"Cost of a step, {sequence['hidden'].iloc[0]} units")
+        _lines(right, mean, "mean_length")
+        right.set(xlabel="mean segment length (steps)", title=f"Cost of a step, {mean['hidden'].iloc[0]} units")
+        right.legend()
+    return figure
+
+
+def _lines(axes: Axes, table: pd.DataFrame, column: str) -> None:
+    names = {"artbp": ("ARTBP", "C0", "-o"), "tbptt": ("truncated BPTT", "C1", "--s")}
+    for method, group in table.groupby("method"):
+        label, color, style = names[str(method)]
+        micro = 1e6 / group.set_index(column)[["median", "least", "greatest"]].sort_index()
+        axes.plot(micro.index, micro["median"], style, color=color, label=label, markersize=3)
+        axes.fill_between(micro.index, micro["greatest"], micro["least"], color=color, alpha=0.15)
+    axes.set(xscale="log", ylabel="µs per symbol", ylim=(0, None))

@@ -1,0 +1,123 @@
+"""What the figures share: how a method is called and coloured, and how a figure is saved."""
+
+import functools
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from artbp_exp.errors import UserError
+from artbp_exp.runs.load import Run
+
+Arm = tuple[str, float | None]
+
+STYLE = Path(__file__).with_name("artbp.mplstyle")
+
+# Okabe & Ito's colours; a line style besides, for print without colour
+LOOKS: dict[Arm, tuple[str, str]] = {
+    ("artbp", 16): ("#0072B2", "-"),
+    ("artbp", 50): ("#0072B2", "-"),
+    ("tbptt", 10): ("#D55E00", "--"),
+    ("tbptt", 50): ("#D55E00", "--"),
+    ("tbptt", 100): ("#E69F00", "-."),
+    ("tbptt", 200): ("#009E73", ":"),
+}
+SPARE = ["#CC79A7", "#56B4E9", "#000000"]
+
+
+def house_style(draw: Callable[[list[Run]], Figure]) -> Callable[[list[Run]], Figure]:
+    """Draws in the house style, and leaves the style of everything else alone."""
+
+    @functools.wraps(draw)
+    def styled(runs: list[Run]) -> Figure:
+        with mpl.rc_context(fname=STYLE):
+            return draw(runs)
+
+    return styled
+
+
+def new_figure(columns: int) -> tuple[Figure, list[Axes]]:
+    """A figure with `columns` panels side by side. Touches no global state of pyplot."""
+    figure = Figure()
+    return figure, [figure.add_subplot(1, columns, index + 1) for index in range(columns)]
+
+
+def save(figure: Figure, path: Path) -> list[Path]:
+    """Writes `path`.png and `path`.pdf, the same bytes for the same data. Returns what was written.
+
+    Raises:
+        UserError: they cannot be written.
+    """
+    written = [path.with_suffix(suffix) for suffix in (".png", ".pdf")]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with mpl.rc_context(fname=STYLE):
+            figure.savefig(written[0], metadata={"Software": None})
+            figure.savefig(written[1], metadata={"CreationDate": None})
+    except OSError as error:
+        raise UserError(f"cannot write {path}.png and .pdf: {error.strerror}; name another folder") from error
+    return written
+
+
+def arm(run: Run) -> Arm:
+    """(method, truncation length) of a run."""
+    return run.summary["method"], run.summary["length"]
+
+
+def arms(runs: Iterable[Run]) -> dict[Arm, list[Run]]:
+    """Runs by method and length: methods in alphabetical order, lengths ascending."""
+    grouped: dict[Arm, list[Run]] = {}
+    for run in sorted(runs, key=lambda run: (run.summary["method"], run.summary["length"] or 0)):
+        grouped.setdefault(arm(run), []).append(run)
+    return grouped
+
+
+def label(which: Arm) -> str:
+    """A method's name in a legend."""
+    method, length = which
+    names = {"artbp": "ARTBP, $L_0$", "tbptt": "truncated BPTT, $L$"}
+    return "full BPTT" if length is None else f"{names.get(method, method)} = {length:g}"
+
+
+def look(which: Arm, spare: int = 0) -> dict[str, Any]:
+    """Colour and line style of a method."""
+    color, style = LOOKS.get(which, (SPARE[spare % len(SPARE)], "-"))
+    return {"color": color, "linestyle": style}
+
+
+def spread(runs: list[Run], column: str, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Median, least and greatest over runs of a column against steps, on a common grid of steps.
+
+    A run is read at the row before each step of the grid; after a divergence it has no value any more, and
+    the median counts it as infinite.
+
+    Args:
+        runs: of one method, several seeds.
+        column: of `metrics.csv`.
+        grid: steps, ascending, shape (N,).
+
+    Returns:
+        Three arrays of shape (N,).
+    """
+    table = np.empty((len(runs), grid.size))
+    for index, run in enumerate(runs):
+        metrics: pd.DataFrame = run.metrics("step", column)
+        at = np.searchsorted(metrics["step"].to_numpy(), grid, side="right") - 1
+        values = metrics[column].to_numpy(dtype=float)
+        table[index] = np.where(at >= 0, values[at.clip(0)], np.nan)
+        if run.summary["status"] == "diverged":
+            table[index, grid > metrics["step"].iloc[-1]] = np.nan
+    seen = ~np.isnan(table)
+    blank = np.full(grid.size, np.nan)
+    enough = seen.sum(axis=0) * 2 > len(runs)
+    some = seen.any(axis=0)
+    median, least, greatest = blank.copy(), blank.copy(), blank.copy()
+    median[enough] = np.median(np.where(seen, table, np.inf)[:, enough], axis=0)
+    least[some] = np.nanmin(table[:, some], axis=0)
+    greatest[some] = np.nanmax(table[:, some], axis=0)
+    return median, least, greatest

@@ -1,0 +1,153 @@
+"""Figure: any runs, loss or bits per character as training goes on, a line for each setting that differs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from artbp_exp.evidence.figures.common import STYLE, new_figure, spread
+from artbp_exp.runs.load import Run
+
+MOST = 12
+"""Lines in a panel; more cannot be told apart."""
+
+# the house's seven colours, and five of Tol's muted ones
+COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+COLORS += ["#882255", "#44AA99", "#999933", "#332288", "#888888"]
+LINES = ["-", "--", ":", "-."]
+METHOD = "method.name"
+
+Settings = Mapping[str, object]
+"""Dotted key → value, of all settings that make a run another computation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """Runs that differ in nothing but the seed.
+
+    Attributes:
+        chosen: the settings that tell them from the others, in words.
+        method: the same, the method alone.
+        rest: the same, all but the method.
+        runs: one a seed.
+    """
+
+    chosen: str
+    method: str
+    rest: str
+    runs: list[Run]
+
+
+def lines(runs: Sequence[Run], settings: Sequence[Settings]) -> list[Line]:
+    """Runs grouped by the settings that differ among them, the seed apart, and sorted by them, the method first.
+
+    A setting that only some have (α of ARTBP) counts as differing where those that have it differ.
+    """
+    keys = sorted(
+        {key for each in settings for key in each} - {"seed", "experiment"},
+        key=lambda key: (key != METHOD, not key.startswith("method."), key),
+    )
+    varying = [key for key in keys if len({repr(each[key]) for each in settings if key in each}) > 1]
+    tails = [_tail(key) for key in varying]
+    names = {key: key if tails.count(tail) > 1 else tail for key, tail in zip(varying, tails, strict=True)}
+    grouped: dict[tuple[str, ...], list[int]] = {}
+    for index in sorted(range(len(runs)), key=lambda i: [_order(settings[i].get(key)) for key in varying]):
+        grouped.setdefault(tuple(repr(settings[index].get(key)) for key in varying), []).append(index)
+    found = []
+    for members in grouped.values():
+        mine = settings[members[0]]
+        said = {key: f"{names[key]}={_value(mine[key])}" for key in varying if key in mine}
+        found.append(
+            Line(
+                chosen=", ".join(said.values()) or f"method={mine.get(METHOD)}",
+                method=said.get(METHOD, ""),
+                rest=", ".join(text for key, text in said.items() if key != METHOD),
+                runs=[runs[index] for index in members],
+            )
+        )
+    return found
+
+
+def curves(panels: dict[str, list[Line]]) -> Figure:
+    """A panel for each task: median over seeds as a line, range as a band, a cross where a run diverged.
+
+    Runs that have epochs show valid bits per character against them, others the loss against steps, log-log.
+    Colours tell settings apart, line styles methods. At most `MOST` lines in a panel; its title says if there are more.
+
+    Args:
+        panels: task → its lines.
+    """
+    with mpl.rc_context(fname=STYLE):
+        figure, places = new_figure(len(panels))
+        most = max(min(len(each), MOST) for each in panels.values())
+        figure.set_size_inches(4.8 * len(panels), 3.2 + 0.15 * most)
+        for axes, (task, all_lines) in zip(places, panels.items(), strict=True):
+            _panel(axes, task, all_lines)
+        return figure
+
+
+def _panel(axes: Axes, task: str, all_lines: list[Line]) -> None:
+    drawn = all_lines[:MOST]
+    methods = list(dict.fromkeys(line.method for line in drawn))
+    rests = list(dict.fromkeys(line.rest for line in drawn))
+    by_epoch = "valid_bpc" in drawn[0].runs[0].metrics().columns
+    for line in drawn:
+        # where nothing but the method differs, it has the colours as well
+        color = rests.index(line.rest) if len(rests) > 1 else methods.index(line.method)
+        look = {
+            "color": COLORS[color],
+            "linestyle": LINES[methods.index(line.method) % len(LINES)],
+            "label": f"{line.chosen} ({len(line.runs)} seed{'s' if len(line.runs) > 1 else ''})",
+        }
+        (_epochs if by_epoch else _steps)(axes, line.runs, look)
+    left_out = f", the first {MOST} of {len(all_lines)} settings" if len(all_lines) > MOST else ""
+    axes.set_title(f"{task}: median and range over seeds{left_out}")
+    if by_epoch:
+        axes.set(xlabel="epoch", ylabel="valid bits per character (×: diverged)")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    else:
+        axes.set(xscale="log", yscale="log", xlabel="steps", ylabel="loss a step (×: diverged)")
+    # below the panel, in one column: many entries would cover the lines, long ones side by side squeeze the panel
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.18), fontsize=6.5)
+
+
+def _steps(axes: Axes, runs: list[Run], look: dict[str, Any]) -> None:
+    ends = [run.metrics("step", "loss").iloc[-1] for run in runs]
+    last = max(float(end["step"]) for end in ends)
+    grid = np.unique(np.geomspace(min(10, last), last, 200).round())
+    median, least, greatest = spread(runs, "loss", grid)
+    axes.plot(grid, median, **look)
+    axes.fill_between(grid, least, greatest, color=look["color"], alpha=0.18, linewidth=0)
+    for run, end in zip(runs, ends, strict=True):
+        if run.summary["status"] == "diverged":
+            axes.plot(end["step"], end["loss"], "x", color=look["color"])
+
+
+def _epochs(axes: Axes, runs: list[Run], look: dict[str, Any]) -> None:
+    columns = [run.at_epochs("valid_bpc") for run in runs]
+    table = pd.concat(columns, axis=1).sort_index()
+    axes.plot(table.index, table.median(axis=1), marker=".", markersize=4, **look)
+    axes.fill_between(table.index, table.min(axis=1), table.max(axis=1), color=look["color"], alpha=0.18, linewidth=0)
+    for run, column in zip(runs, columns, strict=True):
+        if run.summary["status"] == "diverged":
+            axes.plot(column.index[-1:], column.iloc[-1:], "x", color=look["color"])
+
+
+def _tail(key: str) -> str:
+    return key.removesuffix(".name").rpartition(".")[2]
+
+
+def _value(value: object) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _order(value: object) -> tuple[bool, float, str]:
+    """Numbers by their size, before words."""
+    number = isinstance(value, int | float)
+    return (not number, float(value) if isinstance(value, int | float) else 0.0, str(value))

@@ -1,0 +1,50 @@
+"""Figure: no learning rate saves truncated BPTT on influence balancing."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from artbp_exp.evidence.figures.common import arms, house_style, label, look, new_figure
+from artbp_exp.runs.load import Run
+
+DIVERGED = 1e3
+"""Where |θ − θ*| of a run that ended as diverged, or went beyond, is drawn."""
+
+
+@house_style
+def learning_rates(runs: list[Run]) -> Figure:
+    """|θ − θ*| at the end against the learning rate: every seed a point, the median a line.
+
+    Args:
+        runs: of the synthetic task over learning rates, methods and seeds.
+    """
+    figure, (axes,) = new_figure(1)
+    for index, (which, members) in enumerate(arms(runs).items()):
+        style = look(which, index)
+        rates = sorted({run.config["optimizer"]["lr"] for run in members})
+        medians = []
+        for rate in rates:
+            seeds = [distance(run) for run in members if run.config["optimizer"]["lr"] == rate]
+            medians.append(np.median(seeds))
+            axes.plot([rate] * len(seeds), seeds, ".", color=style["color"], alpha=0.5, markersize=4)
+        axes.plot(rates, medians, label=label(which), **style)
+    first = runs[0].summary
+    start = abs(runs[0].config["model"]["theta"] - first["theta_optimal"])
+    axes.axhline(start, color="black", linewidth=0.9, linestyle=(0, (1, 2)))
+    axes.annotate("start", (axes.get_xlim()[1], start), xytext=(-24, 3), textcoords="offset points")
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="learning rate η",
+        ylabel="|θ − θ*| after 10⁶ steps" if first["steps"] == 10**6 else "|θ − θ*| at the end",
+        title=f"Final distance from the optimum (at {DIVERGED:g}: beyond, or diverged)",
+    )
+    axes.legend(loc="lower left")
+    return figure
+
+
+def distance(run: Run) -> float:
+    """|θ − θ*| at the end, at least 10⁻¹⁷ (for a log axis) and at most `DIVERGED`."""
+    theta = run.summary["theta"]
+    if run.summary["status"] == "diverged" or theta is None:
+        return DIVERGED
+    return float(np.clip(abs(theta - run.summary["theta_optimal"]), 1e-17, DIVERGED))

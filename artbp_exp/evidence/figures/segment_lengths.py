@@ -1,0 +1,76 @@
+"""Figure: the segment lengths that were drawn, against the distribution they were drawn from."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from artbp_exp import registry
+from artbp_exp.evidence.figures.common import house_style, new_figure
+from artbp_exp.runs.load import Run
+
+
+@house_style
+def segment_lengths(runs: list[Run]) -> Figure:
+    """P(length > n): drawn (steps) and theoretical (line), log-log, a pair for each run's scheme.
+
+    The few segments that the end of the data closed are among those drawn.
+
+    Args:
+        runs: with random cuts; of several with one scheme the draws are put together, each seed's once.
+    """
+    figure, (axes,) = new_figure(1)
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        method = run.config["method"]
+        tail = f"α = {method['alpha']:g}" if method["schedule"] == "paper" else "constant hazard"
+        groups.setdefault(f"$L_0$ = {method['length']:g}, {tail}", []).append(run)
+    for index, (name, members) in enumerate(sorted(groups.items())):
+        counts = sum_of_counts(independent(members))
+        lengths = np.arange(counts.size)
+        drawn = 1.0 - np.cumsum(counts) / counts.sum()
+        scheme = registry.build("method", members[0].config["method"])
+        color = f"C{index}"
+        seen = drawn > 0
+        axes.step(
+            lengths[1:][seen[1:]],
+            drawn[1:][seen[1:]],
+            where="post",
+            color=color,
+            linewidth=2.6,
+            alpha=0.4,
+            label=f"{name}: drawn ({counts.sum():,.0f} segments, longest {lengths[-1]})",
+        )
+        axes.plot(
+            lengths[1:],
+            scheme.survival(int(lengths[-1]))[1:],
+            color=color,
+            linestyle="--",
+            linewidth=1.0,
+            label=f"{name}: theory (mean {members[0].config['method']['length']:g})",
+        )
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="segment length n (steps)",
+        ylabel="P(length > n)",
+        title="Segment lengths",
+        ylim=(1e-9, 2),
+    )
+    axes.legend(loc="lower left")
+    return figure
+
+
+def independent(runs: list[Run]) -> list[Run]:
+    """Of the runs of each seed the one that drew most: cuts follow from the seed, the others drew the same again."""
+    by_seed: dict[int, Run] = {}
+    for run in sorted(runs, key=lambda run: int(run.segments()["count"].sum())):
+        by_seed[run.config["seed"]] = run
+    return list(by_seed.values())
+
+
+def sum_of_counts(runs: list[Run]) -> np.ndarray:
+    """How often each length (the index) was drawn in these runs together."""
+    tables = [run.segments() for run in runs]
+    counts = np.zeros(max(int(table["length"].max()) for table in tables) + 1)
+    for table in tables:
+        counts[table["length"].to_numpy()] += table["count"].to_numpy()
+    return counts

@@ -1,0 +1,1 @@
+"""How a gradient is estimated, one file each."""

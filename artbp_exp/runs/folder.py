@@ -1,0 +1,235 @@
+"""One run, one folder: `config.yaml`, `metrics.csv`, `segments.csv`, `summary.json`, `model.pt`, `checkpoint.pt`."""
+
+import csv
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from artbp_exp.errors import UserError
+from artbp_exp.runs import checkpoint, lock
+from artbp_exp.runs.cells import cell, strict_json
+from artbp_exp.runs.files import cannot_write, refuse_links, write_atomically
+from artbp_exp.runs.status import Identity, refuse_another
+from artbp_exp.runs.summary import FINAL, read_summary
+
+WRITTEN = ("config.yaml", "metrics.csv", "segments.csv", "summary.json", "model.pt", "metrics.unfinished.csv")
+
+
+class RunFolder:
+    """Writes a run's records. Opening it decides whether the run is to be done at all.
+
+    Args:
+        path: the folder; made if it is not there.
+        config: the resolved configuration, plain containers.
+        identity: configuration → its settings as flat keys, those that make it another computation.
+
+    Attributes:
+        path: the folder.
+        begun: whether `open` or `resume` has put it to use.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        config: Mapping[str, Any],
+        *,
+        identity: Identity,
+    ) -> None:
+        self.path = Path(path)
+        self._identity = identity
+        self._config = dict(config)
+        self._columns: list[str] = []
+        self._lock = lock.FolderLock(self.path)
+        self._bytes = 0
+        self.begun = False
+
+    def finished(self) -> dict[str, Any] | None:
+        """The summary of a finished run of this very configuration, None if there is none.
+
+        Raises:
+            UserError: the folder holds a run, finished or not, of another configuration.
+        """
+        refuse_another(self.path, self._config, self._identity)
+        summary = read_summary(self.path)
+        return summary if summary and summary.get("status") in FINAL else None
+
+    def take(self, *, patience: float = 1.0) -> None:
+        """Makes the folder and locks it against other processes until `release`, or until this process ends.
+
+        Args:
+            patience: seconds to wait for a process that is just leaving.
+
+        Raises:
+            UserError: another process holds it, it cannot be written, or a link in it leads elsewhere.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            refuse_links(self.path, (*WRITTEN, lock.NAME, checkpoint.NEWEST, checkpoint.PREVIOUS, "tensorboard"))
+            self._lock.acquire(patience=patience)
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+
+    def tidy(self) -> None:
+        """Removes what a process left that was killed between its summary and its end."""
+        if any((self.path / name).exists() for name in (lock.NAME, checkpoint.NEWEST, checkpoint.PREVIOUS)):
+            with suppress(UserError, OSError):
+                self.take(patience=0)
+                checkpoint.remove(self.path, damaged=True)
+
+    def release(self) -> None:
+        """Lets other processes have the folder."""
+        self._lock.release()
+
+    def resume(self, columns: Iterable[str]) -> dict[str, Any] | None:
+        """Goes on with an unfinished run: puts `metrics.csv` back to where its last whole checkpoint saw it.
+
+        Args:
+            columns: header of `metrics.csv`.
+
+        Returns:
+            What `save` was given, None where there is no checkpoint: the run is then to be started by `open`.
+
+        Raises:
+            UserError: the folder cannot be read or written, or the checkpoint is of another version of this program.
+        """
+        self._columns, self.begun = list(columns), True
+        try:
+            state, refused = checkpoint.load(self.path)
+            for line in refused:
+                print(f"warning: {line}", file=sys.stderr)
+            if state is None or state["settings"] != self._identity(self._config):
+                return None
+            metrics, self._bytes = self.path / "metrics.csv", state["metrics_bytes"]
+            if not metrics.is_file() or metrics.stat().st_size < self._bytes:
+                print(f"warning: {metrics} was cut short; written anew from the checkpoint", file=sys.stderr)
+                self._start_metrics()
+                if any(set(row) - set(self._columns) for row in state["rows"]):
+                    raise UserError(f"the checkpoint in {self.path} has other columns; overwrite=true starts anew")
+                for row in state["rows"]:
+                    self.write_row(row)
+            else:
+                # rows after the checkpoint, and a half-written one, will come again
+                os.truncate(metrics, self._bytes)
+            for stale in ("summary.json", "segments.csv"):
+                (self.path / stale).unlink(missing_ok=True)
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+        return state
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Writes `checkpoint.pt`: `state` (the `rows` so far in it), what it belongs to, and where the metrics end.
+
+        Raises:
+            UserError: it cannot be written; the one before is still there.
+        """
+        belongs = {"settings": self._identity(self._config), "metrics_bytes": self._bytes}
+        try:
+            self._flush_metrics()
+            checkpoint.save(self.path, {**state, **belongs})
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+
+    def open(self, columns: Iterable[str]) -> None:
+        """Starts the run's files.
+
+        Metrics of an unfinished earlier run are kept as `metrics.unfinished.csv`.
+
+        Args:
+            columns: header of `metrics.csv`.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        self._columns, self.begun = list(columns), True
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            # first of all: it must never be taken for one of the new configuration
+            checkpoint.remove(self.path, damaged=False)
+            for stale in ("summary.json", "model.pt", "segments.csv"):
+                (self.path / stale).unlink(missing_ok=True)
+            metrics = self.path / "metrics.csv"
+            if metrics.exists():
+                metrics.replace(self.path / "metrics.unfinished.csv")
+            self._write_config()
+            self._start_metrics()
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+
+    def write_row(self, row: Mapping[str, Any]) -> None:
+        """Appends a row to `metrics.csv` and flushes it. None is an empty cell.
+
+        Raises:
+            UserError: the disk is full, or was taken away.
+        """
+        try:
+            # opened for each row: rows are few, and nothing is left in a buffer when the process dies
+            with (self.path / "metrics.csv").open("a", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, fieldnames=self._columns, lineterminator="\n")
+                writer.writerow({key: cell(value) for key, value in row.items()})
+                self._bytes = file.tell()
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+
+    def write_model(self, parameters: Mapping[str, torch.Tensor]) -> None:
+        """Writes `model.pt`, loadable with `torch.load(…, weights_only=True)`.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        on_cpu = {name: tensor.detach().cpu() for name, tensor in parameters.items()}
+        try:
+            write_atomically(self.path / "model.pt", lambda path: torch.save(on_cpu, path))
+        except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+            raise cannot_write(self.path, error) from error
+
+    def close(self, summary: Mapping[str, Any], lengths: Mapping[int, int]) -> None:
+        """Writes `segments.csv` (length in steps, how many were drawn) and `summary.json`; the checkpoints go.
+
+        Raises:
+            UserError: they cannot be written.
+        """
+        table = "".join(f"{length},{count}\n" for length, count in sorted(lengths.items()))
+        try:
+            write_atomically(
+                self.path / "segments.csv",
+                lambda path: path.write_text("length,count\n" + table, encoding="utf-8"),
+            )
+            # rows first: once there is a summary nobody looks at them again
+            self._flush_metrics()
+            self._write_summary(summary)
+            checkpoint.remove(self.path, damaged=True)
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+
+    def leave(self, summary: Mapping[str, Any]) -> None:
+        """Says in `summary.json` why there is no result: `status` interrupted or failed, and the `reason`.
+
+        Where even that cannot be written (the disk is full) nothing is said: the missing summary says it.
+        """
+        with suppress(OSError):
+            if not (self.path / "config.yaml").exists():
+                self._write_config()
+            self._write_summary(summary)
+
+    def _write_config(self) -> None:
+        text = yaml.safe_dump(self._config, sort_keys=False, allow_unicode=True)
+        write_atomically(self.path / "config.yaml", lambda path: path.write_text(text, encoding="utf-8"))
+
+    def _write_summary(self, summary: Mapping[str, Any]) -> None:
+        text = strict_json(dict(summary))
+        write_atomically(self.path / "summary.json", lambda path: path.write_text(text, encoding="utf-8"))
+
+    def _flush_metrics(self) -> None:
+        with (self.path / "metrics.csv").open("rb+") as file:
+            os.fsync(file.fileno())
+
+    def _start_metrics(self) -> None:
+        with (self.path / "metrics.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerow(self._columns)
+            self._bytes = file.tell()

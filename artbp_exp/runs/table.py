@@ -1,0 +1,118 @@
+"""A tree of run folders as one tidy table: a row a run, its settings and its results as columns."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from artbp_exp.errors import UserError
+from artbp_exp.runs import lock
+from artbp_exp.runs.status import Identity, read_config
+from artbp_exp.runs.summary import FINAL, read_summary
+
+TIMES = ("wall_seconds", "peak_memory_mib", "starts")
+"""Columns that tell how a run went, not what came out: they differ when it is repeated."""
+
+# how a run came to be, and what the settings say already
+_NO_RESULTS = {
+    *TIMES,
+    "task",
+    "method",
+    "length",
+    "seed",
+    "command",
+    "threads",
+    "steps",
+    "git_commit",
+    "device",
+    "theta_optimal",
+}
+
+
+def collect(root: Path, identity: Identity) -> tuple[pd.DataFrame, list[str]]:
+    """Gathers every run below `root`, whatever has become of it.
+
+    Args:
+        root: any folder.
+        identity: configuration → its settings as flat keys.
+
+    Returns:
+        A table with the columns `path`, `status`, `reason`, the settings (`method.length`, `seed`, …), then what the
+        summaries hold; and a line on each folder that could not be read.
+    """
+    settings: dict[str, None] = {}
+    results: dict[str, None] = {}
+    rows, skipped = [], []
+    for file in sorted(root.rglob("config.yaml")):
+        path = file.parent
+        try:
+            config = read_config(path)
+            chosen = identity(config or {})
+        except UserError as error:
+            skipped.append(str(error))
+            continue
+        if not {"task.name", "method.name", "seed"} <= chosen.keys():
+            skipped.append(f"{file} is not the configuration of a run")
+            continue
+        summary = read_summary(path) or {}
+        found = _flat({key: value for key, value in summary.items() if key not in ("status", "reason")})
+        found = {key: value for key, value in found.items() if key not in ("task", "method", "length", "seed")}
+        settings |= dict.fromkeys(chosen)
+        results |= dict.fromkeys(found)
+        status = "running" if lock.held(path) else summary.get("status", "killed")
+        where = {"path": path.relative_to(root).as_posix(), "status": status, "reason": summary.get("reason")}
+        rows.append(where | chosen | found)
+    columns = ["path", "status", "reason", *settings, *(key for key in results if key not in settings)]
+    return pd.DataFrame(rows, columns=columns), skipped
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Median and range over seeds of every number that came out, and how many runs diverged.
+
+    A row for each combination of the settings that differ within `table`, the seed apart. Numbers are those of
+    finished runs: a diverged run has none that means anything.
+    """
+    names = list(table.columns)
+    # the settings stand between the reason and the results, and the experiment's name ends them
+    last = max((names.index(c) for c in names if c.split(".")[0] in _GROUPS or c in ("seed", "engine")), default=2)
+    settings = [c for c in names[3 : last + 1] if c not in ("seed", "experiment")]
+    varying = [c for c in settings if table[c].nunique(dropna=False) > 1 or c in ("task.name", "method.name")]
+    results = [c for c in names[last + 1 :] if c not in _NO_RESULTS and _is_number(table[c])]
+    rows = []
+    for values, runs in table.groupby(varying, dropna=False, sort=True):
+        done = runs[runs["status"].isin(FINAL)]
+        finished = runs[runs["status"] == "finished"]
+        row: dict[str, Any] = dict(zip(varying, values if isinstance(values, tuple) else (values,), strict=True))
+        row["runs"] = len(runs)
+        row["diverged"] = f"{(done['status'] == 'diverged').sum()}/{len(done)}"
+        row["no result"] = len(runs) - len(done)
+        row |= {name: _interval(pd.to_numeric(finished[name]).dropna()) for name in results}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+_GROUPS = ("task", "method", "model", "optimizer")
+
+
+def _interval(values: "pd.Series[float]") -> str:
+    if values.empty:
+        return ""
+    low, middle, high = values.min(), float(np.median(values)), values.max()
+    return f"{middle:.4g}" if low == high else f"{middle:.4g} ({low:.4g} to {high:.4g})"
+
+
+def _is_number(column: "pd.Series[Any]") -> bool:
+    known = column.dropna()
+    return not known.empty and all(isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in known)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,1 +1,0 @@
-"""The methods on offer, one file each: `build(...)` returns a `Scheme`."""

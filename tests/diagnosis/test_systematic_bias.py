@@ -1,0 +1,55 @@
+"""The lasting bias is what streams have in common, and not what their data do to it."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from artbp_exp.autograd import leaves
+from artbp_exp.diagnosis import systematic_bias as lasting
+from artbp_exp.diagnosis.cut_offsets import Shifted
+from artbp_exp.diagnosis.systematic_bias import NAME, OFFSETS, lasting_bias
+from artbp_exp.tasks import ptb
+from artbp_exp.verification.everything import small
+from artbp_exp.verification.probe import Probe
+from artbp_exp.verification.stretch import stretch
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_streams_of_one_text_have_all_their_bias_in_common(same: bool) -> None:
+    model, _ = small("lstm", 24)
+    rng = np.random.default_rng(0)
+    one = rng.integers(4, size=25)
+    symbols = np.tile(one, 6) if same else rng.integers(4, size=150)
+    task = ptb.PennTreebank(
+        parts=dict.fromkeys(("train", "valid", "test"), symbols), vocabulary=4, batch_size=6, epochs=1,
+        carry_state=True, divergence=100.0, rows_per_epoch=1,
+    )  # fmt: skip
+    # L below 3: as many offsets as are measured on a stream, so that all streams have the same
+    found = lasting_bias(model, stretch(task, steps=24), [2], engine="auto", rng=rng)[2]
+    # the model begins with all streams again
+    assert {len(leaf) for leaf in leaves(model.init_state(6))} == {6}
+    if same:
+        assert found[NAME] == pytest.approx(found[NAME + "_low"], rel=1e-6)
+        assert found[NAME] == pytest.approx(found[NAME + "_high"], rel=1e-6)
+        assert found[NAME] > 0
+    else:
+        assert found[NAME + "_low"] < found[NAME] < found[NAME + "_high"]
+
+
+def test_other_streams_are_cut_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, _ = small("lstm", 24)
+    symbols = np.random.default_rng(0).integers(4, size=75)
+    task = ptb.PennTreebank(
+        parts=dict.fromkeys(("train", "valid", "test"), symbols), vocabulary=4, batch_size=3, epochs=1,
+        carry_state=True, divergence=100.0, rows_per_epoch=1,
+    )  # fmt: skip
+    seen = []
+
+    def spy(*, scheme: Shifted, **others: Any) -> Probe:
+        seen.append(scheme.firsts[:OFFSETS])
+        return Probe(scheme=scheme, **others)
+
+    monkeypatch.setattr(lasting, "Probe", spy)
+    lasting_bias(model, stretch(task, steps=24), [8], engine="auto", rng=np.random.default_rng(0))
+    assert seen == [(1, 2), (3, 4), (5, 6)]

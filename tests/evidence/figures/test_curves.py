@@ -1,0 +1,122 @@
+"""Any runs at all as curves: which settings are told apart, and how many lines there may be."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from artbp_exp.cli.config import identity
+from artbp_exp.cli.figures import draw, draw_curves, main
+from artbp_exp.errors import UserError
+from artbp_exp.evidence.figures.curves import MOST, Line, curves, lines
+from artbp_exp.runs.load import load_runs
+
+
+def run(root: Path, method: dict[str, Any], seed: int, *, task: str = "synthetic", status: str = "finished") -> None:
+    """A run folder of four rows; a diverged one has its last loss at 10¹⁷."""
+    folder = root / "-".join([task, *map(str, method.values()), str(seed)])
+    folder.mkdir(parents=True)
+    config = {"task": {"name": task}, "method": method, "model": {"name": "linear"}, "seed": seed, "threads": seed}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (folder / "summary.json").write_text(json.dumps({"status": status}))
+    rows = [f"{10 * 2**k},{(1 + seed) / 2**k if status == 'finished' or k < 3 else 1e17}" for k in range(4)]
+    if task == "ptb":
+        rows = [f"{row},{1 + k // 2},{2.0 - 0.1 * k + seed if k % 2 else ''}" for k, row in enumerate(rows)]
+    header = "step,loss,epoch,valid_bpc" if task == "ptb" else "step,loss"
+    (folder / "metrics.csv").write_text("\n".join([header, *rows, ""]))
+
+
+ARTBP = {"name": "artbp", "length": 16, "alpha": 6}
+TBPTT = {"name": "tbptt", "length": 100}
+
+
+def grouped(root: Path) -> list[Line]:
+    runs = load_runs(root)
+    return lines(runs, [identity(each.config) for each in runs])
+
+
+def test_a_line_for_each_setting_that_differs_seeds_together(tmp_path: Path) -> None:
+    for seed in (0, 1, 2):
+        run(tmp_path, ARTBP, seed)
+        run(tmp_path, TBPTT, seed)
+        run(tmp_path, TBPTT | {"length": 9}, seed)
+    found = grouped(tmp_path)
+    # α is only ARTBP's, and the same in all of it; the number of threads computes nothing else
+    assert [line.chosen for line in found] == [
+        "method=artbp, length=16",
+        "method=tbptt, length=9",
+        "method=tbptt, length=100",
+    ]
+    assert [len(line.runs) for line in found] == [3, 3, 3]
+
+
+def test_median_range_and_a_cross_where_a_run_diverged(tmp_path: Path) -> None:
+    for seed in (0, 1, 2):
+        run(tmp_path, ARTBP, seed, status="diverged" if seed == 2 else "finished")
+    (axes,) = curves({"synthetic": grouped(tmp_path)}).axes
+    median, cross = axes.lines
+    assert median.get_ydata()[0] == 2.0  # of 1, 2, 3
+    assert (cross.get_marker(), list(cross.get_xdata()), list(cross.get_ydata())) == ("x", [80], [1e17])
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+
+
+def test_runs_with_epochs_are_drawn_against_them_on_a_panel_of_their_own(tmp_path: Path) -> None:
+    run(tmp_path, ARTBP, 0)
+    for seed in (0, 1):
+        run(tmp_path, TBPTT, seed, task="ptb")
+    written = draw_curves(tmp_path, tmp_path / "out")
+    assert [path.name for path in written] == ["curves.png", "curves.pdf"]
+    runs = [each for each in load_runs(tmp_path) if each.config["task"]["name"] == "ptb"]
+    (axes,) = curves({"ptb": lines(runs, [identity(each.config) for each in runs])}).axes
+    assert list(axes.lines[0].get_xdata()) == [1, 2]
+    assert list(axes.lines[0].get_ydata()) == pytest.approx([2.4, 2.2])
+    assert axes.get_legend().get_texts()[0].get_text() == "method=tbptt (2 seeds)"
+
+
+def test_more_settings_than_can_be_told_apart_are_left_out_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for length in range(1, MOST + 3):
+        run(tmp_path, TBPTT | {"length": length}, 0)
+    (axes,) = curves({"synthetic": grouped(tmp_path)}).axes
+    assert len(axes.lines) == MOST
+    assert f"the first {MOST} of {MOST + 2} settings" in axes.get_title()
+    draw_curves(tmp_path, tmp_path / "out")
+    assert f"{MOST + 2} settings, of which the first {MOST} are drawn" in capsys.readouterr().out
+
+
+def test_a_folder_of_ones_own_runs_is_told_of_curves(tmp_path: Path) -> None:
+    run(tmp_path, TBPTT, 0)
+    with pytest.raises(UserError, match=r"it has 1 finished runs: artbp-figures curves --results"):
+        draw(tmp_path, tmp_path / "out", ["phase_sizes"])
+
+
+def test_runs_without_a_result_are_counted(tmp_path: Path) -> None:
+    run(tmp_path, TBPTT, 0, status="interrupted")
+    with pytest.raises(UserError, match=r"has a result yet \(1 begun\)"):
+        draw_curves(tmp_path, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["curvs"], "there is no figure curvs; did you mean curves? valid: curves, influence_balancing, "),
+        (["--results", "nowhere"], "nowhere is not a folder"),
+    ],
+)
+def test_mistakes_are_a_line(
+    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["artbp-figures", *arguments])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert capsys.readouterr().err.startswith(f"error: {said}")
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    run(tmp_path / "runs", {"name": "artbp"}, 0)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot write \S+file/curves.png and .pdf: .* name another folder"):
+        draw_curves(tmp_path / "runs", tmp_path / "file")

@@ -1,0 +1,194 @@
+"""Every engine gives the gradient of the plain path, of which the oracle tests hold, whatever the factors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from artbp_exp.autograd import leaves, map_state
+from artbp_exp.autograd.fused import pointwise
+from artbp_exp.errors import UserError
+from artbp_exp.training import ENGINES, Estimator, estimate, make_estimator
+from artbp_exp.truncation import Segment, artbp
+from tests.cells import NAMES, STREAMS, make_case
+from tests.gradients import estimated_gradient, expected_gradient, full_gradient, relative_errors
+
+CHARACTER_CELLS = ["lstm", "authors", "gru", "rnn"]
+KERNELS = ["compiled", "operators"]
+
+
+@dataclass(frozen=True)
+class Path:
+    cell: str
+    engine: str
+
+
+def paths() -> list[Path]:
+    found = []
+    for cell in NAMES:
+        for engine in ENGINES:
+            try:
+                make_estimator(engine=engine, model=make_case(cell, 2).model)
+            except UserError:
+                continue
+            found.append(Path(cell, engine))
+    return found
+
+
+PATHS = paths()
+
+
+@pytest.fixture(params=KERNELS)
+def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(pointwise, "has_numba", lambda: request.param == "compiled")
+    return str(request.param)
+
+
+def test_every_cell_of_the_issue_has_a_fused_path_and_the_ready_made_ones_a_vendor_path() -> None:
+    assert {p.cell for p in PATHS if p.engine == "fused"} >= {"lstm", "authors", "gru", "rnn"}
+    assert {p.cell for p in PATHS if p.engine == "vendor"} >= {"lstm", "gru", "rnn"}
+
+
+@pytest.mark.parametrize("path", PATHS, ids=str)
+@pytest.mark.parametrize("memory", [None, 1, 3])
+def test_equal_to_the_plain_path_with_random_factors_and_lengths(path: Path, memory: int | None, kernels: str) -> None:
+    rng = np.random.default_rng(7)
+    for length in (2, 3, 5, 8):
+        case = make_case(path.cell, length)
+        # factors of 1 in between, so that the vendor's kernel runs more than one step at a time
+        factors = np.where(rng.random(length - 1) < 0.4, 1.0, 0.3 + 2 * rng.random(length - 1))
+        segments = [Segment(length=length, factors=factors)]
+        found = estimated_gradient(case, segments, engine=path.engine, memory=memory)
+        errors = relative_errors(found, estimated_gradient(case, segments))
+        assert max(errors.values()) < 1e-10, (length, errors)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=str)
+@pytest.mark.parametrize("every", [1, 2])
+def test_unbiased_by_exact_enumeration(path: Path, every: int, kernels: str) -> None:
+    case = make_case(path.cell, 6)
+    scheme = artbp.build(length=3, alpha=4, every=every)
+    mean = expected_gradient(case, scheme, engine=path.engine, memory=2)
+    assert max(relative_errors(mean, full_gradient(case)).values()) < 1e-12
+
+
+@pytest.mark.parametrize("path", PATHS, ids=str)
+def test_loss_and_last_state_are_those_of_the_plain_path(path: Path, kernels: str) -> None:
+    case = make_case(path.cell, 7)
+    segment = Segment(length=7, factors=np.full(6, 1.5))
+    results = [
+        estimate(
+            model=case.model,
+            loss=case.loss,
+            inputs=case.inputs,
+            targets=case.targets,
+            state=case.model.init_state(STREAMS),
+            segment=segment,
+            engine=engine,
+            memory=memory,
+        )
+        for engine, memory in (("plain", None), (path.engine, None), (path.engine, 2))
+    ]
+    for result in results[1:]:
+        assert result.loss == pytest.approx(results[0].loss, rel=1e-13)
+        for found, wanted in zip(leaves(result.state), leaves(results[0].state), strict=True):
+            assert not found.requires_grad
+            torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=str)
+def test_the_gradient_at_the_state_before_the_segment(path: Path, kernels: str) -> None:
+    case = make_case(path.cell, 4)
+    segment = Segment(length=4, factors=np.array([1.3, 1.0, 0.7]))
+    found = []
+    for engine in ("plain", path.engine):
+        estimator = make_estimator(engine=engine, model=case.model)
+        torch.manual_seed(3)
+        state = map_state(lambda leaf: torch.randn_like(leaf).requires_grad_(), case.model.init_state(STREAMS))
+        start = leaves(state)
+        outputs, last = estimator.run(case.inputs, state, segment)
+        # the last state is read, too, as it is where a segment is cut into pieces
+        total = case.loss(case.model.decode(outputs), case.targets) + sum(leaf.square().sum() for leaf in leaves(last))
+        found.append(torch.autograd.grad(total, start))
+    for mine, plain in zip(*found, strict=True):
+        torch.testing.assert_close(mine, plain, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("cell", CHARACTER_CELLS)
+def test_single_precision_is_as_near_to_double_as_the_plain_path(cell: str, kernels: str) -> None:
+    segment = Segment(length=30, factors=np.full(29, 1.05))
+    exact = estimated_gradient(make_case(cell, 30), [segment])
+    distance = {}
+    for engine in ("plain", "fused"):
+        case = make_case(cell, 30)
+        case.model.float()
+        distance[engine] = max(
+            relative_errors(
+                {k: g.double() for k, g in estimated_gradient(case, [segment], engine=engine).items()}, exact
+            ).values()
+        )
+    assert distance["fused"] < max(3 * distance["plain"], 1e-6)
+
+
+@pytest.mark.parametrize(("cell", "engine"), [(p.cell, p.engine) for p in PATHS if p.cell in CHARACTER_CELLS])
+def test_bfloat16_products_stay_near_and_leave_float32_behind(cell: str, engine: str, kernels: str) -> None:
+    case = make_case(cell, 12)
+    segment = Segment(length=12, factors=np.full(11, 1.1))
+    exact = estimated_gradient(case, [segment])
+    case.model.float()
+    case.model.zero_grad(set_to_none=True)
+    estimator = make_estimator(engine=engine, model=case.model, autocast=torch.bfloat16)
+    assert isinstance(estimator, Estimator)
+    result = estimator(
+        loss=case.loss,
+        inputs=case.inputs,
+        targets=case.targets,
+        state=case.model.init_state(STREAMS),
+        segment=segment,
+    )
+    found = {name: p.grad for name, p in case.model.named_parameters()}
+    assert all(g.dtype == torch.float32 for g in found.values())
+    assert all(leaf.dtype == torch.float32 for leaf in leaves(result.state))
+    errors = relative_errors({k: g.double() for k, g in found.items()}, exact)
+    # eight bits of mantissa: about half a percent a product
+    assert 1e-5 < max(errors.values()) < 0.06, errors
+
+
+def test_a_fused_segment_is_backpropagated_once() -> None:
+    case = make_case("lstm", 3)
+    run = make_estimator(engine="fused", model=case.model).run
+    outputs, _ = run(case.inputs, case.model.init_state(STREAMS), Segment(length=3, factors=np.ones(2)))
+    outputs.sum().backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="backpropagated once"):
+        outputs.sum().backward()
+
+
+def test_an_engine_that_a_model_lacks_is_refused() -> None:
+    with pytest.raises(UserError, match="engine=vendor is not to be had for this model"):
+        make_estimator(engine="vendor", model=make_case("authors", 2).model)
+    with pytest.raises(UserError, match="engine=fussed is not known"):
+        make_estimator(engine="fussed", model=make_case("lstm", 2).model)
+
+
+@pytest.mark.parametrize(
+    ("length", "memory", "pieces"), [(7, None, 1), (7, 7, 1), (8, 7, 2), (7, 3, 3), (6, 3, 2), (3, 1, 3)]
+)
+def test_only_what_is_beyond_the_memory_is_computed_twice(length: int, memory: int | None, pieces: int) -> None:
+    case = make_case("rnn", length)
+    run, lengths = make_estimator(engine="plain", model=case.model).run, []
+
+    def counted(inputs, state, segment):
+        lengths.append(segment.length)
+        return run(inputs, state, segment)
+
+    Estimator(model=case.model, run=counted, engine="plain", memory=memory)(
+        loss=case.loss,
+        inputs=case.inputs,
+        targets=case.targets,
+        state=case.model.init_state(STREAMS),
+        segment=Segment(length=length, factors=np.ones(length - 1)),
+    )
+    assert max(lengths) <= (memory or length)
+    assert len(lengths) == 2 * pieces - 1
+    assert sum(lengths) == length + max(0, length - (memory or length))
