@@ -7,7 +7,7 @@ from unittest import mock
 
 import torch
 
-from artbp_exp.autograd.fused import buffers, pointwise, product
+from artbp_exp.autograd.fused import pointwise, product
 from artbp_exp.bench.contestants import STREAMS, TBPTT, ours
 from artbp_exp.bench.throughput import STEPS
 from artbp_exp.bench.timing import interleaved, ratio
@@ -16,7 +16,6 @@ WITHOUT: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "all": nullcontext,
     "weights reordered for oneDNN": lambda: mock.patch.object(product, "WORTH_REORDERING", 1 << 60),
     "element-wise kernels compiled by Numba": lambda: mock.patch.object(pointwise, "has_numba", return_value=False),
-    "buffers used again": lambda: mock.patch.object(buffers, "KEPT", 0),
 }
 
 

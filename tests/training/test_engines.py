@@ -1,10 +1,13 @@
 """Every engine gives the gradient of the plain path, of which the oracle tests hold, whatever the factors."""
 
+import gc
+import weakref
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from artbp_exp.autograd import leaves, map_state
 from artbp_exp.autograd.fused import pointwise
@@ -162,6 +165,40 @@ def test_a_fused_segment_is_backpropagated_once() -> None:
     outputs.sum().backward(retain_graph=True)
     with pytest.raises(RuntimeError, match="backpropagated once"):
         outputs.sum().backward()
+
+
+@pytest.mark.parametrize("cell", CHARACTER_CELLS)
+def test_what_the_backward_pass_needs_is_saved_by_autograd(cell: str, kernels: str) -> None:
+    """So that checkpointing can drop it: nothing but what it computes again is left between the two passes."""
+    case = make_case(cell, 5)
+    run = make_estimator(engine="fused", model=case.model).run
+    segment = Segment(length=5, factors=np.full(4, 1.2))
+    saved: list[weakref.ref[torch.Tensor]] = []
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        saved.append(weakref.ref(tensor))
+        return tensor.clone()  # a copy: whatever is not saved would keep the original alive
+
+    def gradient(checkpointed: bool) -> list[torch.Tensor]:
+        def loss() -> torch.Tensor:
+            outputs, last = run(case.inputs, case.model.init_state(STREAMS), segment)
+            return case.loss(case.model.decode(outputs), case.targets) + sum(leaf.sum() for leaf in leaves(last))
+
+        total = checkpoint(loss, use_reentrant=False) if checkpointed else loss()
+        return list(torch.autograd.grad(total, list(case.model.parameters())))
+
+    wanted = gradient(False)
+    for found, exact in zip(gradient(True), wanted, strict=True):
+        assert torch.equal(found, exact)
+    parameters = {id(p) for p in case.model.parameters()}
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        outputs, last = run(case.inputs, case.model.init_state(STREAMS), segment)
+        total = case.loss(case.model.decode(outputs), case.targets)
+        del outputs, last
+    gc.collect()
+    left = [ref() for ref in saved]
+    assert all(t is None or id(t) in parameters or t.numel() <= case.inputs.numel() * 4 for t in left)
+    total.backward()
 
 
 def test_an_engine_that_a_model_lacks_is_refused() -> None:

@@ -1,12 +1,13 @@
 """What a cell must define to run fused: its step forward and its step backward, on buffers of a whole segment."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from artbp_exp.autograd.fused import buffers
 from artbp_exp.autograd.fused.pointwise import Pointwise, pointwise
 from artbp_exp.autograd.fused.product import Product
 
@@ -44,7 +45,6 @@ class Recurrence(ABC):
         self.kernels: Pointwise = pointwise(table.device.type, table.dtype)
         self.view: Any = self.kernels.view
         self._table = table
-        self._taken: list[Tensor] = []
         self.hidden = table.new_empty(self.steps + 1, self.rows, self.size)
         self.hidden[0] = state[0]
         self.low_hidden = self.lowered(self.hidden, copy=True)
@@ -61,17 +61,25 @@ class Recurrence(ABC):
         return low
 
     def buffer(self, width: int, *, steps: int | None = None, dtype: torch.dtype | None = None) -> Tensor:
-        """An uninitialised buffer (n, B, width), this recurrence's until `release`."""
-        rows = (self.rows, width)
-        taken = buffers.take(steps or self.steps, rows, dtype or self.dtype, self._table.device)
-        self._taken.append(taken)
-        return taken
+        """An uninitialised buffer (n, B, width)."""
+        rows = (steps or self.steps, self.rows, width)
+        return torch.empty(rows, dtype=dtype or self.dtype, device=self._table.device)
 
-    def release(self) -> None:
-        """Hands the buffers on to the next segment; nothing of this one may be asked any more."""
-        for taken in self._taken:
-            buffers.give_back(taken)
-        self._taken = []
+    def take_tensors(self) -> list[Tensor]:
+        """Everything that the backward pass needs; it must be put back by `put_tensors` before that."""
+        for name in [name for name, value in vars(self).items() if isinstance(value, Product)]:
+            delattr(self, name)  # the backward pass takes the transposed weights
+        self._names = {name for name, value in vars(self).items() if isinstance(value, Tensor)}
+        self._arrays = {name for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        return [_as_tensor(vars(self).pop(name)) for name in self._held()]
+
+    def put_tensors(self, tensors: Iterable[Tensor]) -> None:
+        """Puts back what `take_tensors` gave, or equal tensors."""
+        for name, tensor in zip(self._held(), tensors, strict=True):
+            setattr(self, name, tensor.numpy() if name in self._arrays else tensor)
+
+    def _held(self) -> list[str]:
+        return sorted(self._names) + sorted(self._arrays)
 
     def product(self, weight: Tensor) -> Product:
         """x ↦ x Wᵀ for a weight (out, in), prepared for as many steps as the segment has."""
@@ -122,3 +130,7 @@ class Recurrence(ABC):
     @abstractmethod
     def parameter_gradients(self) -> tuple[Tensor, ...]:
         """Gradients in the order of `parameters`, after the last step backward."""
+
+
+def _as_tensor(value: Any) -> Tensor:
+    return value if isinstance(value, Tensor) else torch.from_numpy(value)

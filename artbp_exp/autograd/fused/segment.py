@@ -20,7 +20,6 @@ class _FusedSegment(torch.autograd.Function):
         factors: list[float],
         symbols: Tensor,
         width: int,
-        keep: bool,
         *tensors: Tensor,
     ) -> Any:
         device = symbols.device.type
@@ -29,20 +28,22 @@ class _FusedSegment(torch.autograd.Function):
             recurrence = kind(symbols=symbols, state=tensors[:width], parameters=tensors[width:], product_dtype=low)
             for step in range(symbols.shape[0]):
                 recurrence.forward(step)
-        ctx.recurrence, ctx.factors, ctx.width = recurrence, factors, width
-        ctx.needs_state = any(ctx.needs_input_grad[5 : 5 + width])
+        ctx.factors, ctx.width = factors, width
+        ctx.needs_state = any(ctx.needs_input_grad[4 : 4 + width])
         # gradients of outputs that nobody read arrive as None, not as tensors of zeros
         ctx.set_materialize_grads(False)
         results = recurrence.outputs(), *recurrence.last()
-        if not keep:
-            recurrence.release()
+        # saved by autograd's own means, so that checkpointing can drop it and compute it again
+        ctx.save_for_backward(*recurrence.take_tensors())
+        ctx.recurrence = recurrence
         return results
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
         recurrence: Recurrence | None = ctx.recurrence
         if recurrence is None:
-            raise RuntimeError("a fused segment can be backpropagated once: its buffers are reused by the backward")
+            raise RuntimeError("a fused segment can be backpropagated once: the backward pass overwrites what it reads")
+        recurrence.put_tensors(ctx.saved_tensors)
         ctx.recurrence = None
         steps = recurrence.steps
         recurrence.begin_backward(gradients[0], gradients[1:])
@@ -53,8 +54,7 @@ class _FusedSegment(torch.autograd.Function):
                 recurrence.carry_back(step)
         state = recurrence.state_gradient() if ctx.needs_state else (None,) * ctx.width
         parameters = recurrence.parameter_gradients()
-        recurrence.release()
-        return None, None, None, None, None, *state, *parameters
+        return None, None, None, None, *state, *parameters
 
 
 def run_segment(
@@ -75,7 +75,5 @@ def run_segment(
     start = leaves(state)
     parameters = [getattr(model, name) for name in kind.parameters]
     factors = [1.0] * (len(inputs) - 1) if segment is None else segment.factors.tolist()
-    # without a graph nothing will ever go backward, and the buffers are free at once
-    keep = torch.is_grad_enabled()
-    outputs, *last = _FusedSegment.apply(kind, factors, inputs, len(start), keep, *start, *parameters)
+    outputs, *last = _FusedSegment.apply(kind, factors, inputs, len(start), *start, *parameters)
     return outputs, last[0] if isinstance(state, Tensor) else tuple(last)
