@@ -1,7 +1,7 @@
 """Runs the body of a user's training loop over a short sequence, with cuts that are prescribed."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -87,6 +87,10 @@ class Body:
         """The whole sequence as one segment with factors 1: full BPTT by the user's own code."""
         return self.follow([plain(self.steps)])
 
+    def recomputed(self) -> Pass:
+        """The same with gradient checkpointing: no more than a third of the steps is stored at a time."""
+        return self.follow([replace(plain(self.steps), memory=max(1, self.steps // 3))])
+
     def cut(self, pattern: Sequence[int]) -> Pass:
         """Segments of these lengths, with the scheme's factors."""
         return self.follow([self.scheme.segment(length) for length in pattern])
@@ -105,8 +109,9 @@ class Body:
             for name, gradient in zip(self.parameters, self._backward(value), strict=True):
                 if gradient is not None:
                     total[name] += gradient.detach()
-            loss += value.item()
-            weighted += value.item() * segment.length
+            number = _number(value)
+            loss += number
+            weighted += number * segment.length
             attached = attached or any(leaf.requires_grad for leaf in leaves(state))
             start += segment.length
         if not all(bool(gradient.isfinite().all()) for gradient in total.values()):
@@ -116,14 +121,16 @@ class Body:
 
     def value(self) -> float:
         """The loss of the whole sequence, uncut."""
-        return self._run(0, plain(self.steps), self._begin())[0].item()
+        return _number(self._run(0, plain(self.steps), self._begin())[0])
 
     def _begin(self) -> Any:
         self._kept.put_back()
         # copies: a loop may change its state in place
         return map_state(lambda tensor: raised(tensor.detach().clone()), self._state)
 
-    def _backward(self, loss: Tensor) -> tuple[Tensor | None, ...]:
+    def _backward(self, loss: Tensor | float) -> Sequence[Tensor | None]:
+        if not isinstance(loss, Tensor) or not loss.requires_grad:  # a segment without a loss
+            return [None] * len(self.parameters)
         # kept: where a state is not detached, the next segment's backward comes through here once more
         try:
             return torch.autograd.grad(loss, list(self.parameters.values()), retain_graph=True, allow_unused=True)
@@ -132,7 +139,7 @@ class Body:
                 raise UserError(BACKWARD) from error
             raise
 
-    def _run(self, start: int, segment: Segment, state: Any) -> tuple[Tensor, Any]:
+    def _run(self, start: int, segment: Segment, state: Any) -> tuple[Tensor | float, Any]:
         before = self._streams.states()
         try:
             found = self.segment_loss(start, segment, state)
@@ -152,22 +159,31 @@ class Body:
             )
         if any(parameter.grad is not None for parameter in self.parameters.values()):
             raise UserError(BACKWARD)
-        return self._checked(found)
+        return self._checked(found, whole=segment.length == self.steps)
 
-    def _checked(self, found: Any) -> tuple[Tensor, Any]:
+    def _checked(self, found: Any, *, whole: bool) -> tuple[Tensor | float, Any]:
+        """Loss and state. Of the `whole` sequence the loss must have a gradient; a segment of it may have no loss."""
         if not isinstance(found, tuple) or len(found) != 2:
             raise UserError(f"segment_loss must return (loss, next state); got {type(found).__name__}")
         loss, state = found
+        if not whole and isinstance(loss, int | float):  # the sum of no losses
+            return float(loss), state
         if not isinstance(loss, Tensor) or loss.numel() != 1:
             got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
             raise UserError(f"the loss that segment_loss returns must be a tensor of one number; got {got}")
         if loss.is_complex():
             raise UserError("the loss that segment_loss returns is complex: it must be a real number")
-        if not loss.requires_grad:
-            raise UserError("the loss that segment_loss returns has no gradient: do not detach it")
+        if whole and not loss.requires_grad:
+            raise UserError(
+                "the loss that segment_loss returns for the whole sequence has no gradient: do not detach it"
+            )
         if not loss.isfinite().all():
             raise UserError(f"the loss at these parameters is {loss.item()}: there is no gradient to compare")
         return loss.reshape(()), state
+
+
+def _number(loss: Tensor | float) -> float:
+    return float(loss.item()) if isinstance(loss, Tensor) else loss
 
 
 def plain(steps: int, *, without: int | None = None) -> Segment:

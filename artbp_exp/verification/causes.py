@@ -49,7 +49,9 @@ class Compared:
         )
 
 
-def causes(body: Body, compared: Sequence[Compared], *, biased: bool, crossed: bool) -> list[str]:
+def causes(
+    body: Body, compared: Sequence[Compared], *, biased: bool, crossed: bool, derivative: bool = True
+) -> list[str]:
     """What is wrong, the most telling first; nothing if nothing is.
 
     Args:
@@ -57,6 +59,7 @@ def causes(body: Body, compared: Sequence[Compared], *, biased: bool, crossed: b
         compared: every way to cut.
         biased: whether the mean over them is not full BPTT's gradient.
         crossed: whether cuts change the gradient at all.
+        derivative: whether to hold the uncut gradient against finite differences.
     """
     found = []
     if any(one.attached for one in compared):
@@ -64,7 +67,7 @@ def causes(body: Body, compared: Sequence[Compared], *, biased: bool, crossed: b
             "the state that segment_loss returns is not detached, so that the gradient of a segment flows on into the "
             "segment before it: return artbp.detach(state)"
         )
-    wrong = underivable(body)
+    wrong = underivable(body) if derivative else None
     if wrong is not None:
         found.append(wrong)
     if biased:

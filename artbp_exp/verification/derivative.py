@@ -48,5 +48,6 @@ def underivable(body: Body) -> str | None:
     return (
         f"the gradient of the uncut sequence is not the derivative of its loss: at {where} a finite difference says "
         f"otherwise, so a state, or part of one, is detached inside a segment; or something else changes the gradient "
-        f"(a factor that is not segment.factor(t), a hook, nn.Embedding's padding_idx) or the parameter (its max_norm)"
+        f"(a factor other than segment.factor(t), a hook, nn.Embedding's padding_idx) or the parameter (max_norm). "
+        f"If it is meant (surrogate gradients, straight-through estimators), derivative=False leaves this check out"
     )

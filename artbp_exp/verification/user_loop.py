@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from artbp_exp import checks
 from artbp_exp.errors import UserError
 from artbp_exp.truncation import Scheme, Segment
 from artbp_exp.verification.arguments import check, named, padding, ways
@@ -23,6 +24,8 @@ from artbp_exp.verification.verdict import Verification
 
 __all__ = ["Verification", "verify"]
 
+DERIVATIVE = "whether the gradient of the uncut sequence is the derivative of its loss (derivative=False)"
+
 NONE = 1e-10
 """A parameter whose gradient is this small a share of the whole gradient has none but rounding."""
 
@@ -34,6 +37,7 @@ def verify(
     *,
     state: Any = None,
     steps: int = 8,
+    derivative: bool = True,
 ) -> Verification:
     """Proves, or refutes, that a training loop of your own has full BPTT's gradient on average.
 
@@ -66,6 +70,8 @@ def verify(
         state: before the first step: a tensor (B, …), or nested tensors; None where `segment_loss` takes None.
         steps: T ≥ 2, no more than your data have; at most 2048 ways to cut, which is T = 12 where a cut may fall
             after every step.
+        derivative: whether to check by finite differences that the gradient of the uncut sequence is the derivative of
+            its loss. False where it is not meant to be: surrogate gradients, straight-through estimators.
 
     Returns:
         The relative bias of each parameter, the variance, and the verdict, with what is wrong in words.
@@ -83,6 +89,7 @@ def verify(
         >>> print(artbp.verify(segment_loss, model, artbp.artbp(length=3, alpha=4), state=torch.zeros(8, 16)))
     """
     steps = check(segment_loss, steps, state)
+    checks.flag("derivative", derivative)
     patterns = ways(scheme, steps)
     tensors = named(parameters)
     module = parameters if isinstance(parameters, nn.Module) else None
@@ -99,8 +106,15 @@ def verify(
         full = _repeatable(body)
         compared, mean, variance, wrong = _enumerate(body, full, promised(scheme, steps))
         bias = relative(mean, full.gradient)
-        reasons = causes(body, compared, biased=max(bias.values()) >= BIAS_TOLERANCE, crossed=variance > 0)
+        reasons = causes(
+            body,
+            compared,
+            biased=max(bias.values()) >= BIAS_TOLERANCE,
+            crossed=variance > 0,
+            derivative=derivative,
+        )
         unlike = _evaluating(module)
+        recomputed = _recomputed(body, full)
     whole = float(flat(full.gradient).norm())
     return Verification(
         bias=bias,
@@ -108,7 +122,11 @@ def verify(
         variance=variance,
         patterns=patterns,
         steps=steps,
-        reasons=tuple(reason for reason in (wrong, unlike, *reasons) if reason),
+        reasons=tuple(
+            reason for reason in (wrong, unlike, *reasons, recomputed if scheme.memory is not None else None) if reason
+        ),
+        notes=(recomputed,) if recomputed and scheme.memory is None else (),
+        unchecked=() if derivative else (DERIVATIVE,),
     )
 
 
@@ -161,6 +179,25 @@ def _segments(body: Body, lengths: Lengths, pattern: tuple[int, ...]) -> tuple[l
         return [segment for _, segment in drawn], None if found == list(pattern) else wrong
     wrong = f"scheme.segments gives {[(start, length) for (start, _), length in zip(drawn, found, strict=True)]}"
     return [body.scheme.segment(length) for length in pattern], f"{wrong} as (start, length) of {body.steps} steps"
+
+
+def _recomputed(body: Body, full: Pass) -> str | None:
+    """Whether gradient checkpointing changes the gradient, or fails. Returns what is wrong, None if nothing is."""
+    try:
+        found = flat(body.recomputed().gradient)
+    except Exception as error:  # torch's, or that of a step which does not run twice
+        what = f"fails ({type(error).__name__}: {(str(error).splitlines() or [''])[0][:100]})"
+    else:
+        whole = flat(full.gradient)
+        off = float((found - whole).norm() / whole.norm())
+        if off <= BIAS_TOLERANCE:
+            return None
+        what = f"changes the gradient by {off:.1e}"
+    return (
+        f"gradient checkpointing (a scheme with memory=…) {what}: it runs the steps of a long segment a second time, "
+        f"and this loop's steps depend on more than their input and state (a counter, a buffer that they update, a "
+        f"state changed in place, parameters swapped by functional_call); keep memory=None, or move that into the state"
+    )
 
 
 def _evaluating(module: nn.Module | None) -> str | None:

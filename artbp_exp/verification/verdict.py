@@ -18,6 +18,8 @@ class Verification:
         patterns: ways to cut that have a probability above 0; all of them were run.
         steps: T, of the sequence.
         reasons: why it is not certified, in words; empty if it is.
+        notes: what does not count against it as it is, but would with other settings.
+        unchecked: checks that were left out.
     """
 
     bias: Mapping[str, float]
@@ -26,6 +28,8 @@ class Verification:
     patterns: int
     steps: int
     reasons: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
 
     @property
     def certified(self) -> bool:
@@ -40,9 +44,12 @@ class Verification:
             f"{self.patterns} way{'s' if self.patterns > 1 else ''} to cut {self.steps} steps, in float64; "
             f"variance {self.variance:.3g} ‖g‖²"
         )
+        rows += [f"note: {note}" for note in self.notes]
+        rows += [f"not checked: {left_out}" for left_out in self.unchecked]
         if self.certified:
-            but = f" (no gradient reaches {', '.join(self.untested)})" if self.untested else ""
-            return "\n".join([*rows, f"verdict: certified{but}"])
+            but = [f"no gradient reaches {', '.join(self.untested)}"] if self.untested else []
+            but += [f"not checked: {left_out}" for left_out in self.unchecked]
+            return "\n".join([*rows, f"verdict: certified ({'; '.join(but)})" if but else "verdict: certified"])
         verdict = "refuted" if max(self.bias.values()) >= BIAS_TOLERANCE else "not certified"
         return "\n".join([*rows, f"verdict: {verdict}: {'; '.join(self.reasons)}"])
 

@@ -44,5 +44,5 @@ def loop(net: Net, step: Callable[[Tensor, Any], tuple[Tensor, Any]] | None = No
     return segment_loss
 
 
-def check(loss: Any, net: Any, scheme: artbp.Scheme = ARTBP, *, state: Any = None) -> Any:
-    return artbp.verify(loss, net, scheme, state=zeros() if state is None else state, steps=STEPS)
+def check(loss: Any, net: Any, scheme: artbp.Scheme = ARTBP, *, state: Any = None, **rest: Any) -> Any:
+    return artbp.verify(loss, net, scheme, state=zeros() if state is None else state, steps=STEPS, **rest)
