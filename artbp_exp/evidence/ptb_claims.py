@@ -108,7 +108,7 @@ def _ahead(tier: Tier, *, carried: bool, other: str, part: str) -> Row:
     return Row(
         tier=tier,
         claim=f"ARTBP is ahead of {name}, {when}, {corpus} ({tier.title}; state {STATES[carried]})",
-        source="section 5.2" if other == "tbptt" else "this project: what the reweighting itself gives",
+        source="section 6.2" if other == "tbptt" else "this project: what the reweighting itself gives",
         quantity=(
             f"{corpus} bits per character (bpc) of {name} minus ARTBP's, {when}, paired by seed; above 0 ARTBP is ahead"
         ),

@@ -96,7 +96,7 @@ def _truncated(rates: list[Run]) -> Iterator[Claim]:
         yield Claim(
             group=GROUP,
             claim=f"Truncated BPTT with L = {length} runs away from θ* at every learning rate",
-            source="section 5.1",
+            source="section 6.1",
             quantity=(
                 f"smallest growth of |θ − θ*|, the distance to θ*, over the {len(LEARNING_RATES)} learning rates, as "
                 f"log₁₀(end/start); above 0 it moved away at all {len(LEARNING_RATES)}"
@@ -145,7 +145,7 @@ def _converges(runs: list[Run]) -> Claim:
     return Claim(
         group=GROUP,
         claim="ARTBP with segments of 16 steps on average converges, on every seed",
-        source="section 5.1",
+        source="section 6.1",
         quantity="|θ − θ*| after 10⁶ steps, over what it was at the start",
         spread=found,
         verdict=NOT_YET if found is None or absent else "holds" if max(found.points) < NEAR else "does not hold",
@@ -173,7 +173,7 @@ def _rates(rates: list[Run]) -> Claim:
     return Claim(
         group=GROUP,
         claim="ARTBP converges over a range of learning rates, truncated BPTT with L = 100 at none",
-        source="section 5.1",
+        source="section 6.1",
         quantity=f"how many of {total} learning rates bring |θ − θ*| below {NEAR:g} of its start in 10⁶ steps",
         spread=found,
         verdict=NOT_YET

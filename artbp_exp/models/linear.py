@@ -1,4 +1,4 @@
-"""The linear system of influence balancing (Tallec & Ollivier 2017, section 5.1 of arXiv 1705.08209)."""
+"""The linear system of influence balancing (Tallec & Ollivier 2017, section 6.1 of arXiv 1705.08209)."""
 
 from typing import Any
 

@@ -16,7 +16,7 @@ def build(
     clip: float | None = None,
     parameters: Iterable[torch.nn.Parameter],
 ) -> Updater:
-    """θ ← θ − η_t ĝ with η_t = η/√(1 + t), t in steps (Tallec & Ollivier 2017, section 5.1).
+    """θ ← θ − η_t ĝ with η_t = η/√(1 + t), t in steps (Tallec & Ollivier 2017, section 6.1).
 
     Args:
         lr: η.

@@ -13,7 +13,7 @@ from artbp_exp.tasks.base import Progress
 
 
 class Synthetic:
-    """ℓ_t = ½ (s_t[1] − 1)² on the first unit of the linear system (Tallec & Ollivier 2017, section 5.1).
+    """ℓ_t = ½ (s_t[1] − 1)² on the first unit of the linear system (Tallec & Ollivier 2017, section 6.1).
 
     The stationary first unit is 2(2p − n)θ, so the best θ is θ* = 1 / (2(2p − n)): −1/6 for the paper's case.
     """

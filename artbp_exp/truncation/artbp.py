@@ -1,4 +1,7 @@
-"""ARTBP: cut at random, reweight what is carried on (Tallec & Ollivier 2017, arXiv 1705.08209)."""
+"""ARTBP: cut at random, reweight what is carried on (Tallec & Ollivier 2017, arXiv 1705.08209).
+
+Equation numbers are those of the paper, second hand: from public re-implementations.
+"""
 
 from functools import partial
 
@@ -25,7 +28,8 @@ def build(
     """Anticipated reweighted truncated backpropagation.
 
     `schedule=paper` (the paper's eq. 14): c(d) = (α − 1) / ((α − 2)·L0 + d), with mean length exactly L0 and
-    P(length > n) falling as n^−(α−1). `schedule=constant`: c(d) = 1 / L0, geometric lengths.
+    P(length > n) falling as n^−(α−1). Near α = 2 that mean is reached over very long data only (`mean_length`).
+    `schedule=constant`: c(d) = 1 / L0, geometric lengths.
     At L0 = 1 every step ends a segment, which is truncated BPTT (as L0 = `every` is).
     With `every` = k cuts are allowed after every k-th step of a segment only: c(k·j) is the schedule's c(j) for the
     mean L0 / k, and c = 0 in between. The mean length is still L0 and the gradient still unbiased.
@@ -62,9 +66,9 @@ def build(
         exponent = checks.number("method.alpha", alpha)
         if not 2 < exponent <= LARGEST:
             raise UserError(
-                f"method.alpha must be > 2 with method.schedule=paper (the mean segment length is infinite "
-                f"at 2), and at most {LARGEST:g} (it is the constant hazard by then); got {alpha!r}: take 4 or 6, or "
-                f"method.schedule=constant"
+                f"method.alpha must be > 2 with method.schedule=paper, and at most {LARGEST:g} (by then it is the "
+                f"constant hazard); got {alpha!r}. At 2 the hazard c(1) is 1 and every segment has length 1: take 4 or "
+                f"6, or method.schedule=constant"
             )
         hazard = partial(_paper, exponent, blocks)
     if every > 1:

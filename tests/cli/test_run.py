@@ -46,7 +46,7 @@ MISTAKES = {
     "method.length=a=b": "cannot read method.length=a=b: a value with spaces, a further =",
     "tbptt": "cannot read tbptt: a setting is given as name=value",
     "threads=1000000": "threads must be at most 1024; got 1000000",
-    "method.alpha=1e308": "infinite at 2), and at most 1e+06 (it is the constant hazard by then)",
+    "method.alpha=1e308": "at most 1e+06 (by then it is the constant hazard)",
 }
 if not torch.cuda.is_available():
     MISTAKES["device=cuda"] = "device=cuda, but torch finds no CUDA device here"
