@@ -1,1 +1,1 @@
-"""What is learnt, one file each: `build(...)` returns a `Task`. Tasks know no model and no truncation."""
+"""What is learned, one file each: `build(...)` returns a `Task`. Tasks know no model and no truncation."""

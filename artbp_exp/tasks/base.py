@@ -54,6 +54,7 @@ class Task(Protocol):
         unit: what one step is called in a progress bar's rate.
         columns: of `metrics.csv`, in order.
         shapes: what the model has to know about the data; passed to its `build`.
+        data_sha256: file name → checksum of the files that the data were read from; empty where there are none.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Task(Protocol):
     unit: str
     columns: tuple[str, ...]
     shapes: dict[str, Any]
+    data_sha256: dict[str, str]
 
     def place(self, device: torch.device) -> None:
         """Moves the data to `device`."""

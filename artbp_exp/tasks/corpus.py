@@ -1,30 +1,26 @@
-"""Finds, downloads and checks a character corpus: every file by its sha256, whichever way it came."""
+"""Finds, reads and checks a character corpus: every published file by its sha256, whichever way it came."""
 
 import hashlib
-import sys
-import tarfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pooch
-import requests
 from numpy.typing import NDArray
 
 from artbp_exp import checks
 from artbp_exp.errors import UserError
+from artbp_exp.tasks import unknown_symbols
 
 PARTS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """Three files, their checksums, and where they can be had.
+    """Three files, their checksums, and where to download them.
 
     Attributes:
         files: part (`train`, `valid`, `test`) → file name.
-        sha256: file name → checksum; empty for a text of the user's own, which has no published sums.
+        sha256: file name → checksum; empty for a text of the user's own, which has no published checksums.
         sources: addresses to try in turn, with `{name}` for the file; one that ends in `.tgz` is an archive.
         spaced: symbols are separated by spaces, one sentence a line; else every byte is a symbol.
     """
@@ -34,9 +30,6 @@ class Corpus:
     sources: tuple[str, ...]
     spaced: bool
 
-
-ARCHIVE_NAME = "simple-examples.tgz"
-BROKEN_ARCHIVE = (tarfile.TarError, zlib.error, EOFError, LookupError)
 
 _ARCHIVE = "http://www.fit.vutbr.cz/~imikolov/rnnlm/simple-examples.tgz"
 
@@ -72,7 +65,22 @@ CORPORA = {
 }
 
 
-def load(corpus: Corpus, data_dir: str | None, default_dir: str) -> tuple[dict[str, NDArray[np.int64]], int]:
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """A corpus that has been read.
+
+    Attributes:
+        parts: part → symbols, int64 (N,), numbered from 0 in the order of their codes.
+        vocabulary: V, the number of symbols that the training part has.
+        sha256: file name → checksum of the file as it was read.
+    """
+
+    parts: dict[str, NDArray[np.int64]]
+    vocabulary: int
+    sha256: dict[str, str]
+
+
+def load(corpus: Corpus, data_dir: str | None, default_dir: str) -> Text:
     """Reads a corpus as symbol indices.
 
     Args:
@@ -80,33 +88,46 @@ def load(corpus: Corpus, data_dir: str | None, default_dir: str) -> tuple[dict[s
         data_dir: folder that holds the files; None takes `default_dir` and downloads what is not there.
         default_dir: where downloads are kept.
 
-    Returns:
-        (part → symbols, int64 (N,); V, the number of symbols that the training part has).
-
     Raises:
-        UserError: a file is missing, altered, empty or cannot be had, or valid or test hold a symbol that train lacks.
+        UserError: a file is missing, altered, empty or cannot be downloaded, or validation or test hold a symbol that
+            train lacks.
     """
-    folder = Path(default_dir if data_dir is None else checks.text("task.data_dir", data_dir))
+    folder = Path(default_dir if data_dir is None else checks.text("task.data_dir", data_dir)).expanduser()
     if data_dir is not None and not folder.is_dir():
-        raise UserError(f"task.data_dir={data_dir} is not a folder")
-    texts = {}
-    for part, name in corpus.files.items():
-        path = folder / name
-        if not path.is_file():
-            if data_dir is not None or not corpus.sources:
-                raise UserError(f"{path} is missing; {_expected(corpus)}; name their folder with task.data_dir=…")
-            _download(corpus, name, folder)
-        texts[part] = _symbols(_checked(corpus, path), spaced=corpus.spaced)
-    return _index(texts, folder)
+        raise UserError(f"task.data_dir={data_dir} is not a folder; name the one that holds {_expected(corpus)}")
+    contents = {part: _read(corpus, name, folder, download=data_dir is None) for part, name in corpus.files.items()}
+    codes = {part: _symbols(content, spaced=corpus.spaced) for part, content in contents.items()}
+    for part, symbols in codes.items():
+        if symbols.size < 2:
+            raise UserError(f"the {part} part in {folder} has fewer than two symbols; there is nothing to predict")
+    alphabet = np.unique(codes["train"])
+    for part, symbols in codes.items():
+        unknown = np.setdiff1d(symbols, alphabet).tolist()
+        if unknown:
+            path = folder / corpus.files[part]
+            raise unknown_symbols.refuse(part, str(path), contents[part], unknown, contents["train"])
+    return Text(
+        parts={part: np.searchsorted(alphabet, symbols) for part, symbols in codes.items()},
+        vocabulary=int(alphabet.size),
+        sha256={corpus.files[part]: hashlib.sha256(content).hexdigest() for part, content in contents.items()},
+    )
 
 
-def _checked(corpus: Corpus, path: Path) -> bytes:
+def _read(corpus: Corpus, name: str, folder: Path, *, download: bool) -> bytes:
+    path = folder / name
+    if not path.is_file():
+        if not download or not corpus.sources:
+            raise UserError(f"{path} is missing; the corpus is {_expected(corpus)}; name their folder: task.data_dir=…")
+        # torch and numpy are enough to read a corpus that is there
+        from artbp_exp.tasks.download import download as fetch
+
+        advice = f"the corpus is {_expected(corpus)}; put these files in a folder and name it with task.data_dir=…"
+        fetch(name, corpus.sha256[name], corpus.sources, folder, advice)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}; name another folder with task.data_dir=…") from error
-    wanted = corpus.sha256.get(path.name)
-    found = hashlib.sha256(content).hexdigest()
+    wanted, found = corpus.sha256.get(name), hashlib.sha256(content).hexdigest()
     if wanted is not None and found != wanted:
         raise UserError(
             f"{path} is not the published file: sha256 {found} ({len(content)} bytes), expected {wanted}; "
@@ -124,63 +145,6 @@ def _symbols(content: bytes, *, spaced: bool) -> NDArray[np.int64]:
     return np.array([ord(s) for s in symbols], dtype=np.int64)
 
 
-def _index(texts: dict[str, NDArray[np.int64]], folder: Path) -> tuple[dict[str, NDArray[np.int64]], int]:
-    alphabet = np.unique(texts["train"])
-    for part, symbols in texts.items():
-        if symbols.size < 2:
-            raise UserError(f"the {part} part in {folder} has fewer than two symbols")
-        strange = np.setdiff1d(symbols, alphabet)
-        if strange.size:
-            shown = ", ".join(repr(chr(code)) for code in strange[:5])
-            raise UserError(
-                f"the {part} part in {folder} has {strange.size} symbols that train never has ({shown}): "
-                f"no model can predict them; replace them in {part} or add them to train"
-            )
-    return {part: np.searchsorted(alphabet, s) for part, s in texts.items()}, int(alphabet.size)
-
-
 def _expected(corpus: Corpus) -> str:
-    files = ", ".join(
-        f"{name} (sha256 {corpus.sha256[name]})" if corpus.sha256 else name for name in corpus.files.values()
-    )
-    return f"the corpus is {files}"
-
-
-def _download(corpus: Corpus, name: str, folder: Path) -> None:
-    failures = []
-    pooch.get_logger().setLevel("ERROR")
-    for source in corpus.sources:
-        try:
-            _fetch(source, name, corpus.sha256[name], folder)
-            return
-        except (requests.RequestException, ValueError, OSError, *BROKEN_ARCHIVE) as error:
-            (folder / ARCHIVE_NAME).unlink(missing_ok=True)  # or a broken one would be taken again
-            # a source that is down, or that serves another file, is no reason to give up on the next
-            failures.append(f"{source.format(name=name)} ({type(error).__name__})")
-    raise UserError(
-        f"{name} could not be downloaded to {folder}; tried {', '.join(failures)}; {_expected(corpus)}; "
-        f"put these files in a folder and name it with task.data_dir=…"
-    )
-
-
-def _fetch(source: str, name: str, sha256: str, folder: Path) -> None:
-    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=20)
-    if not source.endswith(".tgz"):
-        pooch.retrieve(source.format(name=name), f"sha256:{sha256}", fname=name, path=folder, downloader=downloader)
-        return
-    # the archive's own sum is not published: what is taken from it is checked file by file
-    member = f"simple-examples/data/{name}"
-    found = pooch.retrieve(
-        source,
-        None,
-        fname=ARCHIVE_NAME,
-        path=folder,
-        downloader=downloader,
-        processor=pooch.Untar(members=[member], extract_dir=".extracted"),
-    )
-    content = Path(found[0]).read_bytes()
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise ValueError(f"{name} in {source} is another file")
-    partial = folder / f".{name}.partial"
-    partial.write_bytes(content)
-    partial.replace(folder / name)
+    names = corpus.files.values()
+    return ", ".join(f"{name} (sha256 {corpus.sha256[name]})" if corpus.sha256 else name for name in names)

@@ -2,10 +2,11 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from artbp_exp.autograd import map_state
+from artbp_exp.autograd import State, map_state
 from artbp_exp.recurrent import RecurrentModel
 
 NATS_PER_BIT = math.log(2)
@@ -13,44 +14,77 @@ NATS_PER_BIT = math.log(2)
 
 @torch.no_grad()
 def evaluate(
-    model: RecurrentModel, symbols: Tensor, *, streams: int = 64, overlap: int = 500, piece: int = 200
+    model: RecurrentModel,
+    symbols: Tensor,
+    *,
+    streams: int = 64,
+    overlap: int = 500,
+    piece: int = 200,
+    tolerance: float = 1e-4,
 ) -> float:
-    """Bits per character of `symbols` with the state carried from start to end.
+    """Bits per character of `symbols` with the state carried from start to end, to within about `tolerance`.
 
-    Equal to one long pass but for rounding: the text is split into `streams` parts that run in parallel, each
-    started `overlap` symbols early (not scored), so that it meets its part with the state of a reader who came
-    all the way. The first part starts from the model's initial state. Every symbol but the first is scored.
+    The text is split into `streams` parts that run in parallel. Each part starts `overlap` symbols early (not scored),
+    so that it meets its first symbol with a state that has a history; the first part starts from the initial state.
+    A model that remembers for longer than `overlap` is noticed: the end of each part is the start of the next, with
+    the whole part as its history, and from there the first `overlap` symbols are scored again. Where that moves the
+    result by more than `tolerance`, all parts are run again from these states, until it no longer does. After k runs
+    the first k parts are exact, so that this ends, at the latest with one pass from start to end.
 
     Args:
         model: to evaluate.
         symbols: shape (N,), int64.
         streams: parts read in parallel.
         overlap: warm-up of each part, in symbols.
-        piece: steps run at a time; bounds the memory, changes nothing.
+        piece: steps run at a time; bounds the memory, changes nothing but rounding.
+        tolerance: change of the result, in bits per character, that a longer history may still make.
 
     Returns:
-        Mean of −log₂ p(symbol | all before it), bits per character.
+        Mean of −log₂ p(symbol | all before it), bits per character. Every symbol but the first is scored.
     """
     count = symbols.numel() - 1
     # a short text takes fewer streams, so that no part starts closer than `overlap` to the beginning
     part = max(-(-count // streams), min(overlap, count))
     starts = torch.arange(0, count, part, device=symbols.device)
-    state = model.init_state(starts.numel())
+    initial = model.init_state(starts.numel())
+    rows = (starts + torch.arange(part, device=symbols.device)[:, None]).split(piece)
+    checked = rows[: -(-overlap // piece)]
+    state = _warmed_up(model, symbols, starts, overlap, piece)
+    for _ in range(starts.numel()):
+        nats, ends = _score(model, symbols, rows, state)
+        if starts.numel() == 1 or not checked:
+            break
+        # the part before each part, whose end has the longer history
+        state = map_state(lambda end, first: torch.cat([first[:1], end[:-1]]), ends, initial)
+        again, _ = _score(model, symbols, checked, state)
+        moved = sum(abs(new - old) for new, old in zip(again, nats, strict=False)) / count / NATS_PER_BIT
+        if not moved > tolerance:  # nan: the model has diverged, and no history mends it
+            break
+    return float(np.cumsum(nats)[-1]) / count / NATS_PER_BIT  # added up in order, on every version of Python
+
+
+def _warmed_up(model: RecurrentModel, symbols: Tensor, starts: Tensor, overlap: int, piece: int) -> State:
+    """The state at each of `starts` after reading the `overlap` symbols before it; the first has none before it."""
+    initial = state = model.init_state(starts.numel())
     if overlap and starts.numel() > 1:
-        warm = (starts + torch.arange(-overlap, 0, device=symbols.device)[:, None]).clamp_min(0)
-        for rows in warm.split(piece):
+        early = (starts + torch.arange(-overlap, 0, device=symbols.device)[:, None]).clamp_min(0)
+        for rows in early.split(piece):
             _, state = model(symbols[rows], state)
-        # the first part has nothing before it
-        state = map_state(_first_from, state, model.init_state(starts.numel()))
-    nats = 0.0
-    for rows in (starts + torch.arange(part, device=symbols.device)[:, None]).split(piece):
+    warmed: State = map_state(lambda warm, first: torch.cat([first[:1], warm[1:]]), state, initial)
+    return warmed
+
+
+def _score(
+    model: RecurrentModel, symbols: Tensor, pieces: tuple[Tensor, ...], state: State
+) -> tuple[list[float], State]:
+    """Nats of the symbols that follow the places in `pieces`, each (n, streams), a sum a piece; the last state."""
+    count, nats = symbols.numel() - 1, []
+    for rows in pieces:
         logits, state = model(symbols[rows.clamp_max(count - 1)], state)
         targets = symbols[(rows + 1).clamp_max(count)].masked_fill(rows >= count, -100)
-        nats += torch.nn.functional.cross_entropy(
-            logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum"
-        ).item()
-    return nats / count / NATS_PER_BIT
-
-
-def _first_from(state: Tensor, initial: Tensor) -> Tensor:
-    return torch.cat([initial[:1], state[1:]])
+        nats.append(
+            torch.nn.functional.cross_entropy(
+                logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum"
+            ).item()
+        )
+    return nats, state

@@ -18,8 +18,8 @@ from artbp_exp.tasks.evaluation import NATS_PER_BIT, evaluate
 class PennTreebank:
     """Reads the training part as B contiguous streams in parallel, from start to end, once an epoch.
 
-    The loss of a step is the cross-entropy of the next symbol in nats, averaged over streams; reports are in
-    bits per character. Valid and test are evaluated each epoch with the state carried from start to end.
+    The loss of a step is the cross-entropy of the next symbol in nats, averaged over streams; reports are in bits per
+    character. Validation and test are evaluated each epoch with the state carried from start to end (`evaluate`).
     """
 
     name = "ptb"
@@ -48,15 +48,18 @@ class PennTreebank:
         carry_state: bool,
         divergence: float,
         rows_per_epoch: int,
+        sha256: dict[str, str] | None = None,
     ) -> None:
-        per_stream = parts["train"].size // batch_size
-        streams = parts["train"][: per_stream * batch_size].reshape(batch_size, per_stream)
+        train = parts["train"]
+        per_stream = train.size // batch_size
+        streams = train[: per_stream * batch_size].reshape(batch_size, per_stream)
         self.batch_size = batch_size
         self.steps = per_stream - 1  # the last symbol of a stream is only a target
         self.passes = epochs
         self.carry_state = carry_state
         self.divergence = divergence * NATS_PER_BIT
         self.shapes: dict[str, Any] = {"vocabulary": vocabulary}
+        self.data_sha256 = sha256 or {}
         self._rows_per_epoch = rows_per_epoch
         self._train = torch.from_numpy(np.ascontiguousarray(streams.T))  # (T + 1, B)
         self._held_out = {part: torch.from_numpy(parts[part]) for part in ("valid", "test")}
@@ -86,7 +89,7 @@ class PennTreebank:
         ]
 
     def row(self, progress: Progress, model: RecurrentModel) -> dict[str, Any]:
-        """Bits per character; valid and test only at the end of an epoch. `train_bpc` runs from its start."""
+        """Bits per character; validation and test only at the end of an epoch. `train_bpc` runs from its start."""
         held_out = {f"{part}_bpc": None for part in self._held_out} | (
             {f"{part}_bpc": evaluate(model, symbols) for part, symbols in self._held_out.items()}
             if progress.at_pass_end
@@ -106,12 +109,12 @@ class PennTreebank:
         }
 
     def score(self, row: dict[str, Any]) -> float | None:
-        """Bits per character of the valid part."""
+        """Bits per character of the validation part."""
         value: float | None = row["valid_bpc"]
         return value
 
     def summary(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Valid and test bits per character at the epoch with the best valid."""
+        """Validation and test bits per character at the epoch with the best validation."""
         epochs = [row for row in rows if row["valid_bpc"] is not None]
         best = min(epochs, key=lambda row: row["valid_bpc"], default=None)
         return {
@@ -123,12 +126,12 @@ class PennTreebank:
         }
 
     def headline(self, summary: dict[str, Any]) -> str:
-        """valid and test bpc at the best epoch."""
+        """Validation and test bits per character at the best epoch."""
         if summary["valid_bpc"] is None:
             return "no epoch was completed"
         return (
-            f"valid {summary['valid_bpc']:.4f} bpc, test {summary['test_bpc']:.4f} bpc "
-            f"(best valid of {summary['epochs']} epochs: epoch {summary['best_epoch']})"
+            f"validation {summary['valid_bpc']:.4f} bpc, test {summary['test_bpc']:.4f} bpc "
+            f"(best of {summary['epochs']} epochs: epoch {summary['best_epoch']})"
         )
 
 
@@ -163,15 +166,17 @@ def build(
     rows_per_epoch = checks.whole("task.rows_per_epoch", rows_per_epoch, at_least=1)
     checks.flag("task.carry_state", carry_state)
     divergence = checks.number("task.divergence", divergence, above=0)
-    parts, vocabulary = load(CORPORA[corpus], data_dir, "data/ptb")
-    if parts["train"].size < 2 * batch_size:
+    text = load(CORPORA[corpus], data_dir, "data/ptb")
+    symbols = text.parts["train"].size
+    if symbols < 2 * batch_size:
         raise UserError(
-            f"task.batch_size={batch_size} is larger than the corpus can fill: its {parts['train'].size} training "
-            f"symbols make at most {parts['train'].size // 2} streams of two symbols"
+            f"task.batch_size={batch_size} is larger than the corpus can fill: its {symbols} training symbols make at "
+            f"most {symbols // 2} streams of two symbols"
         )
     return PennTreebank(
-        parts=parts,
-        vocabulary=vocabulary,
+        parts=text.parts,
+        vocabulary=text.vocabulary,
+        sha256=text.sha256,
         batch_size=batch_size,
         epochs=epochs,
         carry_state=carry_state,

@@ -30,6 +30,7 @@ class Synthetic:
         self.steps = steps
         self.divergence = divergence
         self.shapes: dict[str, Any] = {"size": size, "positive": positive}
+        self.data_sha256: dict[str, str] = {}
         drive = 2 * positive - size
         self.theta_optimal = 1 / (2 * drive) if drive else None
         self._device = torch.device("cpu")

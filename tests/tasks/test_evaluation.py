@@ -1,4 +1,4 @@
-"""Held-out bits per character: split into parallel parts, yet equal to one reader from start to end."""
+"""Held-out bits per character: split into parallel parts, yet what one reader finds from start to end."""
 
 import itertools
 import math
@@ -55,6 +55,30 @@ def test_many_streams_are_one_reader_if_the_overlap_covers_the_memory(name: str,
     model, symbols = short_memory(name), text(count, seed=count)
     found = evaluate(model, symbols, streams=streams, overlap=150)
     assert found == pytest.approx(one_reader(model, symbols), rel=1e-10)
+
+
+@pytest.mark.parametrize("count", [4000, 3001])
+def test_a_memory_longer_than_the_overlap_is_noticed(count: int) -> None:
+    """A forget gate of σ(6) still holds 88 % of a cell after 50 symbols: a fixed warm-up of 50 is far off."""
+    model, symbols = build_model("lstm", hidden_size=8), text(count)
+    model.get_parameter("bias").data[8:16] = 6.0
+    wanted = one_reader(model, symbols)
+    fixed = evaluate(model, symbols, streams=16, overlap=50, tolerance=math.inf)
+    assert abs(fixed - wanted) > 1e-3
+    assert evaluate(model, symbols, streams=16, overlap=50) == pytest.approx(wanted, abs=1e-4)
+    assert evaluate(model, symbols, streams=16, overlap=50, tolerance=0) == pytest.approx(wanted, rel=1e-12)
+
+
+def test_a_short_memory_is_read_once() -> None:
+    """What is reported for a model that forgets within the warm-up is the fixed warm-up's number, to the last digit."""
+    model, symbols = short_memory("lstm"), text(2000)
+    assert evaluate(model, symbols, streams=8) == evaluate(model, symbols, streams=8, tolerance=math.inf)
+
+
+def test_a_model_that_has_diverged_is_read_once() -> None:
+    model, symbols = build_model("lstm"), text(2000)
+    model.get_parameter("readout").data.fill_(math.nan)
+    assert math.isnan(evaluate(model, symbols, streams=8, overlap=10))
 
 
 def test_without_overlap_the_parts_start_from_nothing() -> None:

@@ -1,5 +1,6 @@
 """The character task: layout of the streams, loss, marks."""
 
+import hashlib
 import math
 from pathlib import Path
 from typing import Any
@@ -102,3 +103,11 @@ def test_bad_settings_are_refused(own_corpus: Path, wrong: dict[str, Any], says:
 
 def test_the_most_streams_that_fit_are_accepted(own_corpus: Path) -> None:
     assert build(corpus="own", data_dir=str(own_corpus), batch_size=2000).steps == 1
+
+
+def test_the_checksums_of_the_corpus_are_part_of_the_task(own_corpus: Path) -> None:
+    found = build(corpus="own", data_dir=str(own_corpus)).data_sha256
+    assert found == {
+        name: hashlib.sha256((own_corpus / name).read_bytes()).hexdigest()
+        for name in ("train.txt", "valid.txt", "test.txt")
+    }
