@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from artbp_exp import registry
-from artbp_exp.verification.exact import promises_no_bias
+from artbp_exp.theory.unbiased import is_unbiased
 
 COLUMN = "updates_to_match"
 MOSTLY = 0.5
@@ -60,7 +60,7 @@ def unbiased(row: Any, steps: int) -> bool:
     alpha = row["alpha"] if row["schedule"] == "paper" else None
     method = {"name": "artbp", "alpha": alpha, **{key: row[key] for key in ("length", "schedule")}}
     scheme = registry.build("method", {**method, "reweight": bool(row["reweight"]), "every": row["every"]})
-    return promises_no_bias(scheme, steps)
+    return is_unbiased(scheme, steps)
 
 
 def _ratio(above: float, below: float) -> float:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from artbp_exp import checks
-from artbp_exp.diagnosis.memory import with_memory
+from artbp_exp import checks, registry
 from artbp_exp.errors import UserError
+from artbp_exp.theory.stored_steps import length_for_stored_steps
+from artbp_exp.truncation import Scheme
 
 Method = dict[str, Any]
 Grid = list[tuple[str, Method]]
@@ -66,7 +67,7 @@ def _equal_memory(schedules: list[Method], memory: float) -> tuple[list[Method],
     found, left_out = [], []
     for method in schedules:
         try:
-            found.append(with_memory(method, memory))
+            found.append(with_stored_steps(method, memory))
         except UserError:
             which = "a constant hazard" if method.get("alpha") is None else f"α = {method['alpha']:g}"
             left_out.append(
@@ -74,6 +75,22 @@ def _equal_memory(schedules: list[Method], memory: float) -> tuple[list[Method],
                 f"{memory:g} stored steps (they are finite on average for α > 3 only)"
             )
     return found, left_out
+
+
+def with_stored_steps(method: Method, wanted: float) -> Method:
+    """The settings of `method` at the mean length at which it stores `wanted` steps on average.
+
+    Raises:
+        UserError: there is no such length.
+    """
+    if method["name"] == "tbptt":
+        return {**method, "length": round(2 * wanted + 1)}
+
+    def build(length: float) -> Scheme:
+        scheme: Scheme = registry.build("method", {**method, "length": length})
+        return scheme
+
+    return {**method, "length": length_for_stored_steps(build, wanted, shortest=float(method.get("every", 1)))}
 
 
 def _of_run(run: Mapping[str, Any]) -> list[Method]:

@@ -7,13 +7,13 @@ import numpy as np
 
 from artbp_exp import registry
 from artbp_exp.diagnosis.bootstrap import certain, measures, products
-from artbp_exp.diagnosis.cost import costs
 from artbp_exp.diagnosis.cut_offsets import shifted
-from artbp_exp.diagnosis.predicted_variance import predict
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
-from artbp_exp.verification.exact import promises_no_bias
-from artbp_exp.verification.oracle import Full
+from artbp_exp.theory.predicted_variance import predicted_variance
+from artbp_exp.theory.stored_steps import drawn_stored_steps
+from artbp_exp.theory.unbiased import is_unbiased
+from artbp_exp.verification.oracle import Full, squared_crossings
 from artbp_exp.verification.probe import Probe
 from artbp_exp.verification.stretch import flat
 
@@ -59,8 +59,12 @@ def measure(
     nothing = float("nan")
     row |= dict.fromkeys(("predicted", "predicted_low", "predicted_high", "predicted_se", "predicted_rare"), nothing)
     row |= {f"{name}{end}": nothing for name in ("kappa", "sharing_cost") for end in ("", "_low", "_high")}
-    if random and promises_no_bias(scheme, task.steps):
-        formula = predict(model, full, scheme, streams=task.batch_size, starts=starts, draws=draws, rng=rng)
+    if random and is_unbiased(scheme, task.steps):
+        streams, factors = task.batch_size, scheme.factors(task.steps)
+        crossings = squared_crossings(model, full, factors, streams=streams)
+        formula = predicted_variance(
+            scheme, task.steps, crossings, streams=streams, starts=starts, draws=draws, rng=rng
+        )
         row |= {
             "predicted": formula.variance / found.size,
             "predicted_low": formula.low / found.size,
@@ -78,5 +82,5 @@ def measure(
         "method": method["name"],
         "draws": len(drawn),
         **row,
-        **costs(scheme, rng),
+        **drawn_stored_steps(scheme, rng),
     }

@@ -1,5 +1,5 @@
 """Where to cut: a scheme is one hazard, one file each. Knows no model, no task and no torch."""
 
-from artbp_exp.truncation.scheme import Scheme, Segment, enumerate_cuts
+from artbp_exp.truncation.scheme import Scheme, Segment, count_cuts, enumerate_cuts
 
-__all__ = ["Scheme", "Segment", "enumerate_cuts"]
+__all__ = ["Scheme", "Segment", "count_cuts", "enumerate_cuts"]

@@ -16,7 +16,7 @@ CutPattern = tuple[tuple[int, ...], float]
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
-    """A stretch of steps that one gradient is computed on.
+    """Consecutive steps that one gradient is computed on.
 
     Attributes:
         length: n ≥ 1, in steps.
@@ -152,27 +152,39 @@ class _Table:
 
 
 def enumerate_cuts(scheme: Scheme, steps: int) -> Iterator[CutPattern]:
-    """Yields every way to cut `steps` steps into segments, with its probability.
+    """Yields every way to cut `steps` steps into segments that has a probability above 0.
 
-    The end of the data ends the last segment without a draw. The 2^(steps − 1) probabilities sum to 1.
+    The end of the data ends the last segment without a draw. The probabilities sum to 1.
 
     Args:
         scheme: whose hazard decides.
-        steps: T ≥ 1; keep it small, the number of patterns doubles with each step.
+        steps: T ≥ 1; keep it small (see `count_cuts`), the number of ways can double with each step.
 
     Yields:
         (lengths of the segments in order, probability).
     """
+    hazard = scheme.hazard(np.arange(1, steps + 1)).tolist()
+
+    def after(done: tuple[int, ...], left: int, probability: float) -> Iterator[CutPattern]:
+        for length in range(1, left):
+            if hazard[length - 1] > 0:
+                yield from after((*done, length), left - length, probability * hazard[length - 1])
+            probability *= 1.0 - hazard[length - 1]
+            if probability == 0:
+                return
+        yield (*done, left), probability
+
+    return after((), steps, 1.0)
+
+
+def count_cuts(scheme: Scheme, steps: int, *, most: float = np.inf) -> list[int]:
+    """How many ways `enumerate_cuts` yields for 1, 2, … `steps` steps; stops at the first count above `most`."""
     hazard = scheme.hazard(np.arange(1, steps + 1))
-
-    def after(
-        done: tuple[int, ...], lag: int, step: int, probability: float
-    ) -> Iterator[tuple[tuple[int, ...], float]]:
-        if step == steps:
-            yield (*done, lag), probability
-            return
-        c = float(hazard[lag - 1])
-        yield from after((*done, lag), 1, step + 1, probability * c)
-        yield from after(done, lag + 1, step + 1, probability * (1.0 - c))
-
-    yield from after((), 1, 1, 1.0)
+    certain = int((hazard == 1).argmax()) + 1 if (hazard == 1).any() else steps
+    places = [lag for lag in (np.flatnonzero(hazard > 0) + 1).tolist() if lag <= certain]
+    ways = [0, 1]  # ways[n] is the count for n steps
+    for left in range(2, steps + 1):
+        ways.append(sum(ways[left - lag] for lag in places if lag < left) + (left <= certain))
+        if ways[-1] > most:
+            break
+    return ways[1:]

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from artbp_exp import checks
 from artbp_exp.autograd import map_state
 from artbp_exp.errors import UserError
-from artbp_exp.truncation import Scheme
-from artbp_exp.verification.body import count_cuts
+from artbp_exp.truncation import Scheme, count_cuts
 
 MOST = 2**11
 """Ways to cut that are tried: those of 12 steps where a cut may fall after each of them."""

@@ -1,6 +1,6 @@
 """Runs the body of a user's training loop over a short sequence, with cuts that are prescribed."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -192,32 +192,3 @@ def plain(steps: int, *, without: int | None = None) -> Segment:
     if without is not None:
         factors[without - 1] = 0.0
     return Segment(length=steps, factors=factors)
-
-
-def possible_cuts(scheme: Scheme, steps: int) -> Iterator[tuple[tuple[int, ...], float]]:
-    """The ways to cut that have a probability above 0, with it; unlike `enumerate_cuts` it passes over the others."""
-    hazard = scheme.hazard(np.arange(1, steps + 1)).tolist()
-
-    def after(done: tuple[int, ...], left: int, chance: float) -> Iterator[tuple[tuple[int, ...], float]]:
-        for length in range(1, left):
-            if hazard[length - 1] > 0:
-                yield from after((*done, length), left - length, chance * hazard[length - 1])
-            chance *= 1.0 - hazard[length - 1]
-            if chance == 0:
-                return
-        yield (*done, left), chance
-
-    return after((), steps, 1.0)
-
-
-def count_cuts(scheme: Scheme, steps: int, *, most: float = np.inf) -> list[int]:
-    """How many ways there are with a probability above 0, for 1, 2, … `steps` steps; ends at the first above `most`."""
-    hazard = scheme.hazard(np.arange(1, steps + 1))
-    certain = int((hazard == 1).argmax()) + 1 if (hazard == 1).any() else steps
-    places = [lag for lag in (np.flatnonzero(hazard > 0) + 1).tolist() if lag <= certain]
-    ways = [0, 1]  # of a rest of so many steps; an index is a number of steps
-    for left in range(2, steps + 1):
-        ways.append(sum(ways[left - lag] for lag in places if lag < left) + (left <= certain))
-        if ways[-1] > most:
-            break
-    return ways[1:]

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from artbp_exp.theory.unbiased import why_biased
 from artbp_exp.verification.body import Body, Pass, plain
 from artbp_exp.verification.derivative import underivable
-from artbp_exp.verification.exact import uncompensated
 from artbp_exp.verification.float64_mode import raised
 from artbp_exp.verification.stretch import flat
 
@@ -71,7 +71,7 @@ def causes(
     if wrong is not None:
         found.append(wrong)
     if biased:
-        promise = uncompensated(body.scheme, body.steps)
+        promise = why_biased(body.scheme, body.steps)
         forward = _forward(compared)
         if promise is not None or forward is not None:
             found += [reason for reason in (promise, forward) if reason is not None]

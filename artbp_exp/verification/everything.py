@@ -16,9 +16,10 @@ from artbp_exp.errors import UserError
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks import ptb, synthetic
 from artbp_exp.tasks.base import Task
+from artbp_exp.theory.unbiased import is_unbiased
 from artbp_exp.training import ENGINES, make_learner
 from artbp_exp.verification.broken import BROKEN, BROKEN_FAR
-from artbp_exp.verification.exact import Exact, certify, promises_no_bias
+from artbp_exp.verification.exact import Exact, certify
 from artbp_exp.verification.lags import Lags, lag_by_lag
 from artbp_exp.verification.probe import Make, Probe
 from artbp_exp.verification.stretch import stretch
@@ -158,7 +159,7 @@ def _verdict(settings: dict[str, Any], model: str, engine: str, steps: int) -> V
         if engine in ("auto", "plain"):  # these two are for every model
             raise
         return None
-    expected = promises_no_bias(probe.scheme, steps)
+    expected = is_unbiased(probe.scheme, steps)
     return Verdict(method=_label(settings), model=model, engine=engine, expected=expected, exact=certify(probe))
 
 

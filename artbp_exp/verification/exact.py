@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from artbp_exp.truncation import Scheme
+from artbp_exp.theory.exact_variance import exact_variance
+from artbp_exp.theory.survival import carry_factors
+from artbp_exp.theory.unbiased import can_cut, why_biased
 from artbp_exp.verification.lengths import along, measured, misdrawn, promised
-from artbp_exp.verification.oracle import Full, crossing, full_bptt
+from artbp_exp.verification.oracle import Full, full_bptt, squared_crossings
 from artbp_exp.verification.probe import Gradients, Probe
 from artbp_exp.verification.stretch import flat
 
@@ -67,32 +69,14 @@ class Exact:
         return None
 
 
-def cuts_within(scheme: Scheme, steps: int) -> bool:
-    """Whether a cut can fall within a sequence of `steps` steps; the end of the data is none."""
-    return bool((scheme.hazard(np.arange(1, steps)) > 0).any())
-
-
-def promises_no_bias(scheme: Scheme, steps: int) -> bool:
-    """No cut within `steps` steps at all, or none that is certain and all of them compensated."""
-    hazard = scheme.hazard(np.arange(1, steps))
-    return bool((hazard == 0).all() or (scheme.reweight and (hazard < 1).all()))
-
-
 def known_bias(probe: Probe) -> str | None:
     """Why the method cannot be unbiased on the probe's task, None if it can."""
     scheme, steps = probe.scheme, probe.task.steps
-    if not cuts_within(scheme, steps):
+    if not can_cut(scheme, steps):
         return None
     if not probe.task.carry_state:
         return "the state is reset at cuts: cuts change the forward pass, so the expectation is not full BPTT's"
-    return uncompensated(scheme, steps)
-
-
-def uncompensated(scheme: Scheme, steps: int) -> str | None:
-    """Why a scheme is biased within `steps` steps by its own account, whoever uses it; None if it is not."""
-    if promises_no_bias(scheme, steps):
-        return None
-    return "cuts are not compensated" if not scheme.reweight else "a cut that is certain cannot be compensated"
+    return why_biased(scheme, steps)
 
 
 def certify(probe: Probe, *, each: Callable[[], object] = lambda: None) -> Exact:
@@ -127,7 +111,7 @@ def certify(probe: Probe, *, each: Callable[[], object] = lambda: None) -> Exact
         patterns=patterns,
         bias=relative_bias(mean, full.gradient),
         variance=max(variance, 0.0),
-        predicted=None if no_formula else predicted_variance(probe, full),
+        predicted=None if no_formula else _formula(probe, full),
         misdrawn=wrong,
         promise=promise,
         no_formula=no_formula,
@@ -145,28 +129,7 @@ def relative_bias(mean: Gradients, full: Gradients) -> dict[str, float]:
     return bias
 
 
-def predicted_variance(probe: Probe, full: Full) -> float:
-    """Σ_{t<T} E[c_t/(1 − c_t)·‖ε_t G_t‖²], exactly, without enumerating patterns.
-
-    A segment begins after step a with the renewal probability u(a) = Σ_b u(b) P(length = a − b), u(0) = 1, and lasts
-    beyond lag d − 1 with P(length > d − 1); G_t depends on the cuts through a alone.
-    """
+def _formula(probe: Probe, full: Full) -> float:
+    """Σ_{t<T} E[c_t/(1 − c_t)·‖ε_t G_t‖²], without enumerating patterns."""
     scheme, steps = probe.scheme, probe.task.steps
-    hazard = scheme.hazard(np.arange(1, steps + 1))
-    survival = np.concatenate([[1.0], np.cumprod(1.0 - hazard)])
-    # the last step of all is never cut: its hazard may be 1
-    factors = (1.0 / (1.0 - hazard[:-1])).tolist()
-    begins = np.zeros(steps)
-    begins[0] = 1.0
-    for a in range(1, steps):
-        begins[a] = sum(begins[b] * survival[a - b - 1] * hazard[a - b - 1] for b in range(a))
-    total = 0.0
-    for a in range(steps - 1):
-        if begins[a] == 0 or not hazard.any():
-            continue
-        stops = range(a + 1, steps)
-        for t, crossed in zip(stops, crossing(probe.model, full, a, stops, factors), strict=True):
-            lag = t - a
-            odds = hazard[lag - 1] / (1.0 - hazard[lag - 1])
-            total += float(begins[a] * survival[lag - 1] * odds * crossed.square().sum())
-    return total
+    return exact_variance(scheme, steps, squared_crossings(probe.model, full, carry_factors(scheme, steps - 1)))

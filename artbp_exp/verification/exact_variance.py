@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from artbp_exp.diagnosis.predicted_variance import predict
+from artbp_exp.theory.predicted_variance import predicted_variance
 from artbp_exp.verification.exact import known_bias
-from artbp_exp.verification.oracle import full_bptt
+from artbp_exp.verification.oracle import full_bptt, squared_crossings
 from artbp_exp.verification.prescribed import size
 from artbp_exp.verification.probe import Probe
 
@@ -29,5 +29,6 @@ def variance_of_one(probe: Probe, draws: int) -> float:
         return math.inf
     rng = np.random.default_rng(0)
     full = full_bptt(probe.model, probe.task)
+    crossings = squared_crossings(probe.model, full, probe.scheme.factors(steps))
     # streams=1: all streams together, as they share their cuts
-    return predict(probe.model, full, probe.scheme, streams=1, starts=STARTS, draws=draws, rng=rng).high
+    return predicted_variance(probe.scheme, steps, crossings, streams=1, starts=STARTS, draws=draws, rng=rng).high

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.theory.survival import carry_factors
 from artbp_exp.training import make_learner
 from artbp_exp.truncation import Scheme
 from artbp_exp.truncation.scheme import Floats
@@ -156,15 +157,6 @@ def longest(scheme: Scheme, steps: int) -> int:
     return int((beyond > RAREST).sum())
 
 
-def promised_factors(scheme: Scheme, count: int) -> Floats:
-    """1/(1 − c(d)), d = 1 … `count`, from the hazard alone; 1 where nothing is carried or nothing compensated."""
-    keep = 1.0 - scheme.hazard(np.arange(1, count + 1))
-    if not scheme.reweight:
-        return np.ones_like(keep)
-    found: Floats = np.divide(1.0, keep, out=np.ones_like(keep), where=keep > 0)
-    return found
-
-
 def lag_by_lag(scheme: Scheme, *, limit: int, make: Make = make_learner) -> Lags:
     """Tries all lags.
 
@@ -184,7 +176,7 @@ def lag_by_lag(scheme: Scheme, *, limit: int, make: Make = make_learner) -> Lags
     gradients, otherwise = along(shows, promised(scheme, count), [count])
     found = gradients["theta"].numpy()
     # the product of the factors from step t on, for t = 1 … count; the last step has none
-    wanted = np.append(np.cumprod(promised_factors(scheme, count - 1)[::-1])[::-1], 1.0)
+    wanted = np.append(np.cumprod(carry_factors(scheme, count - 1)[::-1])[::-1], 1.0)
     off = np.abs(found / wanted - 1.0)
     return Lags(
         count=count,

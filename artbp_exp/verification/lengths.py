@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from artbp_exp.theory.survival import survival
 from artbp_exp.truncation import Scheme, enumerate_cuts
 from artbp_exp.truncation.scheme import Floats
 from artbp_exp.verification.probe import Gradients, Probe
@@ -55,12 +56,12 @@ class Lengths:
         keep = np.divide(self.beyond[1:], self.beyond[:-1], out=np.ones(self.steps - 1), where=self.beyond[:-1] > 0)
         hazard = np.append(1.0 - keep, 0.0)
         scheme = Scheme(name="as drawn", length=None, hazard=lambda lag: hazard[lag - 1])
-        return ((pattern, chance) for pattern, chance in enumerate_cuts(scheme, self.steps) if chance > 0)
+        return enumerate_cuts(scheme, self.steps)
 
 
 def promised(scheme: Scheme, steps: int) -> Lengths:
     """What the hazard says, and none of the scheme's own tables."""
-    return Lengths(np.concatenate([[1.0], np.cumprod(1.0 - scheme.hazard(np.arange(1, steps)))]))
+    return Lengths(survival(scheme, steps - 1))
 
 
 def measured(probe: Probe) -> Lengths:

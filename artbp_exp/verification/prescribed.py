@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.theory.survival import carry_factors
 from artbp_exp.truncation import Scheme
 from artbp_exp.verification.exact import relative_bias
-from artbp_exp.verification.lags import BEYOND, LEAST, longest, promised_factors
+from artbp_exp.verification.lags import BEYOND, LEAST, longest
 from artbp_exp.verification.lengths import along, promised
 from artbp_exp.verification.oracle import compensated
 from artbp_exp.verification.probe import Probe
@@ -123,7 +124,7 @@ def prescribed(probe: Probe) -> list[Held]:
         probe: the run's model, in float64, on a stretch of its data.
     """
     scheme, steps = probe.scheme, probe.task.steps
-    lengths, factors = promised(scheme, steps), promised_factors(scheme, steps).tolist()
+    lengths, factors = promised(scheme, steps), carry_factors(scheme, steps).tolist()
     parameters = size(probe.model)
     held = []
     for pattern in patterns_of(scheme, steps, parameters):

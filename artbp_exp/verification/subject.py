@@ -11,9 +11,9 @@ import torch
 from artbp_exp import checks, registry
 from artbp_exp.errors import UserError
 from artbp_exp.random_streams import Streams
+from artbp_exp.theory.unbiased import can_cut
 from artbp_exp.training.experiment import Experiment, find_precision
 from artbp_exp.truncation import Scheme
-from artbp_exp.verification.exact import cuts_within
 from artbp_exp.verification.prescribed import CEILING, size, stretch_of
 from artbp_exp.verification.probe import Probe
 from artbp_exp.verification.stretch import stretch
@@ -65,7 +65,7 @@ def shrunk(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Subject:
             said.append(f"model.hidden_size {model['hidden_size']} → {hidden}")
             model["hidden_size"] = hidden
     experiment = measured({**settings, "model": model})
-    cuts = cuts_within(experiment.scheme, experiment.task.steps)
+    cuts = can_cut(experiment.scheme, experiment.task.steps)
     method = settings["method"]
     if cuts:  # a method that never cuts in the run is not to cut here
         method, changes = shorter(method, own["method_length"])
@@ -82,7 +82,7 @@ def shrunk(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Subject:
     # the engine that the run has found for itself: in float64, or with another optimiser, `auto` might find another
     engine = experiment.learner.engine
     probe = Probe(engine=engine, model=experiment.model.to(torch.float64), task=task, scheme=scheme)
-    return Subject(probe=probe, idle=cuts and not cuts_within(scheme, steps), shrunk=tuple(said))
+    return Subject(probe=probe, idle=cuts and not can_cut(scheme, steps), shrunk=tuple(said))
 
 
 def measured(settings: Mapping[str, Any]) -> Experiment:
@@ -141,7 +141,7 @@ def full_size(settings: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[Subj
         scheme=scheme,
         autocast=find_precision(settings["precision"], experiment.task)[1],
     )
-    idle = cuts_within(scheme, experiment.task.steps) and not cuts_within(scheme, steps)
+    idle = can_cut(scheme, experiment.task.steps) and not can_cut(scheme, steps)
     return Subject(probe=probe, idle=idle), Streams.from_seed(settings["seed"]).cuts
 
 

@@ -10,9 +10,9 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from artbp_exp import checks
 from artbp_exp.errors import UserError
-from artbp_exp.truncation import Scheme, Segment
+from artbp_exp.truncation import Scheme, Segment, enumerate_cuts
 from artbp_exp.verification.arguments import check, named, padding, ways
-from artbp_exp.verification.body import Body, Pass, SegmentLoss, possible_cuts
+from artbp_exp.verification.body import Body, Pass, SegmentLoss
 from artbp_exp.verification.causes import Compared, causes
 from artbp_exp.verification.exact import BIAS_TOLERANCE
 from artbp_exp.verification.float64_mode import float64
@@ -156,7 +156,7 @@ def _enumerate(body: Body, full: Pass, lengths: Lengths) -> tuple[list[Compared]
     mean: Gradients = {name: torch.zeros_like(g) for name, g in full.gradient.items()}
     whole = flat(full.gradient)
     second, compared = 0.0, []
-    for pattern, chance in possible_cuts(body.scheme, body.steps):
+    for pattern, chance in enumerate_cuts(body.scheme, body.steps):
         segments, strayed = _segments(body, lengths, pattern)
         wrong = wrong or strayed
         found = body.follow(segments)

@@ -6,28 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from artbp_exp import registry
 from artbp_exp.diagnosis.bootstrap import certain, measures, products
 from artbp_exp.diagnosis.influence import decay, window_change
 from artbp_exp.diagnosis.measure import measure
-from artbp_exp.diagnosis.predicted_variance import lag_edges, predict, renewal
-from artbp_exp.truncation import enumerate_cuts
 from artbp_exp.verification.everything import small
-from artbp_exp.verification.exact import predicted_variance
 from artbp_exp.verification.oracle import full_bptt
-from artbp_exp.verification.probe import Probe
 
 PAPER: dict[str, Any] = {"name": "artbp", "length": 5, "alpha": 4}
-CONSTANT: dict[str, Any] = {"name": "artbp", "length": 5, "schedule": "constant"}
-
-
-def test_renewal_probabilities_are_those_of_enumeration() -> None:
-    scheme = registry.build("method", PAPER)
-    counted = np.zeros(8)
-    for lengths, probability in enumerate_cuts(scheme, 8):
-        for begin in np.cumsum([0, *lengths[:-1]]):
-            counted[begin] += probability
-    assert renewal(scheme, 8) == pytest.approx(counted, rel=1e-12)
 
 
 def test_measures_of_known_gradients() -> None:
@@ -75,26 +60,6 @@ def test_the_interval_of_the_mean_cosine_covers_it(bias: float) -> None:
     assert covered >= 48
 
 
-@pytest.mark.parametrize("model", ["rnn", "linear"])
-@pytest.mark.parametrize("method", [PAPER, CONSTANT], ids=["paper", "constant"])
-def test_the_sampled_prediction_agrees_with_the_exact_one(model: str, method: dict[str, Any]) -> None:
-    built, task = small(model, 24)
-    scheme = registry.build("method", method)
-    exact = predicted_variance(
-        Probe(engine="plain", model=built, task=task, scheme=scheme), full := full_bptt(built, task)
-    )
-    rng = np.random.default_rng(1)
-    found = [predict(built, full, scheme, streams=task.batch_size, starts=12, draws=100, rng=rng) for _ in range(40)]
-    variances = np.array([one.variance for one in found])
-    # it is exact on average, so the mean of forty is within its own error, and each within its own
-    assert variances.mean() == pytest.approx(exact, abs=4 * variances.std() / np.sqrt(40))
-    z = [(one.variance - exact) / one.error for one in found]
-    assert 0.4 < np.std(z) < 1.3
-    assert max(np.abs(z)) > 0.8
-    assert sum(one.low <= exact <= one.high for one in found) >= 34
-    assert all(np.isnan(one.kappa) == (task.batch_size == 1) for one in found)
-
-
 def test_measured_and_predicted_variance_agree() -> None:
     built, task = small("linear", 40)
     full = full_bptt(built, task)
@@ -140,9 +105,3 @@ def test_a_long_window_changes_less_when_doubled() -> None:
     changes = [window_change(*small("linear", steps)) for steps in (16, 64, 256)]
     assert changes[0] > changes[1] > changes[2]
     assert changes[2] < 1e-6
-
-
-def test_strata_of_lags_reach_the_ends() -> None:
-    assert list(lag_edges(37)[:9]) == [0, 1, 2, 3, 4, 5, 6, 8, 10]
-    assert lag_edges(37)[-1] == 37
-    assert list(lag_edges(1)) == [0, 1]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from artbp_exp.truncation import Scheme, enumerate_cuts
+from artbp_exp.truncation import Scheme, count_cuts, enumerate_cuts
 from tests.schemes import ALL, build_scheme, label
 
 every_scheme = pytest.mark.parametrize("settings", ALL, ids=label)
@@ -16,12 +16,40 @@ means = st.floats(1, 500)
 exponents = st.floats(2.01, 50)
 
 
-@every_scheme
-def test_probabilities_of_all_patterns_sum_to_one(settings: dict[str, Any]) -> None:
-    patterns = list(enumerate_cuts(build_scheme(settings), 8))
-    assert len(patterns) == len({lengths for lengths, _ in patterns}) == 2**7
-    assert all(sum(lengths) == 8 for lengths, _ in patterns)
+def by_bits(scheme: Scheme, steps: int) -> dict[tuple[int, ...], float]:
+    """Every way to cut that can happen: after each step a cut or none, written down as the bits of a number."""
+    hazard, found = scheme.hazard(np.arange(1, steps + 1)), {}
+    for bits in range(2 ** (steps - 1)):
+        probability, lengths, lag = 1.0, [], 0
+        for step in range(steps - 1):
+            lag += 1
+            cut = bits >> step & 1
+            probability *= hazard[lag - 1] if cut else 1 - hazard[lag - 1]
+            if cut:
+                lengths.append(lag)
+                lag = 0
+        if probability > 0:
+            found[*lengths, lag + 1] = probability
+    return found
+
+
+UNEVEN = Scheme(
+    name="uneven", length=None, hazard=lambda lag: np.where(lag % 3 == 0, 1.0, np.where(lag == 1, 0.3, 0.0))
+)
+
+
+@pytest.mark.parametrize("settings", [*ALL, None], ids=lambda settings: label(settings) if settings else "uneven")
+@pytest.mark.parametrize("steps", [1, 2, 3, 8])
+def test_the_ways_to_cut_are_those_that_can_happen(settings: dict[str, Any] | None, steps: int) -> None:
+    scheme = UNEVEN if settings is None else build_scheme(settings)
+    patterns = list(enumerate_cuts(scheme, steps))
+    wanted = by_bits(scheme, steps)
+    assert dict(patterns) == pytest.approx(wanted, rel=1e-14)
     assert sum(p for _, p in patterns) == pytest.approx(1, rel=1e-14)
+    counts = count_cuts(scheme, steps)
+    assert counts[-1] == len(patterns) == len(wanted)
+    assert len(counts) == steps
+    assert count_cuts(scheme, steps, most=1)[-1] == next((count for count in counts if count > 1), counts[-1])
 
 
 @every_scheme

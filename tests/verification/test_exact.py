@@ -72,7 +72,7 @@ def test_the_probe_trains_nothing_and_draws_what_is_prescribed(model: str) -> No
 
 
 def test_a_wrong_variance_formula_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("artbp_exp.verification.exact.predicted_variance", lambda probe, full: 1.0)
+    monkeypatch.setattr("artbp_exp.verification.exact.exact_variance", lambda scheme, steps, crossings: 1.0)
     assert not certify(probe("rnn", ARTBP)).certified
 
 

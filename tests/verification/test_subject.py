@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from artbp_exp import registry
 from artbp_exp.cli import config as conf
 from artbp_exp.cli.verify import split
-from artbp_exp.verification.exact import cuts_within
+from artbp_exp.theory.unbiased import can_cut
 from artbp_exp.verification.subject import full_size, shorter, shrunk
 
 STEPS = 8
@@ -39,7 +39,7 @@ def test_blocks_are_shrunk_with_the_length(length: float, every: int, shrunk_to:
     assert (found["length"], found["every"]) == shrunk_to
     assert len(said) == (length != shrunk_to[0]) + (every != shrunk_to[1])
     scheme = registry.build("method", found)
-    assert cuts_within(scheme, STEPS)
+    assert can_cut(scheme, STEPS)
     # what always cuts still does, what does not still does not
     certain = [
         float(registry.build("method", m).hazard(torch.arange(m["every"], 61).numpy()).max()) for m in (method, found)

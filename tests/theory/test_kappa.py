@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from artbp_exp import registry
-from artbp_exp.diagnosis.predicted_variance import predict
 from artbp_exp.diagnosis.systematic_bias import Only
 from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.theory.predicted_variance import predicted_variance
 from artbp_exp.truncation import Scheme
 from artbp_exp.verification import everything
 from artbp_exp.verification.lengths import promised
-from artbp_exp.verification.oracle import full_bptt
+from artbp_exp.verification.oracle import full_bptt, squared_crossings
 from artbp_exp.verification.probe import Probe
 from artbp_exp.verification.stretch import flat
 
@@ -43,10 +43,11 @@ def test_kappa_is_what_enumeration_says(
     shared = variance(model, task, scheme)
     # the loss is a mean over streams: independent cuts add up the variances of its shares
     apart = sum(variance(model, Only(task, stream), scheme) for stream in range(streams)) / streams**2
-    found = predict(
-        model,
-        full_bptt(model, task),
+    crossings = squared_crossings(model, full_bptt(model, task), scheme.factors(STEPS), streams=streams)
+    found = predicted_variance(
         scheme,
+        STEPS,
+        crossings,
         streams=streams,
         starts=STARTS,
         draws=9,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from artbp_exp import registry
-from artbp_exp.diagnosis.memory import mean_stored, with_memory
 from artbp_exp.errors import UserError
+from artbp_exp.theory.stored_steps import length_for_stored_steps, mean_stored_steps
 from artbp_exp.truncation import Scheme
 
 PAPER: dict[str, Any] = {"name": "artbp", "length": 50, "alpha": 4}
@@ -15,7 +15,13 @@ CONSTANT: dict[str, Any] = {"name": "artbp", "length": 50, "schedule": "constant
 
 
 def of(method: dict[str, Any], **changed: Any) -> float:
-    return mean_stored(registry.build("method", {**method, **changed}))
+    return mean_stored_steps(registry.build("method", {**method, **changed}))
+
+
+def length_for(method: dict[str, Any], stored: float) -> float:
+    return length_for_stored_steps(
+        lambda length: registry.build("method", {**method, "length": length}), stored, shortest=method.get("every", 1)
+    )
 
 
 def summed(scheme: Scheme, lags: int = 300_000) -> float:
@@ -42,7 +48,7 @@ def test_it_is_infinite_where_the_lengths_have_no_variance(alpha: float) -> None
 @pytest.mark.parametrize("length", [16, 50])
 def test_it_is_the_sum_over_all_lengths(method: dict[str, Any], length: int, every: int) -> None:
     scheme = registry.build("method", {**method, "length": length, "every": every})
-    assert mean_stored(scheme) == pytest.approx(summed(scheme), rel=1e-8)
+    assert mean_stored_steps(scheme) == pytest.approx(summed(scheme), rel=1e-8)
 
 
 @pytest.mark.parametrize("every", [1, 10])
@@ -50,7 +56,7 @@ def test_it_is_that_of_drawn_lengths(every: int) -> None:
     scheme = registry.build("method", {**PAPER, "length": 20, "alpha": 8, "every": every})
     rng = np.random.default_rng(0)
     drawn = np.array([scheme.draw(rng, 10**6) for _ in range(40_000)])
-    assert (drawn * (drawn - 1) / 2).sum() / drawn.sum() == pytest.approx(mean_stored(scheme), rel=0.03)
+    assert (drawn * (drawn - 1) / 2).sum() / drawn.sum() == pytest.approx(mean_stored_steps(scheme), rel=0.03)
 
 
 @pytest.mark.parametrize("method", [{**PAPER, "alpha": 3.3}, CONSTANT], ids=["paper", "constant"])
@@ -70,7 +76,7 @@ def test_truncation_stores_half_its_length(length: int) -> None:
 def test_nothing_bounds_the_memory_without_cuts() -> None:
     assert of({"name": "bptt"}) == float("inf")
     stops = Scheme(name="stops", length=5, hazard=lambda lag: np.where(lag < 40, 0.2, 0.0))
-    assert mean_stored(stops) == float("inf")
+    assert mean_stored_steps(stops) == float("inf")
 
 
 def test_any_hazard_may_begin_as_it_likes() -> None:
@@ -78,10 +84,10 @@ def test_any_hazard_may_begin_as_it_likes() -> None:
         return np.where(lag < 30, 0.3 * np.cos(lag) ** 2, 5 / (40 + lag))
 
     scheme = Scheme(name="odd", length=9, hazard=hazard)
-    assert mean_stored(scheme) == pytest.approx(summed(scheme), rel=1e-8)
+    assert mean_stored_steps(scheme) == pytest.approx(summed(scheme), rel=1e-8)
     # it rises until it cuts for certain
     rising = Scheme(name="rising", length=9, hazard=lambda lag: np.minimum(1.0, lag / 20))
-    assert mean_stored(rising) == pytest.approx(summed(rising, 100), rel=1e-12)
+    assert mean_stored_steps(rising) == pytest.approx(summed(rising, 100), rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -92,16 +98,15 @@ def test_any_hazard_may_begin_as_it_likes() -> None:
         ({**PAPER, "every": 5}, 5 * (1 + (50 - 2) / 5 / 2)),
         (CONSTANT, 51),
         ({**CONSTANT, "every": 5}, 53),
-        ({"name": "tbptt", "length": 1}, 101),
     ],
 )
 def test_a_length_is_found_for_a_memory(method: dict[str, Any], length: float) -> None:
-    found = with_memory(method, 50)
-    assert found["length"] == pytest.approx(length, rel=1e-5)
-    assert of(found) == pytest.approx(50, rel=1e-3)
+    found = length_for(method, 50)
+    assert found == pytest.approx(length, rel=1e-5)
+    assert of(method, length=found) == pytest.approx(50, rel=1e-3)
 
 
 @pytest.mark.parametrize("method", [{**PAPER, "alpha": 3}, {**PAPER, "every": 200}])
 def test_no_length_for_a_memory_is_one_line(method: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match="no length gives"):
-        with_memory(method, 20)
+    with pytest.raises(UserError, match="no mean length gives"):
+        length_for(method, 20)

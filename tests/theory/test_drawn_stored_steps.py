@@ -7,13 +7,13 @@ import pytest
 
 from artbp_exp import registry
 from artbp_exp.autograd.checkpointing import pieces
-from artbp_exp.diagnosis.cost import costs
+from artbp_exp.theory.stored_steps import drawn_stored_steps
 
 CONSTANT: dict[str, Any] = {"name": "artbp", "length": 50, "schedule": "constant"}
 
 
 def of(**settings: Any) -> dict[str, float]:
-    return costs(registry.build("method", settings), np.random.default_rng(0))
+    return drawn_stored_steps(registry.build("method", settings), np.random.default_rng(0))
 
 
 def test_lengths_are_not_cut_short_by_any_stretch() -> None:

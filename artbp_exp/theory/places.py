@@ -1,4 +1,4 @@
-"""Sums over all places of a stretch, from some that are spread evenly over it, and how far off these may be."""
+"""The sum over all places of a window, estimated from some that are spread evenly over it, with its standard error."""
 
 from dataclasses import dataclass
 
@@ -6,16 +6,16 @@ import numpy as np
 from scipy import stats
 
 WIDTH = float(stats.norm.isf(0.025))
-"""Half a 95 % interval, in standard errors, if these were known."""
+"""Half a 95 % interval, in standard errors."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """Place 0, some times over, and one place at random in each of equal parts of 1 … `steps` − 2.
+    """Place 0, several times, and one random place in each of equal parts of 1 … `steps` − 2.
 
     Attributes:
-        steps: T, of the stretch.
-        firsts: how often 0 is among them, at least 2: what is measured there has a chance of its own.
+        steps: T, of the window.
+        firsts: how often place 0 is taken, at least 2: what is measured there is random, too.
         others: how many others, at least 2.
     """
 
@@ -29,7 +29,7 @@ class Places:
         return np.concatenate([np.zeros(self.firsts, dtype=int), 1 + (parts * (self.steps - 2)).astype(int)])
 
     def total(self, values: np.ndarray) -> float:
-        """The sum over all places, without bias.
+        """Unbiased estimate of the sum over all places.
 
         Args:
             values: at the places drawn, in order.
@@ -37,16 +37,16 @@ class Places:
         return float(values[: self.firsts].mean() + (self.steps - 2) * values[self.firsts :].mean())
 
     def error(self, values: np.ndarray) -> float:
-        """Standard error of `total`, widened by as much as it is itself uncertain: ± 1.96 of it are a 95 % interval.
+        """Standard error of `total`, widened so that ± 1.96 of it is a 95 % interval although it is itself estimated.
 
-        Places that are drawn one in each part say far more than as many drawn anywhere, since what differs smoothly
-        from part to part is no error. It cancels in differences between neighbours (Wolter, Introduction to Variance
-        Estimation, 2007, ch. 8): with n parts Var(mean) ≈ Σ_i v_i/n², where what varies within part i is
+        One place in each part says far more than as many places anywhere, since a smooth change from part to part is
+        not an error: it cancels in differences between neighbours (Wolter, Introduction to Variance Estimation, 2007,
+        ch. 8). With n parts Var(mean) ≈ Σ_i v_i/n², where the variance within part i is
 
             v_i = (y_{i−1} − 2·y_i + y_{i+1})²/6,
 
-        and at either end, where there is one neighbour only, (y_i − y_{i±1})²/2. It is widened as Student's t is, with
-        the degrees of freedom that these squares would have of normal numbers.
+        and (y_i − y_{i±1})²/2 at either end, where there is one neighbour. It is widened as Student's t is, with the
+        degrees of freedom that these squares would have if the values were normal.
         """
         first, later = values[: self.firsts], values[self.firsts :]
         differences = _differences(later.size)
@@ -61,7 +61,7 @@ class Places:
 
 
 def _differences(count: int) -> np.ndarray:
-    """(n, n): a row for each place, of length 1."""
+    """The coefficients of the differences, a row of length 1 for each place: shape (count, count)."""
     rows = np.zeros((count, count))
     rows[0, :2], rows[-1, -2:] = (1, -1), (1, -1)
     for place in range(1, count - 1):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from artbp_exp.diagnosis.places import Places
+from artbp_exp.theory.places import Places
 
 STEPS = 402
 Values = Callable[[np.ndarray], np.ndarray]
