@@ -80,6 +80,15 @@ def text(name: str, value: Any) -> str:
     return value
 
 
+def path(name: str, value: Any) -> str:
+    """Returns `value` as a path with `~` expanded.
+
+    Raises:
+        UserError: it is not text, or empty.
+    """
+    return os.path.expanduser(text(name, value))  # noqa: PTH111 (Path() would also shorten `./a`)
+
+
 def choice(name: str, value: Any, valid: Sequence[str]) -> str:
     """Returns `value` if it is one of `valid`.
 

@@ -14,7 +14,7 @@ import torch
 from artbp_exp import checks
 from artbp_exp.bench import ablations, memory, scaling, throughput, timing
 from artbp_exp.cli import config as conf
-from artbp_exp.cli.errors import explained
+from artbp_exp.cli.errors import entry_point, path
 from artbp_exp.evidence.figures.bench import bench as draw
 from artbp_exp.evidence.figures.common import save
 from artbp_exp.training.experiment import find_device
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--share", type=float, default=1.0, help="work a turn, as a share of the full (default: 1)")
     options.add_argument("--device", default="cpu", help="cpu, cuda or auto (default: cpu)")
     options.add_argument("--threads", type=int, default=1, help="of torch (default: 1)")
-    options.add_argument("--out", type=Path, default=Path("results/bench"), help="folder (default: results/bench)")
+    options.add_argument("--out", type=path, default=Path("results/bench"), help="folder (default: results/bench)")
     return options
 
 
@@ -153,8 +153,8 @@ def ablation_table(table: pd.DataFrame) -> str:
 
 def main() -> None:
     """Entry point of `artbp-bench`."""
-    options = parser().parse_args()
-    with explained():
+    with entry_point(reports=False):
+        options = parser().parse_args()
         command = shlex.join(["artbp-bench", *sys.argv[1:]])
         tables = measure(options)
         write(tables, timing.machine(command, find_device(options.device)), options.out)

@@ -8,8 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from artbp_exp.cli.config import identity
-from artbp_exp.cli.errors import explained
-from artbp_exp.cli.signals import end_with_the_reader
+from artbp_exp.cli.errors import entry_point, path
 from artbp_exp.errors import UserError
 from artbp_exp.runs.files import write_atomically
 from artbp_exp.runs.table import collect, summarise
@@ -38,14 +37,13 @@ def write(table: pd.DataFrame, out: Path) -> None:
 
 def main() -> None:
     """Entry point of `artbp-collect`."""
-    end_with_the_reader()
     parser = argparse.ArgumentParser(
         prog="artbp-collect", description="Gather run folders into one table, settings as columns; runs nothing."
     )
-    parser.add_argument("root", nargs="?", type=Path, default=Path("results/runs"), help="default: results/runs")
-    parser.add_argument("--out", type=Path, default=None, help="a .csv or .parquet (default: <root>/collected.csv)")
-    options = parser.parse_args()
-    with explained():
+    parser.add_argument("root", nargs="?", type=path, default=Path("results/runs"), help="default: results/runs")
+    parser.add_argument("--out", type=path, default=None, help="a .csv or .parquet (default: <root>/collected.csv)")
+    with entry_point():
+        options = parser.parse_args()
         table, skipped = collect(options.root, identity)
         for line in skipped:
             print(f"warning: {line}", file=sys.stderr)

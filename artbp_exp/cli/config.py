@@ -1,8 +1,9 @@
 """From Hydra's configuration to plain settings: where the yaml files are, what a run's folder is called."""
 
 import hashlib
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from artbp_exp import registry
-from artbp_exp.checks import number, text, whole
+from artbp_exp.checks import number, path, text, whole
 from artbp_exp.errors import UserError, nearest
 
 NAME = "config"
@@ -23,6 +24,16 @@ EXECUTION = ("results_dir", "run_dir", "overwrite", "device", "threads", "logger
 def directory() -> str:
     """Absolute path of the yaml files."""
     return str(registry.directory())
+
+
+def arguments(typed: Sequence[str]) -> list[str]:
+    """Returns a command line for Hydra, which cannot read `~` in a value: it is expanded, as in `run_dir=~/run`."""
+    found = []
+    for argument in typed:
+        name, equals, value = argument.partition("=")
+        parts = [os.path.expanduser(part) if part.startswith("~") else part for part in value.split(",")]  # noqa: PTH111
+        found.append(name + equals + ",".join(parts))
+    return found
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -45,13 +56,15 @@ def plain(config: DictConfig) -> dict[str, Any]:
         if not isinstance(named[group], dict):
             raise UserError(f"{group} must be a choice with settings of its own; got {named[group]!r}")
         text(f"{group}.name", named[group].get("name"))
-    text("results_dir", named["results_dir"])
+        if isinstance(folder := named[group].get("data_dir"), str) and folder:
+            named[group]["data_dir"] = path(f"{group}.data_dir", folder)
+    named["results_dir"] = path("results_dir", named["results_dir"])
     if not isinstance(named["checkpoint"], dict) or set(named["checkpoint"]) != {"minutes"}:
         raise UserError(f"checkpoint has one setting, minutes; got {named['checkpoint']!r}")
     if named["checkpoint"]["minutes"] is not None:
         number("checkpoint.minutes", named["checkpoint"]["minutes"], at_least=0)
     if named["run_dir"] is not None:
-        text("run_dir", named["run_dir"])
+        named["run_dir"] = path("run_dir", named["run_dir"])
     return named | {"seed": whole("seed", named["seed"])}
 
 

@@ -15,8 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from artbp_exp import checks
 from artbp_exp.cli import config as conf
-from artbp_exp.cli.errors import explained, one_line
-from artbp_exp.cli.signals import end_with_the_reader
+from artbp_exp.cli.errors import entry_point, one_line
 from artbp_exp.cli.verify import split
 from artbp_exp.errors import UserError
 
@@ -77,7 +76,7 @@ def with_task(overrides: Sequence[str]) -> list[str]:
     folder = folders[-1].removeprefix("diagnose.run=")
     if {"-m", "--multirun"} & set(overrides):
         folder = folder.split(",")[0]
-    config = Path(folder.strip("'\"")) / "config.yaml"
+    config = Path(folder.strip("'\"")).expanduser() / "config.yaml"
     try:
         name = yaml.safe_load(config.read_text(encoding="utf-8"))["task"]["name"]
     except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
@@ -88,11 +87,10 @@ def with_task(overrides: Sequence[str]) -> list[str]:
 
 def main() -> None:
     """Entry point: exit code 2 for a mistake in the settings."""
-    end_with_the_reader()
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    _given[:] = sys.argv[1:]
+    _given[:] = conf.arguments(sys.argv[1:])
     sys.argv[1:] = quoted(with_task(_given))
-    with explained():
+    with entry_point():
         job()
     sys.exit(2 if _failed else 0)
 

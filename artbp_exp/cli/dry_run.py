@@ -58,6 +58,8 @@ def measure(settings: Mapping[str, Any]) -> dict[str, Any]:
 
     In a process of its own, so that its memory is its own, and so that it can be given up.
     """
+    if not hasattr(os, "fork"):
+        return {"error": "this operating system cannot fork"}
     preload()
     sys.stdout.flush()
     reader, writer = os.pipe()

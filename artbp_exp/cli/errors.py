@@ -1,15 +1,60 @@
-"""Turns a mistake of the user's into one line and exit code 2."""
+"""What every command does at its entry: a mistake of the user's is one line and exit code 2."""
 
+import codecs
+import signal
 import sys
+import unicodedata
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from artbp_exp.errors import UserError, nearest
+
+PLAIN = {"…": "...", "→": "->", "≥": ">=", "≤": "<=", "−": "-", "–": "-", "·": "*", "×": "x", "÷": "/"}
+"""Signs that this program prints → what a terminal shows that lacks them."""
+
+
+@contextmanager
+def entry_point(*, reports: bool = True) -> Iterator[None]:
+    """Wraps the body of a command: `explained`, on a terminal of any encoding, with each warning in one line.
+
+    Args:
+        reports: the command only reads and prints. It ends quietly when nobody reads its output (`… | head`).
+    """
+    print_anything()
+    if reports and hasattr(signal, "SIGPIPE"):  # not on Windows
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    warn_in_a_line()
+    with explained():
+        yield
+
+
+def print_anything() -> None:
+    """From now on a sign that the terminal's encoding lacks is replaced by the nearest one, and never an error."""
+    codecs.register_error("plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # not where a test or a notebook has put another object
+            stream.reconfigure(errors="plain")
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """Error handler of a stream: writes the nearest that its encoding has, else a question mark."""
+    assert isinstance(error, UnicodeEncodeError)
+
+    def nearest_sign(sign: str) -> str:
+        plain = PLAIN.get(sign, sign)
+        plain = "".join(PLAIN.get(part, part) for part in unicodedata.normalize("NFKD", plain))
+        name = unicodedata.name(sign, "")
+        if name.startswith("GREEK SMALL LETTER "):
+            plain = name.rpartition(" ")[2].lower()
+        return plain.encode("ascii", "ignore").decode() or "?"
+
+    return "".join(map(nearest_sign, error.object[error.start : error.end])), error.end
 
 
 @contextmanager
@@ -32,6 +77,11 @@ def explained() -> Iterator[None]:
     except KeyboardInterrupt as stop:
         print(str(stop) or "interrupted", file=sys.stderr)
         sys.exit(getattr(stop, "code", 130))
+
+
+def path(text: str) -> Path:
+    """Type of an option of argparse: a path, `~` expanded."""
+    return Path(text).expanduser()
 
 
 def warn_in_a_line() -> None:

@@ -5,8 +5,7 @@ import sys
 from pathlib import Path
 
 from artbp_exp.cli.config import identity
-from artbp_exp.cli.errors import explained, warn_in_a_line
-from artbp_exp.cli.signals import end_with_the_reader
+from artbp_exp.cli.errors import entry_point, path
 from artbp_exp.errors import UserError, nearest
 from artbp_exp.evidence.figures.common import save
 from artbp_exp.evidence.figures.curves import MOST, Line, curves, lines
@@ -101,17 +100,15 @@ def parser() -> argparse.ArgumentParser:
         ),
     )
     made.add_argument("names", nargs="*", metavar="figure", help="which, of those below (default: all of the evidence)")
-    made.add_argument("--results", type=Path, default=None, help="folder of results or of runs")
-    made.add_argument("--out", type=Path, default=None, help="where they go (default: <results>/figures)")
+    made.add_argument("--results", type=path, default=None, help="folder of results or of runs")
+    made.add_argument("--out", type=path, default=None, help="where they go (default: <results>/figures)")
     return made
 
 
 def main() -> None:
     """Entry point of `artbp-figures`."""
-    end_with_the_reader()
-    warn_in_a_line()
-    options = parser().parse_args()
-    with explained():
+    with entry_point():
+        options = parser().parse_args()
         for name in options.names:
             if name not in (*EVIDENCE, CURVES):
                 raise UserError(f"there is no figure {name}; {nearest(name, [*EVIDENCE, CURVES])}")

@@ -23,7 +23,7 @@ def shown(jobs: Sequence[Planned]) -> Iterator[None]:
 
     A process draws it: whatever launches the jobs, the view neither waits for it nor holds it up.
     """
-    if not sys.stderr.isatty():
+    if not (sys.stderr.isatty() and hasattr(os, "fork")):
         yield
         return
     sys.stdout.flush()

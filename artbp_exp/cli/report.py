@@ -3,24 +3,21 @@
 import argparse
 from pathlib import Path
 
-from artbp_exp.cli.errors import explained, warn_in_a_line
-from artbp_exp.cli.signals import end_with_the_reader
+from artbp_exp.cli.errors import entry_point, path
 from artbp_exp.evidence.page import tally
 from artbp_exp.evidence.write import write_report
 
 
 def main() -> None:
     """Entry point of `artbp-report`."""
-    end_with_the_reader()
-    warn_in_a_line()
     parser = argparse.ArgumentParser(
         prog="artbp-report",
         description="Write report.md and report.html, the paper's claims against this repository's evidence, from the "
         "CSVs of a results folder; runs nothing. For runs of your own: artbp-figures curves, artbp-collect.",
     )
-    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results (default: results)")
-    options = parser.parse_args()
-    with explained():
+    parser.add_argument("--results", type=path, default=Path("results"), help="folder of results (default: results)")
+    with entry_point():
+        options = parser.parse_args()
         claims, written = write_report(options.results)
         for claim in claims:
             print(f"{claim.verdict:<17} {claim.counted:<17} {claim.claim}")

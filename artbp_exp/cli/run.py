@@ -3,7 +3,6 @@
 import os
 import shlex
 import sys
-import warnings
 from collections.abc import Sequence
 from unittest import mock
 
@@ -16,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from artbp_exp.cli import config as conf
 from artbp_exp.cli import plan
 from artbp_exp.cli.dry_run import dry_run
-from artbp_exp.cli.errors import explained, one_line
+from artbp_exp.cli.errors import entry_point, explained, one_line
 from artbp_exp.cli.isolate import Orphaned, isolated, preload
 from artbp_exp.cli.job import run
 from artbp_exp.cli.outcome import mark_failed
@@ -96,10 +95,9 @@ def hydra_main(arguments: Sequence[str]) -> None:
 
 def main() -> None:
     """Entry point: user errors are one line and exit code 2; anything else is a bug and keeps its traceback."""
-    warnings.showwarning = lambda message, *where, **more: print(f"warning: {message}", file=sys.stderr)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints its own many lines and exits 1
-    arguments = [argument for argument in sys.argv[1:] if argument != "--dry-run"]
-    with explained(), handled(raise_interrupted):
+    arguments = [argument for argument in conf.arguments(sys.argv[1:]) if argument != "--dry-run"]
+    with entry_point(reports=False), handled(raise_interrupted):
         if len(arguments) < len(sys.argv) - 1:
             dry_run(plan.plan(hydra_main, arguments), arguments)
         elif MULTIRUN & {argument.lstrip("+") for argument in arguments}:

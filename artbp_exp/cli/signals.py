@@ -8,17 +8,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+STOPPING = tuple(  # Windows lacks the last
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
+)
 """Ctrl-C, `kill`, and what Slurm can be told to send ahead of a time limit."""
 
 TOGETHER = 1.0
 """Seconds within which a second signal is the same request (a terminal's or Slurm's goes to every process)."""
-
-
-def end_with_the_reader() -> None:
-    """A command that only reports ends quietly once nobody reads its output any more (`… | head`)."""
-    if hasattr(signal, "SIGPIPE"):  # not on Windows
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 class Interrupted(KeyboardInterrupt):

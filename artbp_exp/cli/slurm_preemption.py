@@ -17,7 +17,7 @@ def preemptible(work: Callable[[Stop], object]) -> None:
     Args:
         work: given what is to be asked at segment boundaries for a signal that the run should act on.
     """
-    theirs = signal.getsignal(signal.SIGUSR2)
+    theirs = signal.getsignal(signal.SIGUSR2) if hasattr(signal, "SIGUSR2") else None  # Windows lacks it
     if not callable(theirs):
         work(lambda: None)
         return

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from artbp_exp import checks
 from artbp_exp.cli import config as conf
-from artbp_exp.cli.errors import explained, one_line
-from artbp_exp.cli.signals import end_with_the_reader
+from artbp_exp.cli.errors import entry_point, one_line
 from artbp_exp.errors import UserError
+
+PATHS = ("csv", "run", "out")
+"""Settings of a tool that are paths: `~` in them is expanded."""
 
 _result = 0
 _written: set[Path] = set()
@@ -35,7 +36,11 @@ def job(config: DictConfig) -> None:
 
 
 def split(config: DictConfig, key: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A run's settings, and the settings of a tool of its own below `key`.
+    """Returns a run's settings, and the settings of a tool of its own below `key`.
+
+    Args:
+        config: as composed.
+        key: `verify` or `diagnose`.
 
     Raises:
         UserError: one of them is missing or none, or `key` has no settings below it.
@@ -46,6 +51,7 @@ def split(config: DictConfig, key: str) -> tuple[dict[str, Any], dict[str, Any]]
     own = everything.pop(key, None)
     if not isinstance(own, dict):
         raise UserError(f"{key} must have settings below it, as in {key}.steps=…; got {own!r}")
+    own |= {name: checks.path(f"{key}.{name}", own[name]) for name in PATHS if isinstance(own.get(name), str)}
     return conf.plain(OmegaConf.create(everything)), own
 
 
@@ -65,11 +71,9 @@ def verify(settings: dict[str, Any], own: dict[str, Any]) -> bool:
 
 def main() -> None:
     """Entry point: 0 certified, 1 not (refuted, or not tested), 2 a mistake in the settings."""
-    end_with_the_reader()
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    # a line without the path of the code that warns
-    warnings.showwarning = lambda message, *where, **more: print(f"warning: {message}", file=sys.stderr)
-    with explained():
+    with entry_point():
+        sys.argv[1:] = conf.arguments(sys.argv[1:])
         job()
     sys.exit(_result)
 

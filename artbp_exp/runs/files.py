@@ -33,6 +33,8 @@ def write_atomically(path: Path, write: Callable[[Path], object], *, keep: Path 
 
 def flush_folder(path: Path) -> None:
     """Makes the renames in a folder survive a power cut."""
+    if os.name == "nt":
+        return  # folders cannot be opened there
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -15,7 +15,7 @@ from artbp_exp.errors import UserError
 from artbp_exp.runs import checkpoint, lock
 from artbp_exp.runs.cells import cell, strict_json
 from artbp_exp.runs.files import cannot_write, refuse_links, write_atomically
-from artbp_exp.runs.status import Identity, refuse_another
+from artbp_exp.runs.status import Identity, differences, refuse_another, told
 from artbp_exp.runs.summary import FINAL, read_summary
 
 WRITTEN = ("config.yaml", "metrics.csv", "segments.csv", "summary.json", "model.pt", "metrics.unfinished.csv")
@@ -96,15 +96,21 @@ class RunFolder:
             What `save` was given, None where there is no checkpoint: the run is then to be started by `open`.
 
         Raises:
-            UserError: the folder cannot be read or written, or the checkpoint is of another version of this program.
+            UserError: the folder cannot be read or written, or the checkpoint belongs to other settings or to another
+                version of this program. Nothing is deleted then.
         """
         self._columns, self.begun = list(columns), True
         try:
             state, refused = checkpoint.load(self.path)
             for line in refused:
                 print(f"warning: {line}", file=sys.stderr)
-            if state is None or state["settings"] != self._identity(self._config):
+            if state is None:
                 return None
+            if other := differences(self._identity(self._config), state["settings"]):
+                raise UserError(
+                    f"{self.path / checkpoint.NEWEST} belongs to a run with other settings ({told(other)}); "
+                    f"choose another run_dir, or overwrite=true to start from the beginning"
+                )
             metrics, self._bytes = self.path / "metrics.csv", state["metrics_bytes"]
             if not metrics.is_file() or metrics.stat().st_size < self._bytes:
                 print(f"warning: {metrics} was cut short; written anew from the checkpoint", file=sys.stderr)

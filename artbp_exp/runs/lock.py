@@ -1,12 +1,13 @@
-"""One process a run folder."""
+"""One process for each run folder."""
 
 import errno
-import fcntl
 import os
 import socket
 import time
 from contextlib import suppress
 from pathlib import Path
+
+from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from artbp_exp.errors import UserError
 
@@ -15,83 +16,105 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 class FolderLock:
-    """Held by the process that writes a run folder, and gone with it however it ends: the system keeps it."""
+    """Held by the process that writes a run folder. The operating system releases it when that process ends."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
-        self._descriptor: int | None = None
+        self._lock = _lock(self._path)
 
     def acquire(self, *, patience: float = 1.0) -> None:
         """Takes the lock.
 
         Args:
-            patience: seconds to wait for a process that is just leaving.
+            patience: seconds to wait for a process that is about to leave.
 
         Raises:
-            UserError: another process holds it, or the file system has no locks.
+            UserError: another process holds the lock, or the file system has no locks.
             OSError: the folder cannot be written.
         """
         until = time.monotonic() + patience
-        while self._descriptor is None:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        while not self._lock.is_locked:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # the holder removes the file on leaving: what is locked must still be the file that is there
-                if _same(descriptor, self._path):
-                    os.ftruncate(descriptor, 0)
-                    os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
-                    self._descriptor = descriptor
-                    return
-                os.close(descriptor)
-            except BlockingIOError:
-                holder = os.read(descriptor, 200).decode(errors="replace")
-                os.close(descriptor)
+                self._lock.acquire(timeout=0)
+            except Timeout:
                 if time.monotonic() >= until:
                     raise UserError(
-                        f"{self._path.parent} is in use by {holder or 'another process'}; wait for it to end, "
-                        f"or choose another run_dir"
+                        f"{self._path.parent} is in use by {_holder(self._path) or 'another process'}; "
+                        f"wait for it to end, or choose another run_dir"
                     ) from None
                 time.sleep(0.05)
             except OSError as error:
-                os.close(descriptor)
-                if error.errno in NO_LOCKS:
-                    with suppress(OSError):
-                        self._path.unlink(missing_ok=True)
-                    raise UserError(
-                        f"{self._path.parent} lies on a file system without file locks ({error.strerror}); "
-                        f"choose a results_dir on one that has them"
-                    ) from error
-                raise
+                if error.errno not in NO_LOCKS:
+                    raise
+                with suppress(OSError):
+                    self._path.unlink(missing_ok=True)
+                raise UserError(
+                    f"{self._path.parent} is on a file system without file locks ({error.strerror}); "
+                    f"choose a results_dir on a file system with locks"
+                ) from error
+            else:
+                self._sign()
 
     def release(self) -> None:
-        """Gives the lock back and removes its file."""
-        if self._descriptor is not None:
-            with suppress(OSError):  # what counts is the lock, not the file
+        """Releases the lock and removes its file."""
+        if self._lock.is_locked:
+            with suppress(OSError):  # the lock counts, not the file
                 self._path.unlink(missing_ok=True)
-            os.close(self._descriptor)
-            self._descriptor = None
+            self._lock.release()
+
+    def _sign(self) -> None:
+        """Writes who holds the lock, for those who wait."""
+        if isinstance(self._lock, SoftFileLock):
+            return  # where there are no native locks, the file's content is the lock
+        with (
+            suppress(OSError),  # on Windows nobody can write to a locked file
+            open(self._path, "w", encoding="utf-8", opener=_no_link) as file,
+        ):
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
 
 
 def held(folder: Path) -> bool:
-    """Whether a process, this one included, holds the folder's lock."""
-    try:
-        descriptor = os.open(folder / NAME, os.O_RDWR | os.O_NOFOLLOW)
-    except OSError:
+    """Returns whether a process, this one included, holds the folder's lock."""
+    path = folder / NAME
+    if path.is_symlink() or not path.is_file():
         return False
     try:
-        # shared: two that only look must not take each other for the holder
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        import fcntl
+    except ModuleNotFoundError:  # Windows
+        return _taken(path)
+    try:
+        with path.open("rb") as file:
+            # a shared lock: two processes that only look do not take each other for the holder
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:
-        return False  # no locks here: then nobody holds one
-    finally:
-        os.close(descriptor)
+        pass  # gone by now, or no locks here: then nobody holds it
     return False
 
 
-def _same(descriptor: int, path: Path) -> bool:
+def _lock(path: Path) -> BaseFileLock:
+    return FileLock(path, mode=0o644, fallback_to_soft=False)
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0))
+
+
+def _taken(path: Path) -> bool:
+    lock = _lock(path)
     try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:
         return False
+    lock.release()
+    return False
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")[:200]
+    except OSError:
+        return ""

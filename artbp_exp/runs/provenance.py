@@ -1,7 +1,7 @@
 """How a run came to be: code, versions, machine."""
 
+import math
 import platform
-import resource
 import subprocess
 import sys
 from importlib.metadata import version
@@ -14,11 +14,11 @@ from artbp_exp import __version__
 
 
 def provenance(*, command: str, device: torch.device) -> dict[str, Any]:
-    """What to write beside a result so that it can be had again. To be asked at the start: code changes.
+    """What to write beside a result so that it can be reproduced. Ask at the start of a run: code changes.
 
     Args:
-        command: that repeats this one run.
-        device: it ran on.
+        command: repeats this one run.
+        device: the run's.
     """
     return {
         "command": command,
@@ -33,24 +33,31 @@ def provenance(*, command: str, device: torch.device) -> dict[str, Any]:
     }
 
 
-def peak_memory(device: torch.device) -> int:
-    """Largest memory so far, bytes: of the process (resident), or of torch on a CUDA device."""
+def peak_memory(device: torch.device) -> float:
+    """Peak memory so far, bytes: of the process (resident), or of torch on a CUDA device.
+
+    It is nan where the operating system does not tell (Windows).
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     try:
-        # getrusage counts what the parent had when it started this process, too
+        # getrusage would also count what the parent had when it started this process
         for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     except OSError:
         pass
+    try:
+        import resource
+    except ModuleNotFoundError:
+        return math.nan
     # kilobytes on Linux, bytes on macOS
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _git(folder: Path) -> dict[str, Any]:
-    """Commit and dirty flag of the checkout this package runs from, None where it is no checkout."""
+    """Commit and dirty flag of the checkout that this package runs from; None outside a checkout."""
 
     def git(*arguments: str) -> str | None:
         try:

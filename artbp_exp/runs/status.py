@@ -15,7 +15,7 @@ Identity = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 ADDED = {"precision": "auto", "method.every": 1, "method.memory": 300}
-"""Settings that runs recorded before there were any do not have → the value with which the same is computed."""
+"""Settings that older runs did not record → the value that computes the same."""
 
 
 def read_config(path: Path) -> dict[str, Any] | None:
@@ -47,11 +47,15 @@ def refuse_another(path: Path, config: Mapping[str, Any], identity: Identity) ->
         return
     differing = differences(identity(config), identity(there))
     if differing:
-        shown = ", ".join(f"{key}={old} there, {new} now" for key, (new, old) in differing.items())
         raise UserError(
-            f"{path} already holds a run of another configuration ({shown}); "
+            f"{path} already holds a run of another configuration ({told(differing)}); "
             f"choose another run_dir or set overwrite=true"
         )
+
+
+def told(differing: Mapping[str, tuple[Any, Any]]) -> str:
+    """What `differences` found, in words."""
+    return ", ".join(f"{key}={old} there, {new} now" for key, (new, old) in differing.items())
 
 
 def state(path: Path, config: Mapping[str, Any], identity: Identity) -> tuple[str, str]:

@@ -6,16 +6,20 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from artbp_exp.cli import job
 from artbp_exp.cli import overwrite_guard as once
 from artbp_exp.cli.plan import Planned
 from artbp_exp.cli.slurm_preemption import preemptible
+from artbp_exp.errors import UserError
 from artbp_exp.runs import checkpoint
 from tests.crash.runs import Settings, do, interrupted, left_over, result
 
@@ -66,6 +70,43 @@ def test_a_launcher_gets_its_job_back_when_the_run_is_checkpointed(settings: Set
     assert told == [True]
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["starts"] == 2
     assert result(tmp_path / "run") == result(tmp_path / "reference")
+
+
+def change_recorded(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Applies `change` to the flat settings in a run's checkpoint."""
+    file = folder / checkpoint.NEWEST
+    state = checkpoint.decode(file.read_bytes())
+    change(state["settings"])
+    file.write_bytes(checkpoint.encode(state))
+
+
+def test_a_run_begun_before_a_setting_existed_goes_on(settings: Settings, tmp_path: Path) -> None:
+    do(settings("ptb", "reference"))
+    interrupted(settings("ptb", "run"), after=9)
+    recorded = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    for group, key in (("method", "every"), ("method", "memory")):
+        del recorded[group][key]
+    del recorded["precision"]
+    (tmp_path / "run" / "config.yaml").write_text(yaml.safe_dump(recorded, sort_keys=False))
+
+    def older(flat: dict[str, Any]) -> None:
+        for key in ("method.every", "method.memory", "precision"):
+            del flat[key]
+
+    change_recorded(tmp_path / "run", older)
+    assert do(settings("ptb", "run"))["starts"] == 2
+    assert result(tmp_path / "run") == result(tmp_path / "reference")
+
+
+def test_a_checkpoint_of_other_settings_is_refused_and_kept(settings: Settings, tmp_path: Path) -> None:
+    interrupted(settings("ptb", "run"), after=9)
+    change_recorded(tmp_path / "run", lambda flat: flat.update({"model.hidden_size": 6}))
+    before = {path: path.read_bytes() for path in (tmp_path / "run").glob("checkpoint*")}
+    with pytest.raises(UserError, match=r"model\.hidden_size=6 there, 5 now"):
+        do(settings("ptb", "run"))
+    assert {path: path.read_bytes() for path in before} == before
+    change_recorded(tmp_path / "run", lambda flat: flat.update({"model.hidden_size": 5}))
+    assert do(settings("ptb", "run"))["starts"] == 2
 
 
 def test_overwrite_starts_from_the_beginning(settings: Settings, tmp_path: Path) -> None:
