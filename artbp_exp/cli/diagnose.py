@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import hydra
 import yaml
@@ -18,6 +19,7 @@ from artbp_exp.cli import config as conf
 from artbp_exp.cli.errors import entry_point, one_line
 from artbp_exp.cli.verify import split
 from artbp_exp.errors import UserError
+from artbp_exp.runs.files import try_writing
 
 _failed = False
 _given: list[str] = []
@@ -39,24 +41,37 @@ def job(config: DictConfig) -> None:
                 given = [value for value in given if not value.startswith("diagnose.out=")]
                 given.append(f"diagnose.out={own['out']}")
         command = shlex.join(["artbp-diagnose", *given])
-        # torch takes a second to load: not before it is needed
-        from artbp_exp.diagnosis.run import diagnose
-
-        print(diagnose(settings, own, command=command))
+        print(_diagnose(settings, own, command))
     except (UserError, OmegaConfBaseException) as error:
         # said here and not raised: Hydra would put lines of its own around it
         print(f"error: {one_line(error)}", file=sys.stderr)
         _failed = True
 
 
+def _diagnose(settings: dict[str, Any], own: dict[str, Any], command: str) -> Path:
+    """Measures and draws; a folder that cannot be written is refused before anything is computed."""
+    out = Path(checks.text("diagnose.out", own["out"]))
+    # torch takes a second to load: not before it is needed
+    from artbp_exp.diagnosis.run import diagnose
+    from artbp_exp.evidence.figures.diagnosis import draw
+
+    try:
+        try_writing(out)
+        print(diagnose(settings, own, out=out, command=command), end="")
+        draw(out)
+    except OSError as error:
+        raise UserError(f"cannot write to {out}: {error.strerror}; name another folder with diagnose.out=…") from error
+    return out
+
+
 def named_apart(overrides: Sequence[str]) -> bool:
-    """Whether what `-m` asks for names a folder for each configuration, so that none needs a number."""
+    """Whether `-m` is given a folder for each configuration, so that folders need no number."""
     folders = [value for value in overrides if value.startswith("diagnose.out=")]
     return bool(folders) and bool(set(folders[-1]) & set(",$"))
 
 
 def quoted(overrides: Sequence[str]) -> list[str]:
-    """Quotes folders for Hydra, to whom the `=` in a run's folder is a mistake; with `-m` each of several."""
+    """Quotes folders, because Hydra does not take the `=` in a run's folder; with `-m` each of several."""
     several = bool({"-m", "--multirun"} & set(overrides))
     found = []
     for override in overrides:
@@ -69,7 +84,7 @@ def quoted(overrides: Sequence[str]) -> list[str]:
 
 
 def with_task(overrides: Sequence[str]) -> list[str]:
-    """Adds the task of the run that `diagnose.run` names, so that its settings are known; not beside another one."""
+    """Adds the task of the run that `diagnose.run` names, unless one is given, so that its settings are known."""
     folders = [value for value in overrides if value.startswith("diagnose.run=")]
     if not folders or any(value.startswith("task=") for value in overrides):
         return list(overrides)
@@ -80,7 +95,7 @@ def with_task(overrides: Sequence[str]) -> list[str]:
     try:
         name = yaml.safe_load(config.read_text(encoding="utf-8"))["task"]["name"]
     except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
-        return list(overrides)  # what is wrong with the folder is said when it is read
+        return list(overrides)  # a folder that cannot be used is reported when it is read
     known = (Path(conf.directory()) / "task" / f"{name}.yaml").is_file()
     return [f"task={name}", *overrides] if known else list(overrides)
 

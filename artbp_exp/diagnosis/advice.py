@@ -1,4 +1,4 @@
-"""Which length and which exponent to take, in plain words, from the three tables alone."""
+"""Which length and which exponent to take, in words, from the three tables alone."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,39 +6,41 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from artbp_exp.diagnosis.exponent import MOSTLY, Compared, compared, variance
-from artbp_exp.diagnosis.influence_decay import Tail, least_length, tail
+from artbp_exp.diagnosis.comparisons import RARE_LIMIT, Compared, compare_schedules, variance_estimate
+from artbp_exp.diagnosis.influence_decay import InfluenceDecay, fit_decay, least_length
 from artbp_exp.diagnosis.words import number, said
 
-HEAD = "what method.length and method.alpha to take (variance over ‖g‖², and in brackets intervals of 95 %):"
+HEAD = "which method.length and method.alpha to take (variance over ‖g‖², with 95 % intervals in brackets):"
 WIDTH = 1.96  # of a 95 % interval, in standard errors
 
 
-def advice(table: pd.DataFrame, falls: pd.DataFrame, facts: Any) -> str:
-    """The advice, a line for each question; docs/method.md says how to read it.
+def advice(table: pd.DataFrame, influence: pd.DataFrame, facts: Any) -> str:
+    """Answers each question in a few lines; docs/method.md says how to read them.
 
     Args:
         table: of `methods.csv`.
-        falls: of `influence.csv`.
+        influence: of `influence.csv`.
         facts: the row of `checkpoint.csv`.
     """
-    found = tail(falls)
-    shortest = least_length(found.flattest) if found is not None else float("inf")
+    decay = fit_decay(influence)
+    shortest = least_length(decay.flattest) if decay is not None else float("inf")
     lines = [
         HEAD,
-        *_own(table, facts),
+        *_run(table, facts),
         *_exponents(table, facts, shortest),
         *_lengths(table),
-        *_constant(table, found, shortest),
-        *_caveat(facts),
+        *_constant(table, decay, shortest),
+        *_limits(facts),
     ]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _own(table: pd.DataFrame, facts: Any) -> Iterator[str]:
+def _run(table: pd.DataFrame, facts: Any) -> Iterator[str]:
     if facts["run_method"] == "bptt":
         return
-    rows = table[(table["method"] == facts["run_method"]) & (table["length"] == facts["run_length"])]
+    rows = table[table["method"] == facts["run_method"]]
+    if not pd.isna(facts["run_length"]):
+        rows = rows[rows["length"] == facts["run_length"]]
     if facts["run_method"] == "artbp":
         for key in ("schedule", "reweight", "every"):
             rows = rows[rows[key] == facts[f"run_{key}"]]
@@ -47,22 +49,22 @@ def _own(table: pd.DataFrame, facts: Any) -> Iterator[str]:
     if rows.empty:
         return
     row = rows.iloc[0]
-    bias = _share(row, "bias2") if row["bias2_low"] > 0 else f"not told from 0, below {row['bias2_high']:.2g}"
+    bias = _share(row, "bias2") if row["bias2_low"] > 0 else f"indistinguishable from 0, below {row['bias2_high']:.2g}"
     spread = _interval(row) if row["variance"] > 0 else "none"
     yield f"this run: {said(row)}: squared bias {bias} of ‖g‖², variance {spread}"
 
 
 def _exponents(table: pd.DataFrame, facts: Any, shortest: float) -> Iterator[str]:
     alpha = _alpha(table, facts)
-    found = {} if alpha is None else compared(table, alpha, shortest=shortest)
+    found = {} if alpha is None else compare_schedules(table, alpha, shortest=shortest)
     if not any(one.less or one.more or one.same for one in found.values()):
-        yield "exponent: nothing to compare; diagnose.alphas needs others beside the one configured"
+        yield "exponent: nothing to compare; add other values to diagnose.alphas"
         return
     for name, one in found.items():
         length = name == "equal length"
         at = f"L0 = {one.base['length']:g}" if length else f"{one.base['stored_mean_theory']:.0f} stored steps"
         yield f"exponent at {name} ({at}): {_verdict(one, length)}"
-        groups = (("configured", [one.base]), ("less", one.less), ("not told apart", one.same), ("more", one.more))
+        groups = (("configured", [one.base]), ("less", one.less), ("inconclusive", one.same), ("more", one.more))
         for said_of, rows in groups:
             for row in rows:
                 cost = f"{number(row['stored_mean_theory'])} stored" if length else f"L0 = {row['length']:g}"
@@ -70,10 +72,10 @@ def _exponents(table: pd.DataFrame, facts: Any, shortest: float) -> Iterator[str
 
 
 def _alpha(table: pd.DataFrame, facts: Any) -> float | None:
-    """Exponent of the run, or else of the comparison over lengths."""
+    """The exponent of the run, else of the comparison over lengths."""
     if facts["run_method"] == "artbp" and facts["run_schedule"] == "paper":
         return float(facts["run_alpha"])
-    # a row that the run's own method added is the last
+    # the row that the run's own method adds comes last
     for comparison in ("length", "equal length"):
         rows = table[(table["comparison"] == comparison) & (table["schedule"] == "paper")]
         if len(rows):
@@ -102,7 +104,7 @@ def _schedule(row: Any) -> str:
 
 
 def _interval(row: Any) -> str:
-    value, error = variance(row)
+    value, error = variance_estimate(row)
     return f"{number(value)} ({number(max(value - WIDTH * error, 0))} to {number(value + WIDTH * error)})"
 
 
@@ -113,17 +115,17 @@ def _share(row: Any, name: str) -> str:
 def _lengths(table: pd.DataFrame) -> Iterator[str]:
     over = table[table["comparison"] == "length"]
     artbp = (over["method"] == "artbp") & (over["schedule"] == "paper") & over["reweight"] & (over["every"] == 1)
-    # where a cut is certain it is truncated BPTT: no variance, and nothing to predict
+    # where every cut is certain ARTBP is truncated BPTT, without variance or prediction
     paper = over[artbp & over["predicted"].notna()].sort_values("length")
     truncated = over[over["method"] == "tbptt"].drop_duplicates("length").sort_values("length")
     if len(truncated):
         yield from _longer(paper)
     for _, kept in truncated.iterrows():
-        head = f"    L = {kept['length']:g}: truncated BPTT keeps"
+        head = f"    L = {kept['length']:g}: truncated BPTT has"
         if kept["bias2_lasting_low"] > 0:
-            yield f"{head} a lasting squared bias of {_percent(kept)} of ‖g‖²"
+            yield f"{head} a systematic squared bias of {_percent(kept)} of ‖g‖²"
         else:
-            yield f"{head} no lasting bias that can be told from none, at most {_one(kept, '_high')} of ‖g‖²"
+            yield f"{head} no systematic bias distinguishable from 0, at most {_one(kept, '_high')} of ‖g‖²"
         same = paper[(paper["length"] == kept["length"]) & paper["updates_to_match"].notna()]
         if len(same):
             yield f"        {_updates(same.iloc[0])}"
@@ -134,16 +136,16 @@ def _longer(paper: pd.DataFrame) -> Iterator[str]:
     same = paper[paper["alpha"] == paper["alpha"].mode().iloc[0]] if len(paper) else paper
     if len(same) > 1:
         short, long = same.iloc[0], same.iloc[-1]
-        values, errors = zip(variance(short), variance(long), strict=True)
+        values, errors = zip(variance_estimate(short), variance_estimate(long), strict=True)
         if values[0] - values[1] > WIDTH * np.hypot(*errors):
-            yield "length: ARTBP's variance falls with it and its memory grows: take the longest that fits"
+            yield "length: with a longer one ARTBP's variance falls and its memory grows: take the longest that fits"
             yield (
                 f"    {_schedule(short)}, L0 = {short['length']:g} to {long['length']:g}: variance {_interval(short)} "
                 f"to {_interval(long)}, stored steps {number(short['stored_mean_theory'])} to "
                 f"{number(long['stored_mean_theory'])}"
             )
             return
-    yield "length: what each costs"
+    yield "length:"
 
 
 def _percent(kept: Any) -> str:
@@ -159,7 +161,7 @@ def _one(kept: Any, end: str) -> str:
 def _updates(row: Any) -> str:
     point, low, high = (row[f"updates_to_match{end}"] for end in ("", "_low", "_high"))
     if np.isinf(high):
-        return f"{said(row)} averages to a smaller error only after {_count(low)} updates or more, perhaps never"
+        return f"{said(row)} averages to a smaller error after {_count(low)} updates or more, perhaps never"
     return (
         f"{said(row)} averages to a smaller error after about {_count(point)} updates ({_count(low)} to "
         f"{_count(high)}), and to a greater one before"
@@ -167,31 +169,32 @@ def _updates(row: Any) -> str:
 
 
 def _count(updates: float) -> str:
-    """Of updates, to two digits: no more is known."""
+    """A number of updates, to two digits: no more are known."""
     return f"{float(f'{updates:.2g}'):,.0f}" if updates >= 10 else f"{updates:.2g}"
 
 
-def _constant(table: pd.DataFrame, found: Tail | None, shortest: float) -> Iterator[str]:
+def _constant(table: pd.DataFrame, decay: InfluenceDecay | None, shortest: float) -> Iterator[str]:
     rows = table[(table["schedule"] == "constant") & table["reweight"]].sort_values(["length", "every"])
     rows = rows.drop_duplicates(["length", "every"])
-    if found is None:
-        yield "constant hazard: too few lags to tell how influence decays; take more diagnose.lags before using one"
-    elif np.isinf(least_length(found.ratio)):
-        yield "constant hazard: do not use one: influence does not fall in the tail; the paper's schedule may be used"
+    if decay is None:
+        yield "constant hazard: too few lags to say how influence decays; take more diagnose.lags before using one"
+    elif np.isinf(least_length(decay.ratio)):
+        yield "constant hazard: do not use one: influence does not decay at long lags; use the paper's schedule"
     else:
         yield (
-            f"constant hazard: influence falls by {_fall(found.ratio)} a step in the tail: it needs L0 above "
-            f"{_length(least_length(found.ratio))}; the paper's schedule has no such limit"
+            f"constant hazard: influence decays by {_fall(decay.ratio)} a step at long lags, so it needs L0 above "
+            f"{_length(least_length(decay.ratio))}; the paper's schedule has no such limit"
         )
-    if found is not None:
+    if decay is not None:
         yield (
-            f"    lags {found.first} to {found.last}; by thirds of them {_fall(found.flattest)} to "
-            f"{_fall(found.steepest)}, L0 above {_length(least_length(found.steepest))} to {_length(shortest)}"
+            f"    lags {decay.first} to {decay.last}; by thirds of them {_fall(decay.flattest)} to "
+            f"{_fall(decay.steepest)}, L0 above {_length(least_length(decay.steepest))} to {_length(shortest)}"
         )
-    # cuts k steps apart: a schedule of L0/k over blocks of k, over which influence falls as r^k
-    needed = rows["every"].map(lambda k: np.inf if found is None else k * least_length(found.flattest**k))
+    # with cuts k steps apart the schedule has mean L0/k in blocks of k steps, and influence decays as r^k a block
+    needed = rows["every"].map(lambda k: np.inf if decay is None else k * least_length(decay.flattest**k))
     short = ~(rows["length"] > needed)
-    reasons = ((short, "too short"), (~short & (rows["predicted_rare"] > MOSTLY), "its variance is mostly unseen"))
+    rare = ~short & (rows["predicted_rare"] > RARE_LIMIT)
+    reasons = ((short, "too short"), (rare, "its variance lies in segments too rare to be drawn"))
     for some, why in reasons:
         if some.any():
             pairs = zip(rows["length"][some], rows["every"][some], strict=True)
@@ -207,14 +210,14 @@ def _length(value: float) -> str:
     return "∞" if np.isinf(value) else f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
-def _caveat(facts: Any) -> Iterator[str]:
+def _limits(facts: Any) -> Iterator[str]:
     if not facts["window_enough"]:
         yield (
-            f"beware: {facts['steps']} steps are too short a stretch to call its gradient the truth; take twice the "
-            f"diagnose.steps before following any of this"
+            f"warning: a window of {facts['steps']} steps is too short for its gradient to be the true one; double "
+            f"diagnose.steps before following this advice"
         )
     yield (
-        f"measured on one stretch of {facts['steps']:g} steps × {facts['streams']:g} streams from step "
-        f"{facts['start']:g}, predicted from {facts['starts']:g} places, at one θ: repeat with diagnose.start=… and "
-        f"see what stays"
+        f"measured on one window of {facts['steps']:g} steps × {facts['streams']:g} streams from step "
+        f"{facts['start']:g}, predicted from {facts['starts']:g} places, at one θ: repeat with another "
+        f"diagnose.start=… and keep what stays the same"
     )

@@ -1,4 +1,4 @@
-"""Bias, variance, signal-to-noise and cosine of drawn gradients, with bootstrap intervals, from inner products."""
+"""Bias, variance, signal-to-noise ratio and cosine of gradients, with bootstrap intervals, from inner products."""
 
 from dataclasses import dataclass
 
@@ -7,29 +7,29 @@ import torch
 from torch import Tensor
 
 RESAMPLES = 1000
-TAIL = 2.5  # per cent on each side
+OUTSIDE = 2.5  # per cent, on each side of an interval
 
 
 @dataclass(frozen=True, kw_only=True)
 class Products:
-    """Inner products of N drawn gradients with each other and with the true one.
+    """Inner products of the errors of N gradients with each other and with the true gradient.
 
     Attributes:
-        offs: ⟨ĝ_i − g, ĝ_j − g⟩, (N, N).
+        errors: ⟨ĝ_i − g, ĝ_j − g⟩, (N, N).
         along: ⟨ĝ_i − g, g⟩, (N,).
         size: ‖g‖².
     """
 
-    offs: np.ndarray
+    errors: np.ndarray
     along: np.ndarray
     size: float
 
 
 def products(drawn: list[Tensor], full: Tensor) -> Products:
-    """Inner products of the draws, each a vector of all parameters."""
+    """Inner products of gradients, each a vector of all parameters, shape (P,)."""
     stacked = torch.stack(drawn) - full
     return Products(
-        offs=(stacked @ stacked.T).double().numpy(),
+        errors=(stacked @ stacked.T).double().numpy(),
         along=(stacked @ full).double().numpy(),
         size=float(full.double().square().sum()),
     )
@@ -38,12 +38,12 @@ def products(drawn: list[Tensor], full: Tensor) -> Products:
 def measures(found: Products, *, rng: np.random.Generator) -> dict[str, float]:
     """Each measure with `_low` and `_high`, its 95 % percentile bootstrap interval over draws, and `variance_se`.
 
-    bias2: ‖E ĝ − g‖² / ‖g‖², without bias: over pairs of different draws only (it can come out below 0).
+    bias2: ‖E ĝ − g‖² / ‖g‖², estimated from pairs of different draws, so that it can be below 0.
     variance: E‖ĝ − E ĝ‖² / ‖g‖², likewise.
     snr: ‖g‖² / E‖ĝ − E ĝ‖².
     cosine: between a single ĝ and g, averaged over draws.
     cosine_mean: between E ĝ and g, ⟨E ĝ, g⟩ / (‖E ĝ‖ ‖g‖), with ‖E ĝ‖² = ‖g‖² + 2⟨E ĝ − g, g⟩ + bias² and the bias²
-        from pairs, as above: the norm of the mean of N draws would hold their noise. No more than 1.
+        from pairs, as above: the norm of the mean of N draws would include their noise. At most 1.
 
     Args:
         found: inner products.
@@ -51,22 +51,22 @@ def measures(found: Products, *, rng: np.random.Generator) -> dict[str, float]:
     """
     count = found.along.size
     weights = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(float)
-    weights = weights[(weights > 0).sum(axis=1) > 1]  # of a few draws some resamples have no pair
+    weights = weights[(weights > 0).sum(axis=1) > 1]  # a resample of one draw only has no pair
     point = _evaluate(found, np.ones((1, count)))
     resampled = _evaluate(found, weights)
     table: dict[str, float] = {}
     for name, values in point.items():
-        low, high = np.percentile(resampled[name], [TAIL, 100 - TAIL], method="nearest")
+        low, high = np.percentile(resampled[name], [OUTSIDE, 100 - OUTSIDE], method="nearest")
         table |= {name: float(values[0]), f"{name}_low": float(low), f"{name}_high": float(high)}
     return table | {"variance_se": float(resampled["variance"].std())}
 
 
 def certain(found: Products) -> dict[str, float]:
-    """The same for a method without chance, measured once for each offset of its cuts.
+    """The same for a method that draws nothing, measured once for each offset of its cuts.
 
-    The mean over offsets of the squared bias and of the cosine; `_low` and `_high` are the least and the greatest.
+    The squared bias and the cosine are means over offsets; `_low` and `_high` are the least and the greatest.
     """
-    squares = np.maximum(np.diag(found.offs), 0.0)
+    squares = np.maximum(np.diag(found.errors), 0.0)
     cosines = _cosines(found)
     table: dict[str, float] = {"variance_se": 0.0}
     for name, values in (("bias2", squares / found.size), ("cosine", cosines), ("cosine_mean", cosines)):
@@ -77,18 +77,18 @@ def certain(found: Products) -> dict[str, float]:
 
 
 def _cosines(found: Products) -> np.ndarray:
-    """Between each ĝ_i and g; 0 for a ĝ_i of no length."""
+    """Between each ĝ_i and g; 0 where ĝ_i = 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        sizes = np.sqrt(np.maximum(np.diag(found.offs) + 2 * found.along + found.size, 0))
+        sizes = np.sqrt(np.maximum(np.diag(found.errors) + 2 * found.along + found.size, 0))
         return np.where(sizes > 0, (found.along + found.size) / (sizes * np.sqrt(found.size)), 0.0)
 
 
 def _evaluate(found: Products, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """The measures for each row of weights over draws: how often a draw was resampled."""
+    """The measures for each row of weights, which say how often each draw was resampled."""
     count = weights.sum(axis=1)
-    squares = np.diag(found.offs)
-    everything = ((weights @ found.offs) * weights).sum(axis=1)
-    # a draw that was resampled twice is not a pair of different draws
+    squares = np.diag(found.errors)
+    everything = ((weights @ found.errors) * weights).sum(axis=1)
+    # a draw that was resampled twice does not make a pair of different draws
     distinct = everything - (weights**2) @ squares
     pairs = count**2 - (weights**2).sum(axis=1)
     bias2 = distinct / pairs

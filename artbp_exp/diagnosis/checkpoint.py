@@ -1,4 +1,4 @@
-"""The parameters and the stretch of data at which everything is measured."""
+"""The parameters and the window of data at which everything is measured."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from torch import Tensor
 
-from artbp_exp import checks
+from artbp_exp import checks, registry
 from artbp_exp.autograd import detach, map_state
-from artbp_exp.diagnosis.of_run import ANOTHER
 from artbp_exp.errors import UserError
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
 from artbp_exp.training.experiment import Experiment
 from artbp_exp.verification.stretch import stretch
+
+ANOTHER = "name the folder of another run with diagnose.run=…, or do this one again with artbp-run"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +25,10 @@ class Checkpoint:
     """What is measured.
 
     Attributes:
-        model: at θ, its state warmed up.
-        task: the stretch of data behind the warm-up. It carries the state across cuts, whatever the run did: full BPTT
-            does, and a truncation that does not has another gradient as its mean.
-        wide: the same steps of more streams, on which truncation's lasting bias is told from what averages out.
+        model: at θ; it begins at its state after the warm-up.
+        task: the window of data after the warm-up. It carries the state across cuts, whatever the run did: full BPTT
+            does, and the mean gradient of a truncation that does not is something else.
+        wide: the same steps of more streams, over which the systematic bias is estimated.
         batch_size: streams B of the run.
         run_carries: the run's own `carry_state`.
     """
@@ -38,25 +40,51 @@ class Checkpoint:
     run_carries: bool
 
 
+def of_run(settings: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """`settings` with the task, model and optimiser of `diagnose.run`, if one is given, and its method as `run_method`.
+
+    A `task.data_dir` that is set wins over the run's: the corpus may have moved.
+
+    Args:
+        settings: as composed; their method is `run_method` where no run is given.
+        own: `diagnose`'s: `run`.
+
+    Raises:
+        UserError: there is no such run, it kept no `model.pt`, or its `config.yaml` cannot be used.
+    """
+    chosen = dict(settings)
+    method = settings["method"]
+    if own["run"] is not None:
+        config = _recorded(Path(checks.text("diagnose.run", own["run"])))
+        task = dict(config["task"])
+        elsewhere = settings["task"].get("data_dir")
+        if "data_dir" in task and elsewhere is not None:
+            task["data_dir"] = elsewhere
+        chosen |= {"task": task, "model": config["model"], "optimizer": config["optimizer"]}
+        method = config["method"]
+    else:
+        registry.build("method", method)  # refused here if it is wrong
+    return chosen | {"run_method": {key: value for key, value in method.items() if key != "suggest"}}
+
+
 def load(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Checkpoint:
-    """The model at its checkpoint, its state warmed up, and the stretch of data behind the warm-up.
+    """Builds the model, restores its parameters, warms its state up, and takes the window of data that follows.
 
     Args:
         settings: from `of_run`.
-        own: `diagnose`'s settings: `run`, `steps`, `streams`, `bias_streams`, `warm_up`, `start`.
+        own: `diagnose`'s: `run`, `steps`, `streams`, `bias_streams`, `warm_up`, `start`.
 
     Raises:
-        UserError: `model.pt` is of another shape, or cannot be read.
+        UserError: `model.pt` does not fit the model or cannot be read, or the data are too short.
     """
     steps = checks.whole("diagnose.steps", own["steps"], at_least=8)
     streams = checks.whole("diagnose.streams", own["streams"], at_least=1)
     many = max(streams, checks.whole("diagnose.bias_streams", own["bias_streams"], at_least=1))
     warm, start = checks.whole("diagnose.warm_up", own["warm_up"]), checks.whole("diagnose.start", own["start"])
-    folder = None if own["run"] is None else Path(checks.text("diagnose.run", own["run"]))
     experiment = Experiment(settings)
     model = experiment.model
-    if folder is not None:
-        _restore(model, folder / "model.pt")
+    if own["run"] is not None:
+        _restore(model, Path(checks.text("diagnose.run", own["run"])) / "model.pt")
     task, wide = (stretch(experiment.task, start=start + warm, steps=steps, streams=count) for count in (streams, many))
     if warm:
         before = stretch(experiment.task, start=start, steps=warm, streams=many)
@@ -64,21 +92,46 @@ def load(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Checkpoint:
         with torch.no_grad():
             _, state = model(inputs, model.init_state(before.batch_size))
         warmed = detach(state)
-        # on this instance: every path that trains asks the model where to begin
+        # on this instance: everything that runs the model asks it where to begin
         vars(model)["init_state"] = lambda batch_size: map_state(lambda tensor: tensor[:batch_size], warmed)
     run_carries = bool(task.carry_state)
     task.carry_state = wide.carry_state = True
     return Checkpoint(model=model, task=task, wide=wide, batch_size=experiment.task.batch_size, run_carries=run_carries)
 
 
+def _recorded(folder: Path) -> dict[str, Any]:
+    """The configuration of a run that kept its parameters."""
+    for name in ("config.yaml", "model.pt"):
+        if not (folder / name).is_file():
+            raise UserError(
+                f"diagnose.run={folder} holds no {name}; name the folder of a run that kept its parameters "
+                f"(runs of the synthetic task keep none: set model.theta instead)"
+            )
+    file = folder / "config.yaml"
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{file} cannot be read as plain YAML; {ANOTHER}") from error
+    for part in ("task", "model", "optimizer", "method"):
+        settings = found.get(part) if isinstance(found, dict) else None
+        if not isinstance(settings, dict) or not isinstance(settings.get("name"), str):
+            raise UserError(f"{file} is not the configuration of a run: it has no '{part}:' with a name; {ANOTHER}")
+    checked: dict[str, Any] = found
+    try:
+        registry.build("method", checked["method"])
+    except UserError as error:
+        raise UserError(f"{file}: {error}; {ANOTHER}") from error
+    return checked
+
+
 def _restore(model: RecurrentModel, file: Path) -> None:
-    """Puts a run's parameters into its model. Nothing in the file is trusted: neither the content nor the pickle."""
+    """Loads a run's parameters. The file is not trusted: its pickle is not executed, its content is checked."""
     try:
         found = torch.load(file, weights_only=True, map_location="cpu")
     except MemoryError:
         raise  # says nothing about the file
     except Exception as error:
-        raise UserError(f"{file} cannot be read as parameters (cut short, or something else); {ANOTHER}") from error
+        raise UserError(f"{file} cannot be read as parameters (truncated, or another format); {ANOTHER}") from error
     named = isinstance(found, dict) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in found.items())
     if not named:
         raise UserError(f"{file} holds no parameters of a model; {ANOTHER}")

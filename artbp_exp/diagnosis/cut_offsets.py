@@ -7,7 +7,7 @@ import numpy as np
 
 from artbp_exp.truncation import Scheme
 
-PHASES = 8
+MOST_OFFSETS = 8
 """Offsets of the cuts at which truncated BPTT is measured, at most."""
 
 
@@ -42,6 +42,6 @@ def shifted(scheme: Scheme, steps: int) -> Shifted:
     """`scheme`, of fixed length L, with cuts at up to 8 offsets spread evenly over 1 … L; the last one is L itself."""
     assert scheme.length is not None
     length = int(scheme.length)
-    count = min(PHASES, length)
+    count = min(MOST_OFFSETS, length)
     kept = {f.name: getattr(scheme, f.name) for f in fields(scheme) if f.init}
     return Shifted(**kept, firsts=tuple(length * k // count for k in range(1, count + 1)), whole=steps)

@@ -1,28 +1,36 @@
 """Which methods are measured: over lengths, and over exponents at equal mean length and at equal memory."""
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import yaml
 
 from artbp_exp import checks, registry
 from artbp_exp.errors import UserError
 from artbp_exp.theory.stored_steps import length_for_stored_steps
 from artbp_exp.truncation import Scheme
 
-Method = dict[str, Any]
-Grid = list[tuple[str, Method]]
+Settings = dict[str, Any]
+Grid = list[tuple[str, Settings]]
+
+COMPARED = ("bptt", "tbptt", "artbp")
+"""Methods with a place of their own in the grid: full BPTT is the truth, the others are compared in detail."""
 
 
 def methods(own: Mapping[str, Any], *, kept: int | None, run: Mapping[str, Any]) -> tuple[Grid, list[str]]:
     """Which settings are compared, and which cannot be.
 
+    Truncated BPTT and ARTBP are measured over lengths and exponents, every other registered method over lengths.
+
     Args:
         own: `diagnose`'s settings: `lengths`, `truncated_lengths`, `alphas`, `alpha`, `length`, `memory`.
         kept: `method.memory` of all of them, steps kept at a time.
-        run: the run's own method: `method`, `length`, `schedule`, `alpha`, `reweight`, `every`.
+        run: settings of the run's own method.
 
     Returns:
-        (which comparison it belongs to, settings of the method), none twice within a comparison, the run's own method
-        and truncated BPTT of its length last if they are not among the others; and why some are left out, a line each.
+        (comparison, settings of a method), each once within a comparison, with the run's own method and truncated BPTT
+        of its length last unless they are among the others; and a line for each that is left out, which says why.
 
     Raises:
         UserError: a setting is wrong.
@@ -33,19 +41,22 @@ def methods(own: Mapping[str, Any], *, kept: int | None, run: Mapping[str, Any])
     truncated = [checks.whole("diagnose.truncated_lengths", v, at_least=1) for v in _list(own, "truncated_lengths")]
     lengths = [checks.number("diagnose.lengths", value, at_least=1) for value in _list(own, "lengths")]
     alphas = [checks.number("diagnose.alphas", value, above=2) for value in _list(own, "alphas")]
+    run = normal(run)
     found: Grid = [("length", _truncated(value)) for value in truncated]
     for value in lengths:
-        found.append(("length", _paper(value, alpha)))
-        found.append(("length", {**_paper(value, alpha), "reweight": False}))
-        found.append(("length", _constant(value)))
-    left_out: list[str] = []
+        found.append(("length", _artbp(value, alpha)))
+        found.append(("length", {**_artbp(value, alpha), "reweight": False}))
+        found.append(("length", _artbp(value, None)))
+    others, left_out = _others(lengths)
+    found += [("length", method) for method in others]
     if alphas:
-        if run["schedule"] == "paper" and run["alpha"] not in alphas:
+        if run.get("schedule") == "paper" and run["alpha"] not in alphas:
             alphas.append(float(run["alpha"]))
-        schedules = [*(_paper(length, value) for value in alphas), _constant(length)]
+        schedules = [_artbp(length, value) for value in [*alphas, None]]
         found += [("equal length", method) for method in schedules]
-        equal, left_out = _equal_memory([*schedules, _truncated(1)], memory)
+        equal, without = _equal_memory([*schedules, _truncated(1)], memory)
         found += [("equal memory", method) for method in equal]
+        left_out += without
     found += [("length", method) for method in _of_run(run)]
     if not found:
         raise UserError("nothing is left to measure; give diagnose.lengths, truncated_lengths or alphas an entry")
@@ -53,31 +64,19 @@ def methods(own: Mapping[str, Any], *, kept: int | None, run: Mapping[str, Any])
     for one in found:
         if one not in distinct:
             distinct.append(one)
-    return [(comparison, {**method, "memory": kept}) for comparison, method in distinct], left_out
+    return [(comparison, _with_memory(method, kept)) for comparison, method in distinct], left_out
 
 
-def _list(own: Mapping[str, Any], name: str) -> Sequence[Any]:
-    value = own[name]
-    if not isinstance(value, list):
-        raise UserError(f"diagnose.{name} must be a list, as in 'diagnose.{name}=[10,25]'; got {value!r}")
-    return value
+def normal(method: Mapping[str, Any]) -> Settings:
+    """The settings of a method as this grid writes them: numbers as floats, ARTBP's defaults written out, no memory."""
+    if method["name"] == "artbp":
+        constant = method.get("schedule") == "constant"
+        ours = _artbp(float(method["length"]), None if constant else float(method["alpha"]))
+        return {**ours, "reweight": bool(method.get("reweight", True)), "every": int(method.get("every", 1))}
+    return {key: value for key, value in method.items() if key not in ("memory", "suggest")}
 
 
-def _equal_memory(schedules: list[Method], memory: float) -> tuple[list[Method], list[str]]:
-    found, left_out = [], []
-    for method in schedules:
-        try:
-            found.append(with_stored_steps(method, memory))
-        except UserError:
-            which = "a constant hazard" if method.get("alpha") is None else f"α = {method['alpha']:g}"
-            left_out.append(
-                f"left out of the comparison at equal memory: {which}, for which no length gives diagnose.memory="
-                f"{memory:g} stored steps (they are finite on average for α > 3 only)"
-            )
-    return found, left_out
-
-
-def with_stored_steps(method: Method, wanted: float) -> Method:
+def with_stored_steps(method: Settings, wanted: float) -> Settings:
     """The settings of `method` at the mean length at which it stores `wanted` steps on average.
 
     Raises:
@@ -93,25 +92,70 @@ def with_stored_steps(method: Method, wanted: float) -> Method:
     return {**method, "length": length_for_stored_steps(build, wanted, shortest=float(method.get("every", 1)))}
 
 
-def _of_run(run: Mapping[str, Any]) -> list[Method]:
+def _list(own: Mapping[str, Any], name: str) -> Sequence[Any]:
+    value = own[name]
+    if not isinstance(value, list):
+        raise UserError(f"diagnose.{name} must be a list, as in 'diagnose.{name}=[10,25]'; got {value!r}")
+    return value
+
+
+def _others(lengths: Sequence[float]) -> tuple[list[Settings], list[str]]:
+    """Every other registered method as its yaml sets it, at each of the lengths if it has one; and those left out."""
+    found, left_out = [], []
+    for name in registry.names("method"):
+        if name in COMPARED:
+            continue
+        defaults = yaml.safe_load((registry.directory() / "method" / f"{name}.yaml").read_text(encoding="utf-8"))
+        method = normal(defaults)
+        for changed in [{"length": value} for value in _whole(lengths)] if "length" in method else [{}]:
+            try:
+                registry.build("method", {**method, **changed})
+            except UserError as error:
+                which = f" at length {changed['length']:g}" if changed else ""
+                left_out.append(f"left out of the comparison over lengths: {name}{which}: {error}")
+            else:
+                found.append({**method, **changed})
+    return found, left_out
+
+
+def _whole(lengths: Iterable[float]) -> list[float]:
+    """Whole numbers as int, which a method may insist on."""
+    return [int(value) if value == int(value) else value for value in lengths]
+
+
+def _equal_memory(schedules: list[Settings], memory: float) -> tuple[list[Settings], list[str]]:
+    found, left_out = [], []
+    for method in schedules:
+        try:
+            found.append(with_stored_steps(method, memory))
+        except UserError:
+            which = "a constant hazard" if method.get("alpha") is None else f"α = {method['alpha']:g}"
+            left_out.append(
+                f"left out of the comparison at equal memory: {which}, for which no length gives diagnose.memory="
+                f"{memory:g} stored steps (their mean is finite for α > 3 only)"
+            )
+    return found, left_out
+
+
+def _of_run(run: Settings) -> list[Settings]:
     """The run's own method, and truncated BPTT of the same length where that is whole."""
-    if run["method"] not in ("artbp", "tbptt"):
+    if run["name"] == "bptt":
         return []
-    length = float(run["length"])
-    same = [_truncated(int(length))] if length == int(length) else []
-    if run["method"] == "tbptt":
-        return same
-    own = _constant(length) if run["schedule"] == "constant" else _paper(length, float(run["alpha"]))
-    return [*same, {**own, "reweight": bool(run["reweight"]), "every": int(run["every"])}]
+    length = run.get("length")
+    same = [_truncated(int(length))] if length is not None and length == int(length) else []
+    return same if run["name"] == "tbptt" else [*same, run]
 
 
-def _truncated(length: int) -> Method:
+def _with_memory(method: Settings, kept: int | None) -> Settings:
+    takes = "memory" in inspect.signature(registry.builder("method", method["name"])).parameters
+    return {**method, "memory": kept} if takes else method
+
+
+def _truncated(length: int) -> Settings:
     return {"name": "tbptt", "length": length}
 
 
-def _paper(length: float, alpha: float) -> Method:
-    return {"name": "artbp", "length": length, "schedule": "paper", "alpha": alpha, "reweight": True, "every": 1}
-
-
-def _constant(length: float) -> Method:
-    return {"name": "artbp", "length": length, "schedule": "constant", "alpha": None, "reweight": True, "every": 1}
+def _artbp(length: float, alpha: float | None) -> Settings:
+    """ARTBP with the paper's schedule, or with a constant hazard where `alpha` is None."""
+    schedule = "constant" if alpha is None else "paper"
+    return {"name": "artbp", "length": length, "schedule": schedule, "alpha": alpha, "reweight": True, "every": 1}

@@ -1,4 +1,4 @@
-"""How the influence of a loss on a state decays with the lag between them: what decides which schedule is right."""
+"""The influence of earlier states on a loss against the lag between them, which decides which schedule is right."""
 
 from typing import Any
 
@@ -13,17 +13,19 @@ from artbp_exp.tasks.base import Task
 from artbp_exp.verification.probe import Gradients
 
 
-def decay(model: RecurrentModel, task: Task, *, lags: int, losses: int, rng: np.random.Generator) -> pd.DataFrame:
+def influence_by_lag(
+    model: RecurrentModel, task: Task, *, lags: int, losses: int, rng: np.random.Generator
+) -> pd.DataFrame:
     """‖∂ℓ_t/∂s_{t−k}‖ for k = 0 … `lags`: root mean square over losses t, and its 95 % bootstrap interval.
 
-    The parts of a state, h and c of an LSTM, are coordinates of their own, as in ε_t (docs/method.md).
+    The parts of a state, h and c of an LSTM, count as separate coordinates, as in ε_t (docs/method.md).
 
     Args:
         model: at θ.
-        task: a stretch longer than `lags` steps.
+        task: a window longer than `lags` steps.
         lags: the longest.
-        losses: how many t, spread evenly over the stretch behind the first `lags` steps.
-        rng: for the bootstrap.
+        losses: how many t, spread evenly over the window after its first `lags` steps.
+        rng: of the bootstrap.
 
     Returns:
         lag (steps), influence, low, high.
@@ -43,7 +45,7 @@ def decay(model: RecurrentModel, task: Task, *, lags: int, losses: int, rng: np.
         passed: list[list[Tensor]] = []
         encoded = model.encode(inputs[begin : t + 1]).detach()
         for row in encoded.unbind(0):
-            # tensors of their own: the h of an LSTM is made from its c, and a path through h is not one through c
+            # separate tensors: the h of an LSTM is made from its c, but a path through h is not one through c
             state = map_state(lambda tensor: tensor.view_as(tensor), state)
             passed.append(leaves(state))
             output, state = model.step(row, state)
@@ -55,7 +57,7 @@ def decay(model: RecurrentModel, task: Task, *, lags: int, losses: int, rng: np.
         for k in range(1, lags + 1):
             group = found[(lags - k) * each : (lags - k + 1) * each]
             table[index, k] = sum(float(g.square().sum()) for g in group if g is not None)
-    table *= task.batch_size  # the loss averages over streams; this is the mean square of a stream's
+    table *= task.batch_size  # the loss averages over streams; this is the mean square for one stream
     draws = table[rng.integers(times.size, size=(500, times.size))].mean(axis=1)
     low, high = np.percentile(draws, [2.5, 97.5], axis=0)
     return pd.DataFrame(
@@ -69,7 +71,7 @@ def decay(model: RecurrentModel, task: Task, *, lags: int, losses: int, rng: np.
 
 
 def _read(loss: Tensor, state: list[Tensor]) -> list[Tensor]:
-    """∂ℓ_t/∂s_t, part by part: what reaches one part is kept, and goes no further to those that it was made from."""
+    """∂ℓ_t/∂s_t, part by part: what reaches one part goes no further to the parts that it was made from."""
     kept: list[Tensor] = []
 
     def stop(gradient: Tensor) -> Tensor:
@@ -83,10 +85,9 @@ def _read(loss: Tensor, state: list[Tensor]) -> list[Tensor]:
 
 
 def window_change(model: RecurrentModel, task: Task) -> float:
-    """How much the gradient of the last quarter's losses changes when the window that it sees is doubled.
+    """How much the gradient of the last quarter's losses changes when the steps that it sees are doubled.
 
-    ‖g(window T) − g(window T/2)‖ / ‖g(window T)‖ for T the length of the stretch: near 0, T is long enough to be
-    called the truth.
+    ‖g(T steps) − g(T/2 steps)‖ / ‖g(T steps)‖: where it is near 0, T steps give the true gradient.
     """
     long, short = _last_quarter(model, task, 0), _last_quarter(model, task, task.steps // 2)
     size = sum(float(g.square().sum()) for g in long.values())

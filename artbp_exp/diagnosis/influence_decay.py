@@ -1,7 +1,7 @@
-"""How fast influence falls at long lags, and the mean length that a constant hazard needs for it.
+"""How fast influence decays at long lags, and the mean length that a constant hazard needs for it.
 
-A constant hazard c = 1/L0 multiplies what crosses n steps by (1 − c)^−n in square, weighed by a survival of (1 − c)^n.
-With an influence that falls as r^n its variance is finite only where r² < 1 − c, that is for L0 > 1/(1 − r²).
+A constant hazard c = 1/L0 multiplies the square of what crosses n steps by (1 − c)^−2n, and a segment survives them
+with probability (1 − c)^n. If influence decays as r^n the variance is finite only for r² < 1 − c, or L0 > 1/(1 − r²).
 """
 
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-FLOOR = 1e-12
-"""Of the greatest influence: what is below it no longer counts, and may be rounding."""
+NEGLIGIBLE = 1e-12
+"""Share of the greatest influence below which a lag no longer counts: it may be rounding."""
 PARTS = 3
-LEAST = 4  # lags in each part
+LEAST_LAGS = 4  # in each part
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tail:
-    """The fall of influence over the longer half of the lags.
+class InfluenceDecay:
+    """The decay of influence over the longer half of the lags.
 
     Attributes:
-        first: lag at which it begins, in steps.
+        first: lag at which that half begins, in steps.
         last: lag at which it ends.
-        ratio: r, influence at a lag over that at the lag before, by least squares on its logarithm.
-        steepest: the least ratio among thirds of the tail: how far the fall is from a straight one.
+        ratio: r, the influence at a lag over that at the lag before, by least squares on its logarithm.
+        steepest: the least ratio among thirds of these lags: how far the decay is from an exponential one.
         flattest: the greatest.
         level: of the fitted line, at `first`.
     """
@@ -36,19 +36,19 @@ class Tail:
     level: float
 
 
-def tail(falls: pd.DataFrame) -> Tail | None:
-    """The tail of `influence.csv`; None where there are too few lags to tell."""
-    influence = falls["influence"].to_numpy(dtype=float)
-    seen = influence > FLOOR * influence.max()
-    count = int(seen.size if seen.all() else np.argmin(seen))  # up to the first lag that no longer counts
-    lags, logs = falls["lag"].to_numpy(dtype=float)[:count], np.log(influence[:count])
-    begin = count // 2
-    if count - begin < PARTS * LEAST:
+def fit_decay(influence: pd.DataFrame) -> InfluenceDecay | None:
+    """Fits the table of `influence.csv`; None where it has too few lags."""
+    values = influence["influence"].to_numpy(dtype=float)
+    counts = values > NEGLIGIBLE * values.max()
+    size = int(counts.size if counts.all() else np.argmin(counts))  # up to the first lag that no longer counts
+    lags, logs = influence["lag"].to_numpy(dtype=float)[:size], np.log(values[:size])
+    begin = size // 2
+    if size - begin < PARTS * LEAST_LAGS:
         return None
-    slope, at = _fit(lags[begin:], logs[begin:])
+    slope, at = _line(lags[begin:], logs[begin:])
     parts = zip(np.array_split(lags[begin:], PARTS), np.array_split(logs[begin:], PARTS), strict=True)
-    ratios = [float(np.exp(_fit(*part)[0])) for part in parts]
-    return Tail(
+    ratios = [float(np.exp(_line(*part)[0])) for part in parts]
+    return InfluenceDecay(
         first=int(lags[begin]),
         last=int(lags[-1]),
         ratio=float(np.exp(slope)),
@@ -59,11 +59,11 @@ def tail(falls: pd.DataFrame) -> Tail | None:
 
 
 def least_length(ratio: float) -> float:
-    """1/(1 − r²): a constant hazard of a mean length above it has finite variance; infinite where nothing falls."""
+    """1/(1 − r²): above this mean length a constant hazard has finite variance; infinite where nothing decays."""
     return 1 / (1 - ratio**2) if ratio < 1 else float("inf")
 
 
-def _fit(lags: np.ndarray, logs: np.ndarray) -> tuple[float, float]:
+def _line(lags: np.ndarray, logs: np.ndarray) -> tuple[float, float]:
     """(slope, value at the first lag)."""
     slope, at = np.polyfit(lags - lags[0], logs, 1)
     return float(slope), float(at)

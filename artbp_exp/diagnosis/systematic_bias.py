@@ -1,8 +1,8 @@
-"""The part of truncated BPTT's bias that does not average out: what is the same on other data.
+"""The systematic part of truncated BPTT's bias: what is the same on other data, and so does not average out.
 
-On one stretch of data truncation errs by what it cuts off there. Some of that is in every stretch and piles up from
-update to update; the rest changes with the data and averages out like a variance. Each stream reads another place of
-the data, so with b_i the error on stream i, the lasting part is ‖E b‖² ≈ mean over pairs i ≠ j of ⟨b_i, b_j⟩.
+In one window of data truncation errs by what it cuts off there. Some of that is the same in every window and adds up
+from update to update; the rest changes with the data and averages out like a variance. Each stream reads another place
+of the data, so with b_i the error on stream i the systematic part is ‖E b‖² ≈ mean over pairs i ≠ j of ⟨b_i, b_j⟩.
 """
 
 from typing import Any
@@ -21,13 +21,11 @@ from artbp_exp.verification.probe import Probe
 from artbp_exp.verification.stretch import flat
 
 OFFSETS = 2
-"""Of the cuts, on each stream: others on the next stream."""
-
-NAME = "bias2_lasting"
+"""Offsets of the cuts on each stream; the next stream has others."""
 
 
 class Only:
-    """One stream of a stretch; all else is the stretch's."""
+    """One stream of a window; all else is the window's."""
 
     def __init__(self, task: Task, stream: int) -> None:
         self._task, self._stream = task, stream
@@ -45,14 +43,14 @@ class Only:
         return inputs[:, at], targets[:, at]
 
 
-def lasting_bias(
+def systematic_bias(
     model: RecurrentModel, task: Task, lengths: list[int], *, engine: str, rng: np.random.Generator
 ) -> dict[int, dict[str, float]]:
-    """L → ‖E b‖² and its 95 % bootstrap interval over streams, in the gradient's own unit, squared.
+    """L → `bias2` = ‖E b‖² with its 95 % bootstrap interval over streams, in the gradient's unit, squared.
 
     Args:
         model: at θ.
-        task: a stretch of two streams or more.
+        task: a window with two streams or more.
         lengths: L of truncated BPTT.
         engine: as in a run.
         rng: of the bootstrap.
@@ -81,5 +79,5 @@ def lasting_bias(
     for length, off in errors.items():
         measured = products([truth + one for one in off], truth)
         table = measures(measured, rng=rng)
-        found[length] = {NAME + end: table[f"bias2{end}"] * measured.size for end in ("", "_low", "_high")}
+        found[length] = {f"bias2{end}": table[f"bias2{end}"] * measured.size for end in ("", "_low", "_high")}
     return found

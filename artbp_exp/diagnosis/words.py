@@ -1,27 +1,28 @@
-"""How a measured method is said in a few characters."""
+"""A measured method in a few characters."""
 
 from typing import Any
 
 import numpy as np
 
-NOTHING = "–"
+DASH = "–"
 
 
 def said(row: Any) -> str:
-    """A method in a few characters."""
-    if row["method"] == "bptt":
-        return "full BPTT"
+    """The method of a row of `methods.csv`."""
     if row["method"] == "tbptt":
         return f"truncated L = {row['length']:g}"
-    tail = f"α = {row['alpha']:g}" if row["schedule"] == "paper" else "constant"
+    if row["method"] != "artbp":
+        length = "" if row["length"] is None or np.isnan(row["length"]) else f" L = {row['length']:g}"
+        return {"bptt": "full BPTT"}.get(row["method"], f"{row['method']}{length}")
+    schedule = f"α = {row['alpha']:g}" if row["schedule"] == "paper" else "constant"
     apart = f" every {row['every']:g}" if row["every"] > 1 else ""
-    return f"{'ARTBP' if row['reweight'] else 'not reweighted'} L0 = {row['length']:g} {tail}{apart}"
+    return f"{'ARTBP' if row['reweight'] else 'not reweighted'} L0 = {row['length']:g} {schedule}{apart}"
 
 
 def number(value: float) -> str:
-    """Three digits, without an exponent where a few zeros do; a dash where there is none."""
+    """Three digits, without an exponent where a few zeros do; a dash for nan."""
     if np.isnan(value):
-        return NOTHING
+        return DASH
     if np.isinf(value):
         return "∞"
     if value and not 1e-4 <= abs(value) < 1e5:
@@ -30,15 +31,15 @@ def number(value: float) -> str:
 
 
 def squared_bias(row: Any) -> str:
-    """The squared bias, or below what it is where it cannot be told from none."""
+    """The squared bias, or an upper bound where it cannot be distinguished from zero."""
     if row["bias2_low"] > 0:
         return number(row["bias2"])
-    # rounding alone can leave the whole interval a hair below 0
+    # rounding alone can leave the whole interval slightly below 0
     return f"< {number(row['bias2_high'])}" if row["bias2_high"] > 0 else "0"
 
 
 def sharing_cost(row: Any) -> str:
-    """1 + (B − 1)κ and its interval; no figure is exact, nor an interval one, where κ was clipped at 0."""
+    """1 + (B − 1)κ and its interval; marked as approximate where κ was clipped at 0."""
     if np.isnan(row["sharing_cost"]):
         return ""
     if row["kappa_high"] < 0:
@@ -48,12 +49,12 @@ def sharing_cost(row: Any) -> str:
 
 
 def line(comparisons: list[str], row: Any) -> str:
-    """What is printed of a row of `methods.csv`, with all the comparisons that it is in."""
-    predicted = f"predicted {NOTHING}"
+    """What is printed of a row of `methods.csv`, with all comparisons it belongs to."""
+    predicted = f"predicted {DASH}"
     if not np.isnan(row["predicted"]):
         predicted = f"predicted {number(row['predicted'])}, unseen {row['predicted_rare']:.0%}"
     return (
         f"{said(row):<32} bias² {squared_bias(row):<10} variance {number(row['variance']):<9} ({predicted})"
-        f"  cosine {number(row['cosine'])}  stored {number(row['stored_mean'])} (peak {row['stored_peak']}, "
-        f"kept {row['kept_peak']}, recomputed {row['recomputed']:.1%})  in: {', '.join(comparisons)}"
+        f"  cosine {number(row['cosine'])}  stored {number(row['stored_mean'])} (peak {number(row['stored_peak'])}, "
+        f"kept {number(row['kept_peak'])}, recomputed {row['recomputed']:.1%})  in: {', '.join(comparisons)}"
     )

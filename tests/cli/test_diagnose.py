@@ -115,6 +115,24 @@ def test_a_folder_without_a_model_is_one_line(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [
+        ("null", "error: diagnose.out must be a name or a path"),
+        ("file/below", "error: cannot write to file/below: Not a directory; name another folder with diagnose.out=…"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_one_line_before_anything_is_computed(
+    tmp_path: Path, out: str, said: str
+) -> None:
+    (tmp_path / "file").touch()
+    done = tool(tmp_path, "diagnose", f"diagnose.out={out}")
+    assert done.returncode == 2
+    assert done.stderr.startswith(said)
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+
+
 @pytest.mark.parametrize("name", ["diagnose", "verify"])
 @pytest.mark.parametrize("override", ["{}=1", "{}=null", "{}=[1]"])
 def test_settings_replaced_by_a_value_are_one_line(tmp_path: Path, name: str, override: str) -> None:

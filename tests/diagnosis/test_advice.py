@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from artbp_exp.diagnosis.advice import advice
-from artbp_exp.diagnosis.exponent import compared, variance
-from artbp_exp.diagnosis.influence_decay import least_length, tail
+from artbp_exp.diagnosis.comparisons import compare_schedules, variance_estimate
+from artbp_exp.diagnosis.influence_decay import fit_decay, least_length
 
 NAN = float("nan")
 EVIDENCE = Path(__file__).parents[2] / "results" / "diagnose"
@@ -52,8 +52,8 @@ def told(rows: list[dict[str, Any]], *, ratio: float = 0.5, **facts: Any) -> str
     return advice(pd.DataFrame(rows), falling(ratio), pd.Series({**FACTS, **facts}))
 
 
-def test_the_tail_of_an_exponential_is_its_ratio() -> None:
-    found = tail(falling(0.99))
+def test_the_decay_of_an_exponential_is_its_ratio() -> None:
+    found = fit_decay(falling(0.99))
     assert found is not None
     assert (found.first, found.last) == (100, 200)
     assert found.steepest == pytest.approx(found.ratio) == pytest.approx(0.99)
@@ -62,24 +62,24 @@ def test_the_tail_of_an_exponential_is_its_ratio() -> None:
     # r² = 1 − 1/L0 at the least length
     assert 1 - 1 / least_length(0.99) == pytest.approx(0.99**2)
     assert least_length(1.0) == float("inf")
-    assert tail(falling(0.99)[:10]) is None
+    assert fit_decay(falling(0.99)[:10]) is None
 
 
-def test_the_tail_stops_where_influence_has_died_out() -> None:
+def test_the_fit_stops_where_influence_has_died_out() -> None:
     falls = falling(0.99)
     falls.loc[101:, "influence"] = 0.0
-    found = tail(falls)
+    found = fit_decay(falls)
     assert found is not None
     assert (found.first, found.last) == (50, 100)
 
 
 def test_two_estimates_are_averaged_where_draws_can_show_the_variance() -> None:
     both = row(variance=1.0, variance_se=0.1, predicted=1.2, predicted_se=0.1)
-    assert variance(both) == (pytest.approx(1.1), pytest.approx(0.1 / np.sqrt(2)))
-    assert variance({**both, "predicted_rare": 0.3}) == (1.2, 0.1)
-    assert variance({**both, "predicted": NAN}) == (1.0, 0.1)
+    assert variance_estimate(both) == (pytest.approx(1.1), pytest.approx(0.1 / np.sqrt(2)))
+    assert variance_estimate({**both, "predicted_rare": 0.3}) == (1.2, 0.1)
+    assert variance_estimate({**both, "predicted": NAN}) == (1.0, 0.1)
     # what draws may have missed counts as an error of the measured one
-    value, error = variance({**both, "predicted_rare": 0.09})
+    value, error = variance_estimate({**both, "predicted_rare": 0.09})
     assert value > 1.1
     assert error > 0.1 / np.sqrt(2)
 
@@ -93,9 +93,9 @@ def test_a_difference_within_the_noise_changes_nothing() -> None:
 def test_the_number_of_comparisons_is_corrected_for() -> None:
     # z = 0.04/0.02 = 2: beyond the limit of a single comparison, 1.96, but not of two, 2.24
     close = row(alpha=6.0, variance=0.96, predicted=0.96)
-    alone = compared(pd.DataFrame([row(), close]), 4.0, shortest=2)["equal memory"]
+    alone = compare_schedules(pd.DataFrame([row(), close]), 4.0, shortest=2)["equal memory"]
     assert [one["alpha"] for one in alone.less] == [6.0]
-    beside = compared(pd.DataFrame([row(), close, row(alpha=5.0)]), 4.0, shortest=2)["equal memory"]
+    beside = compare_schedules(pd.DataFrame([row(), close, row(alpha=5.0)]), 4.0, shortest=2)["equal memory"]
     assert beside.less == []
 
 
@@ -121,7 +121,7 @@ def test_the_exponent_of_the_run_is_the_one_that_is_kept() -> None:
     text = told(rows, **run)
     assert "keep α = 6\n" in text
     assert "keep α = 4\n" in told(rows)
-    assert "this run: ARTBP L0 = 20 α = 6: squared bias not told from 0, below 0.1 of ‖g‖², variance 1 (" in text
+    assert "this run: ARTBP L0 = 20 α = 6: squared bias indistinguishable from 0, below 0.1 of" in text
 
 
 def test_this_run_is_the_row_with_its_own_grid_of_cuts() -> None:
@@ -129,7 +129,8 @@ def test_this_run_is_the_row_with_its_own_grid_of_cuts() -> None:
     own = row("length", every=5, variance=3.0, predicted=3.0)
     text = told([row("length"), own], **run, run_every=5)
     assert (
-        "this run: ARTBP L0 = 20 α = 4 every 5: squared bias not told from 0, below 0.1 of ‖g‖², variance 3 (" in text
+        "this run: ARTBP L0 = 20 α = 4 every 5: squared bias indistinguishable from 0, below 0.1 of ‖g‖², variance 3 ("
+        in text
     )
     assert "this run: ARTBP L0 = 20 α = 4: squared" in told([row("length"), own], **run, run_every=1)
     # longer blocks need a longer constant hazard: 1/(1 − 0.99²) = 50.3, 30/(1 − 0.99⁶⁰) = 66.3
@@ -160,12 +161,14 @@ def test_no_constant_hazard_is_recommended_whose_variance_is_mostly_unseen() -> 
     unseen = constant(variance=0.1, predicted=0.2, predicted_rare=0.6)
     text = told([row(), unseen], ratio=0.8)
     assert "constant hazard has reliably less" not in text
-    assert "do not take it at L0 = 20, whatever was measured: its variance is mostly unseen\n" in text
+    assert (
+        "do not take it at L0 = 20, whatever was measured: its variance lies in segments too rare to be drawn\n" in text
+    )
 
 
 def test_influence_that_does_not_fall_forbids_every_constant_hazard() -> None:
     text = told([row(), constant(length=500.0, variance=0.1, predicted=0.1)], ratio=1.001)
-    assert "constant hazard: do not use one: influence does not fall in the tail" in text
+    assert "constant hazard: do not use one: influence does not decay at long lags" in text
     assert "do not take it at L0 = 500" in text
     assert "constant hazard has reliably less" not in text
 
@@ -181,18 +184,18 @@ def test_lengths_are_said_with_the_bias_and_the_updates() -> None:
             row("length", length=50.0, variance=0.5, predicted=0.5, **never),
         ]
     )
-    assert "L = 25: truncated BPTT keeps a lasting squared bias of 0.066 % (0.01 to 0.13 %) of ‖g‖²\n" in text
+    assert "L = 25: truncated BPTT has a systematic squared bias of 0.066 % (0.01 to 0.13 %) of ‖g‖²\n" in text
     assert "averages to a smaller error after about 1,200 updates (600 to 8,800)" in text
-    assert "L = 50: truncated BPTT keeps no lasting bias that can be told from none, at most 0.043 %" in text
-    assert "averages to a smaller error only after 440 updates or more, perhaps never\n" in text
-    assert "length: ARTBP's variance falls with it and its memory grows: take the longest that fits\n" in text
+    assert "L = 50: truncated BPTT has no systematic bias distinguishable from 0, at most 0.043 %" in text
+    assert "averages to a smaller error after 440 updates or more, perhaps never\n" in text
+    assert "length: with a longer one ARTBP's variance falls and its memory grows: take the longest that fits\n" in text
 
 
 def test_what_it_rests_on_is_said_last() -> None:
     last = told([row()], start=200, starts=16).splitlines()[-1]
-    assert last.startswith("measured on one stretch of 400 steps × 4 streams from step 200, predicted from 16 places")
+    assert last.startswith("measured on one window of 400 steps × 4 streams from step 200, predicted from 16 places")
     assert "diagnose.start=" in last
-    assert "beware: 400 steps are too short" in told([row()], window_enough=False)
+    assert "warning: a window of 400 steps is too short" in told([row()], window_enough=False)
 
 
 def test_nothing_to_compare_is_said() -> None:

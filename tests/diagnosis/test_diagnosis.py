@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from artbp_exp.diagnosis.bootstrap import certain, measures, products
-from artbp_exp.diagnosis.influence import decay, window_change
+from artbp_exp.diagnosis.influence import influence_by_lag, window_change
 from artbp_exp.diagnosis.measure import measure
 from artbp_exp.verification.everything import small
 from artbp_exp.verification.oracle import full_bptt
@@ -92,7 +92,7 @@ def test_truncation_has_bias_and_no_variance() -> None:
 
 def test_influence_of_the_linear_system_is_its_matrix_power() -> None:
     built, task = small("linear", 30)
-    falls = decay(built, task, lags=6, losses=5, rng=np.random.default_rng(0))
+    falls = influence_by_lag(built, task, lags=6, losses=5, rng=np.random.default_rng(0))
     first = falls["influence"] / falls["influence"].iloc[0]
     # the first row of A^k: the influence of any unit on the first, k steps later
     power, row = built.get_buffer("transition").numpy(), np.eye(5)[0]

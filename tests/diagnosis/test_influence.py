@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from artbp_exp.autograd import leaves, map_state
-from artbp_exp.diagnosis.influence import decay, window_change
+from artbp_exp.diagnosis.influence import influence_by_lag, window_change
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
 from artbp_exp.verification.everything import small
@@ -35,7 +35,7 @@ def squared(model: RecurrentModel, task: Task, t: int, lag: int) -> float:
 @pytest.mark.parametrize("name", ["lstm", "authors", "gru"])
 def test_the_parts_of_a_state_are_coordinates_of_their_own(name: str) -> None:
     model, task = small(name, 20)
-    falls = decay(model, task, lags=5, losses=2, rng=np.random.default_rng(0))
+    falls = influence_by_lag(model, task, lags=5, losses=2, rng=np.random.default_rng(0))
     for lag in LAGS:
         # the first and the last loss that can be followed back; a mean over losses and over streams
         wanted = np.mean([squared(model, task, t, lag) for t in (5, 19)]) / task.batch_size
@@ -57,7 +57,7 @@ class Twice:
 def test_streams_that_are_alike_have_the_influence_of_one() -> None:
     model, task = small("rnn", 20)
     tasks: list[Any] = [Twice(task, streams) for streams in (1, 2)]
-    one, two = (decay(model, each, lags=5, losses=4, rng=np.random.default_rng(0)) for each in tasks)
+    one, two = (influence_by_lag(model, each, lags=5, losses=4, rng=np.random.default_rng(0)) for each in tasks)
     assert two["influence"].to_numpy() == pytest.approx(one["influence"].to_numpy(), rel=1e-9)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from artbp_exp.diagnosis.of_run import of_run
+from artbp_exp.diagnosis.checkpoint import of_run
+from artbp_exp.diagnosis.run import run_facts
 from artbp_exp.errors import UserError
 
 Compose = Callable[..., dict[str, Any]]
@@ -39,24 +40,26 @@ def test_the_data_of_the_run_are_read_unless_others_are_named(
     assert found["task"]["name"] == "ptb"
     assert found["task"]["data_dir"] == data
     assert found["model"]["hidden_size"] == 7
-    assert found["run_method"] == {
-        "method": "artbp", "length": 13, "schedule": "paper", "alpha": 4, "reweight": True, "every": 4,
+    assert run_facts(found["run_method"]) == {
+        "run_method": "artbp", "run_length": 13, "run_schedule": "paper", "run_alpha": 4, "run_reweight": True,
+        "run_every": 4,
     }  # fmt: skip
 
 
 def test_without_a_run_the_configured_method_counts(compose: Compose) -> None:
     found = of_run(compose("method=tbptt", "method.length=30"), {"run": None})
-    assert found["run_method"] == {
-        "method": "tbptt", "length": 30, "schedule": None, "alpha": None, "reweight": True, "every": 1,
+    assert run_facts(found["run_method"]) == {
+        "run_method": "tbptt", "run_length": 30, "run_schedule": None, "run_alpha": None, "run_reweight": True,
+        "run_every": 1,
     }  # fmt: skip
     constant = of_run(compose("method=artbp", "method.schedule=constant"), {"run": None})
-    assert constant["run_method"]["alpha"] is None
+    assert run_facts(constant["run_method"])["run_alpha"] is None
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (b"", "no run's configuration: it has no 'task:' with a name"),
+        (b"", "is not the configuration of a run: it has no 'task:' with a name"),
         (b"{", "cannot be read as plain YAML"),
         (b"\xff", "cannot be read as plain YAML"),
         (b"- task", "it has no 'task:' with a name"),

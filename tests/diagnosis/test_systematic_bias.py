@@ -1,4 +1,4 @@
-"""The lasting bias is what streams have in common, and not what their data do to it."""
+"""The systematic bias is what streams have in common, and not what their data do to it."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from artbp_exp.autograd import leaves
-from artbp_exp.diagnosis import systematic_bias as lasting
+from artbp_exp.diagnosis import systematic_bias as measured
 from artbp_exp.diagnosis.cut_offsets import Shifted
-from artbp_exp.diagnosis.systematic_bias import NAME, OFFSETS, lasting_bias
+from artbp_exp.diagnosis.systematic_bias import OFFSETS, systematic_bias
 from artbp_exp.tasks import ptb
 from artbp_exp.verification.everything import small
 from artbp_exp.verification.probe import Probe
@@ -26,15 +26,15 @@ def test_streams_of_one_text_have_all_their_bias_in_common(same: bool) -> None:
         carry_state=True, divergence=100.0, rows_per_epoch=1,
     )  # fmt: skip
     # L below 3: as many offsets as are measured on a stream, so that all streams have the same
-    found = lasting_bias(model, stretch(task, steps=24), [2], engine="auto", rng=rng)[2]
+    found = systematic_bias(model, stretch(task, steps=24), [2], engine="auto", rng=rng)[2]
     # the model begins with all streams again
     assert {len(leaf) for leaf in leaves(model.init_state(6))} == {6}
     if same:
-        assert found[NAME] == pytest.approx(found[NAME + "_low"], rel=1e-6)
-        assert found[NAME] == pytest.approx(found[NAME + "_high"], rel=1e-6)
-        assert found[NAME] > 0
+        assert found["bias2"] == pytest.approx(found["bias2_low"], rel=1e-6)
+        assert found["bias2"] == pytest.approx(found["bias2_high"], rel=1e-6)
+        assert found["bias2"] > 0
     else:
-        assert found[NAME + "_low"] < found[NAME] < found[NAME + "_high"]
+        assert found["bias2_low"] < found["bias2"] < found["bias2_high"]
 
 
 def test_other_streams_are_cut_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,6 +50,6 @@ def test_other_streams_are_cut_elsewhere(monkeypatch: pytest.MonkeyPatch) -> Non
         seen.append(scheme.firsts[:OFFSETS])
         return Probe(scheme=scheme, **others)
 
-    monkeypatch.setattr(lasting, "Probe", spy)
-    lasting_bias(model, stretch(task, steps=24), [8], engine="auto", rng=np.random.default_rng(0))
+    monkeypatch.setattr(measured, "Probe", spy)
+    systematic_bias(model, stretch(task, steps=24), [8], engine="auto", rng=np.random.default_rng(0))
     assert seen == [(1, 2), (3, 4), (5, 6)]

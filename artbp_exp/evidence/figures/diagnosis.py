@@ -1,5 +1,6 @@
 """Figures of `artbp-diagnose`: what truncation costs, and how far influence reaches."""
 
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -10,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from artbp_exp.diagnosis.influence_decay import least_length, tail
-from artbp_exp.evidence.figures.common import STYLE
+from artbp_exp.diagnosis.comparisons import RARE_LIMIT
+from artbp_exp.diagnosis.influence_decay import fit_decay, least_length
+from artbp_exp.evidence.figures.common import STYLE, save
 
 CAPTIONS = {
     "bias_and_variance": (
@@ -33,9 +35,6 @@ CAPTIONS = {
         "step; where influence falls more slowly than that, the variance of a constant hazard has no bound."
     ),
 }
-MOSTLY = 0.5
-"""Share of the predicted variance that draws cannot show, beyond which it is not drawn beside the measured one."""
-
 KINDS = {
     "truncated BPTT": "#D55E00",
     "ARTBP, paper's schedule": "#0072B2",
@@ -44,10 +43,37 @@ KINDS = {
 }
 
 
+OTHERS = ["#E69F00", "#56B4E9", "#F0E442", "#000000"]
+"""Colours of methods that are not listed."""
+
+
+def draw(folder: Path) -> None:
+    """Draws the figures of `artbp-diagnose` from the CSVs in `folder`, with a caption beside each.
+
+    Raises:
+        UserError: they cannot be written.
+    """
+    table, influences, about = (pd.read_csv(folder / f"{name}.csv") for name in ("methods", "influence", "checkpoint"))
+    figures = {"bias_and_variance": bias_and_variance(table), "influence": influence(influences, table)}
+    if (table["comparison"] != "length").any():
+        figures["variance_and_cost"] = variance_and_cost(table)
+    for name, figure in figures.items():
+        save(figure, folder / name)
+        caption = f"{folder.name}: {CAPTIONS[name]} Made by `{about['command'].iloc[0]}`.\n"
+        (folder / f"{name}.txt").write_text(caption, encoding="utf-8")
+
+
+def _colors(rows: pd.DataFrame) -> dict[str, str]:
+    others = [name for name in dict.fromkeys(rows.apply(kind, axis=1)) if name not in KINDS] if len(rows) else []
+    return KINDS | {name: OTHERS[index % len(OTHERS)] for index, name in enumerate(others)}
+
+
 def kind(row: pd.Series) -> str:
     """What a row is called in the figures."""
     if row["method"] == "tbptt":
         return "truncated BPTT"
+    if row["method"] != "artbp":
+        return str(row["method"])
     if not row["reweight"]:
         return "random cuts, not reweighted"
     return "ARTBP, paper's schedule" if row["schedule"] == "paper" else "ARTBP, constant hazard"
@@ -59,7 +85,8 @@ def bias_and_variance(table: pd.DataFrame) -> Figure:
         figure = Figure()
         left, right = figure.subplots(1, 2)
         rows = table[table["comparison"] == "length"]
-        for index, (name, color) in enumerate(KINDS.items()):
+        colors = _colors(rows)
+        for index, (name, color) in enumerate(colors.items()):
             mine = rows[rows.apply(kind, axis=1) == name].sort_values("length")
             if mine.empty:
                 continue
@@ -78,24 +105,24 @@ def bias_and_variance(table: pd.DataFrame) -> Figure:
         left.set_title("Squared bias")
         right.set_title("Variance (×: predicted)")
         for axes in (left, right):
-            ticks = sorted(rows["length"].unique())
+            ticks = sorted(rows["length"].dropna().unique())
             axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
             axes.xaxis.set_minor_locator(NullLocator())
             _plain(axes)
         right.set_visible(bool((rows["variance"] > 0).any()))
-        handles = [mpl.lines.Line2D([], [], color=color, marker="o", label=name) for name, color in KINDS.items()]
+        handles = [mpl.lines.Line2D([], [], color=color, marker="o", label=name) for name, color in colors.items()]
         figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=6.5)
         return figure
 
 
 def _shown(rows: pd.DataFrame) -> pd.Series:
     """The predicted variance, but where it is in segments that are too rare to be among the draws."""
-    return rows["predicted"].where(rows["predicted_rare"] < MOSTLY)
+    return rows["predicted"].where(rows["predicted_rare"] < RARE_LIMIT)
 
 
 def _unseen(axes: Axes, at: pd.Series, rows: pd.DataFrame, color: str, scale: Any = 1.0) -> None:
     """Hollow, with an arrow and the predicted value, where most of that is in segments too rare to be drawn."""
-    for where in rows.index[rows["predicted_rare"] >= MOSTLY]:
+    for where in rows.index[rows["predicted_rare"] >= RARE_LIMIT]:
         middle = (rows["variance"] * scale)[where]
         axes.plot(at[where], middle, "o", color=color, markerfacecolor="white", markersize=3.5, zorder=4)
         text = f"↑ predicted {(rows['predicted'] * scale)[where]:.2g}"
@@ -171,7 +198,7 @@ def influence(falls: pd.DataFrame, table: pd.DataFrame) -> Figure:
         axes.fill_between(falls["lag"], falls["low"], falls["high"], color="#0072B2", alpha=0.2, linewidth=0)
         greatest = float(falls["influence"].max())
         lowest = float(falls["influence"][falls["influence"] > 0].min())
-        found = tail(falls)
+        found = fit_decay(falls)
         if found is not None:
             lags = np.arange(found.first, found.last + 1)
             needed = least_length(found.ratio)
