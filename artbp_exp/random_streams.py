@@ -7,7 +7,7 @@ import torch
 
 
 @dataclass(frozen=True, kw_only=True)
-class Streams:
+class RandomStreams:
     """Three independent streams: two methods with one seed see the same weights and the same data.
 
     Attributes:
@@ -21,7 +21,7 @@ class Streams:
     cuts: np.random.Generator
 
     @classmethod
-    def from_seed(cls, seed: int) -> "Streams":
+    def from_seed(cls, seed: int) -> "RandomStreams":
         """The three streams of `seed` (≥ 0)."""
         weights, data, cuts = np.random.SeedSequence(seed).spawn(3)
         return cls(

@@ -18,6 +18,8 @@ PACKAGES = {
     "method": ("artbp_exp.truncation", "artbp_exp.methods"),
     "task": ("artbp_exp.tasks",),
     "model": ("artbp_exp.models",),
+    "boundary": ("artbp_exp.methods.boundaries",),
+    "auxiliary": ("artbp_exp.methods.auxiliaries",),
     "optimizer": ("artbp_exp.optimizers",),
     "logger": ("artbp_exp.loggers",),
 }
@@ -53,13 +55,14 @@ def builder(group: str, name: str) -> Callable[..., Any]:
     )
 
 
-def build(group: str, settings: Mapping[str, Any], **context: Any) -> Any:
+def build(group: str, settings: Mapping[str, Any], *, offered: Mapping[str, Any] | None = None, **context: Any) -> Any:
     """Builds the member that `settings["name"]` names from its other settings.
 
     Args:
         group: a key of `PACKAGES`.
         settings: `name`, and keyword arguments of that member's `build`.
-        context: what the program (not the user) hands in besides: random streams, shapes.
+        offered: what the program (not the user) hands in if this member takes it.
+        context: what the program hands in, and every member takes: random streams, shapes.
 
     Raises:
         UserError: an unknown name or key, or a value that `build` refuses.
@@ -67,15 +70,16 @@ def build(group: str, settings: Mapping[str, Any], **context: Any) -> Any:
     name = settings.get("name", "")
     make = builder(group, name)
     parameters = inspect.signature(make).parameters
-    known = set(parameters) - set(context)
+    taken = {key: value for key, value in (offered or {}).items() if key in parameters}
+    known = set(parameters) - set(context) - set(taken)
     given = {key: value for key, value in settings.items() if key not in ("name", "suggest")}
     for key in given:
         if key not in known:
             raise UserError(f"{group}.{key} is not a setting of {group}={name}; {nearest(key, known)}")
     needed = {key for key, p in parameters.items() if p.default is p.empty}
-    missing = sorted(needed - set(given) - set(context))
+    missing = sorted(needed - set(given) - set(context) - set(taken))
     # what the program hands in but this member does not take, or takes but is not handed: they do not go together
     if missing or not set(context) <= set(parameters):
         unmet = ", ".join(missing or sorted(set(context) - set(parameters)))
         raise UserError(f"{group}={name} does not fit the rest of the configuration (because of: {unmet})")
-    return make(**given, **context)
+    return make(**given, **context, **taken)

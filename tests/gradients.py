@@ -1,15 +1,34 @@
 """Gradients by the production path, and the oracle: plain autograd over the whole sequence."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from artbp_exp.training import estimate
-from artbp_exp.truncation import Scheme, Segment, enumerate_cuts
+from artbp_exp.methods import SegmentMethod
+from artbp_exp.truncation import Scheme, Segment, bptt, enumerate_cuts
 from tests.cells import Case
 
 Gradients = dict[str, Tensor]
+
+
+def estimate(
+    *,
+    model: Any,
+    loss: Any,
+    inputs: Tensor,
+    targets: Tensor,
+    state: Any,
+    segment: Segment,
+    engine: str = "plain",
+    memory: int | None = None,
+    autocast: torch.dtype | None = None,
+) -> tuple[float, Any]:
+    """One segment by the production path: adds its gradient to `.grad`; (loss, state after it)."""
+    method = SegmentMethod(model=model, scheme=bptt.build(), engine=engine, autocast=autocast)
+    return method.advance(state, replace(segment, memory=memory), inputs, targets, loss, ends=False)
 
 
 def full_gradient(case: Case) -> Gradients:
@@ -38,7 +57,7 @@ def estimated_gradient(
     for segment in segments:
         stop = start + segment.length
         scale = 1 / segment.length if divide_by_length else 1.0
-        state = estimate(
+        _, state = estimate(
             model=case.model,
             loss=lambda p, t, scale=scale: scale * case.loss(p, t),
             inputs=case.inputs[start:stop],
@@ -47,7 +66,7 @@ def estimated_gradient(
             segment=segment,
             engine=engine,
             memory=memory,
-        ).state
+        )
         start = stop
     assert start == case.inputs.shape[0]
     return {name: p.grad.clone() for name, p in case.model.named_parameters() if p.grad is not None}

@@ -83,8 +83,7 @@ def test_every_model_and_optimizer_trains(compose: Compose, own_corpus: Path, mo
         settings["task"] |= {"corpus": "own", "data_dir": str(own_corpus)}
     experiment = Experiment(settings)
     before = [p.detach().clone() for p in experiment.model.parameters()]
-    experiment.learner.begin_pass()
-    experiment.learner.advance(1, lambda steps: None)
+    next(experiment.trainer.run(pause=lambda: True), None)
     assert all((p != q).any() for p, q in zip(experiment.model.parameters(), before, strict=True))
 
 

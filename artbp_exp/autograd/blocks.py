@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from artbp_exp.autograd.carry import carry
-from artbp_exp.autograd.checkpointing import piecewise
+from artbp_exp.autograd.checkpointing import checkpointed
 from artbp_exp.errors import UserError
 from artbp_exp.truncation import Segment
 
@@ -26,8 +26,8 @@ def unroll_blocks(
         module: (inputs of m steps, state) → (outputs of m steps, state after them). Called with any m ≥ 1.
         inputs: (n, B, …), n = `segment.length`; (B, n, …) if the module says `batch_first`.
         state: before the first step; None is the module's own start, zeros.
-        segment: length, factors, and memory: one that is longer than its memory is computed in pieces, each but the
-            last twice (`module` is called again during the backward pass), so that no more steps than that are stored.
+        segment: length, factors, and memory: beyond so many steps `module` is called a second time during the
+            backward pass (gradient checkpointing), so that no more steps than that are stored.
 
     Returns:
         Outputs of the n steps, with the steps where `inputs` has them, and the state after the last, *not* detached.
@@ -57,7 +57,7 @@ def unroll_blocks(
             state = carry(state, factor)
         return outputs, state
 
-    outputs, state = piecewise(run, state, segment)
+    outputs, state = checkpointed(run, state, segment, owner=module)
     return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=steps), state
 
 

@@ -1,42 +1,138 @@
-"""A long segment in pieces: what a piece has to keep for its backward pass is computed again when it is needed."""
+"""Gradient checkpointing: a long segment keeps the intermediate results of a few steps, and computes the others twice.
 
-from collections.abc import Callable
+The one implementation of bounded memory, for a user's own loops and for the runner's models. It is torch's
+(`torch.utils.checkpoint`; Chen et al. 2016), and does what torch leaves to its user: the random states of Python and
+NumPy are replayed, a module's buffers are put back, and a step that changes its state in place changes a copy. What
+cannot be made exact is one line: the second pass through every window is compared with the first.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from torch.utils.checkpoint import checkpoint
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
 
+from artbp_exp.autograd.random_states import RandomStates
+from artbp_exp.autograd.state import leaves, map_state
+from artbp_exp.errors import UserError
 from artbp_exp.truncation import Segment
 
 Run = Callable[[int, int, Any], tuple[list[Any], Any]]
 """(first step, step after the last, state before) → (outputs, state handed on)."""
 
 
-def pieces(length: int, memory: int | None) -> list[tuple[int, int]]:
-    """Pieces of `memory` steps, as (first step, step after the last); the first is of what is left over.
+def windows(length: int, memory: int | None) -> list[tuple[int, int]]:
+    """Windows of `memory` steps, as (first step, step after the last); the first holds the remainder.
 
     Args:
         length: of the segment, in steps.
-        memory: steps whose intermediate results are kept at a time; None keeps all, in one piece.
+        memory: steps whose intermediate results are kept at a time; None keeps all, in one window.
     """
     size = length if memory is None else memory
     first = length % size or min(size, length)
     return [(0, first), *((start, start + size) for start in range(first, length, size))]
 
 
-def piecewise(run: Run, state: Any, segment: Segment) -> tuple[list[Any], Any]:
-    """Runs a segment in pieces of `segment.memory` steps, all but the last of them computed twice.
+def checkpointed(run: Run, state: Any, segment: Segment, *, owner: Any = None) -> tuple[list[Any], Any]:
+    """Runs a segment in windows of `segment.memory` steps, all but the last of them computed twice.
 
-    The gradient is the same; states between pieces and outputs are kept. Whatever `run` draws from torch's random
-    streams, it draws again alike.
+    The gradient is the same. Kept are the states between windows and what `run` returns.
+
+    Args:
+        run: runs a window.
+        state: before the segment.
+        segment: its length and memory.
+        owner: the module that `run` calls, or a method of it: its buffers are put back before the second pass.
 
     Returns:
-        The outputs of all pieces, and the state after the last.
+        The outputs of all windows, and the state after the last.
+
+    Raises:
+        UserError: it is called within a transform of `torch.func`; or, during the backward pass, the second pass
+            through a window gives other values than the first.
     """
+    parts = windows(segment.length, segment.memory)
+    if len(parts) == 1 or not torch.is_grad_enabled():
+        return run(0, segment.length, state)
+    if torch._C._are_functorch_transforms_active():
+        raise UserError(
+            f"memory={segment.memory} recomputes steps during the backward pass, which torch.func transforms do not "
+            f"support, and this segment has {segment.length} steps; build the scheme with memory=None"
+        )
+    module = owner if isinstance(owner, nn.Module) else getattr(owner, "__self__", None)
     outputs: list[Any] = []
-    for start, stop in pieces(segment.length, segment.memory):
+    for start, stop in parts:
         if stop < segment.length:
-            found, state = checkpoint(run, start, stop, state, use_reentrant=False)
+            window = _Window(run, start, stop, module if isinstance(module, nn.Module) else None)
+            with set_checkpoint_early_stop(False):  # so that the second pass comes to its end, and is compared
+                found, state = checkpoint(window, state, use_reentrant=False)
         else:  # its backward pass comes first: nothing would be gained
             found, state = run(start, stop, state)
         outputs += found
     return outputs, state
+
+
+class _Window:
+    """Some steps of a segment: the first call runs them, the second repeats the first."""
+
+    def __init__(self, run: Run, start: int, stop: int, module: nn.Module | None) -> None:
+        self._run, self._start, self._stop, self._module = run, start, stop, module
+        self._values: list[Tensor] | None = None
+
+    def __call__(self, state: Any) -> tuple[list[Any], Any]:
+        with ExitStack() as stack:
+            if self._values is None:
+                self._random = RandomStates(())
+                self._begin = self._random.states()
+                self._buffers = [(part, name, b.clone()) for part, name, b in _buffers(self._module)]
+            else:
+                stack.enter_context(self._as_it_was())
+            # copies: a step may change its state in place, container or tensor
+            found, last = self._run(self._start, self._stop, map_state(lambda tensor: tensor.clone(), state))
+        values = [leaf.detach() for leaf in pytree.tree_leaves(found) if isinstance(leaf, Tensor)]
+        values += [leaf.detach() for leaf in leaves(last)]
+        if self._values is None:
+            self._values = values
+        elif len(values) != len(self._values) or not all(map(_same, values, self._values)):
+            raise UserError(
+                f"memory={self._stop - self._start}: computing steps {self._start} to {self._stop - 1} of a segment "
+                f"again, for the backward pass, gave other values than the first time, so the gradient would be wrong; "
+                f"the step uses something that has changed since (other parameters, an object or a random generator of "
+                f"its own): put it into the state, or build the scheme with memory=None"
+            )
+        return found, last
+
+    @contextmanager
+    def _as_it_was(self) -> Iterator[None]:
+        """Random states and buffers as they were before the first pass; afterwards as they are now."""
+        now = self._random.states()
+        buffers = [(part, name, part._buffers[name]) for part, name, _ in self._buffers]
+        self._random.put_back({**self._begin, "torch": now["torch"]})  # torch's are torch's own business
+        for part, name, buffer in self._buffers:
+            part._buffers[name] = buffer.clone()
+        try:
+            yield
+        finally:
+            self._random.put_back({**now, "torch": self._random.states()["torch"]})
+            for part, name, there in buffers:
+                part._buffers[name] = there
+
+
+def _buffers(module: nn.Module | None) -> Iterator[tuple[nn.Module, str, Tensor]]:
+    for part in () if module is None else module.modules():
+        for name, buffer in part._buffers.items():
+            if buffer is not None:
+                yield part, name, buffer
+
+
+def _same(now: Tensor, before: Tensor) -> bool:
+    if now.shape != before.shape or now.dtype != before.dtype:
+        return False
+    if not (now.is_floating_point() or now.is_complex()):
+        return torch.equal(now, before)
+    # sums on a GPU may come out in another order
+    tolerance = torch.finfo(now.dtype).eps ** 0.5
+    return torch.allclose(now, before, rtol=tolerance, atol=tolerance, equal_nan=True)

@@ -1,6 +1,7 @@
 """How a segment is run: engines, which differ in speed and not in what they compute."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,8 +10,10 @@ from artbp_exp import checks
 from artbp_exp.autograd import State, unroll, unroll_blocks
 from artbp_exp.errors import UserError
 from artbp_exp.recurrent import RecurrentModel
-from artbp_exp.training.segment_gradient import Estimate, Estimator, Loss, Run
 from artbp_exp.truncation import Segment
+
+Run = Callable[[Tensor, Any, Segment], tuple[Tensor, Any]]
+"""A forward path: (inputs (n, B, …), state, segment) → (outputs (n, B, H), last state), ready for backward."""
 
 
 def plain(model: RecurrentModel) -> Run:
@@ -51,41 +54,21 @@ PATHS: dict[str, Callable[[RecurrentModel], Run | None]] = {"fused": fused, "ven
 ENGINES = ("auto", *PATHS)
 
 
-def make_estimator(
-    *, engine: str, model: RecurrentModel, memory: int | None = None, autocast: torch.dtype | None = None
-) -> Estimator:
-    """What runs a segment forward and backward.
+def find_engine(name: str, model: RecurrentModel) -> tuple[str, Run]:
+    """The engine of that name for a model: (its name, `auto` resolved; its forward path).
 
     Args:
-        engine: `plain`, `fused`, `vendor`, or `auto`: fused where the model has it, else plain.
+        name: `plain`, `fused`, `vendor`, or `auto`: fused where the model has it, else plain.
         model: receives the gradient.
-        memory: steps kept at a time, see `Estimator`.
-        autocast: dtype of the matrix products, see `Estimator`.
 
     Raises:
         UserError: an unknown engine, or one that the model does not have.
     """
-    checks.choice("engine", engine, ENGINES)
-    for name in ("fused", "plain") if engine == "auto" else (engine,):
-        run = PATHS[name](model)
+    checks.choice("engine", name, ENGINES)
+    for candidate in ("fused", "plain") if name == "auto" else (name,):
+        run = PATHS[candidate](model)
         if run is not None:
-            return Estimator(model=model, run=run, engine=name, memory=memory, autocast=autocast)
+            return candidate, run
     raise UserError(
-        f"engine={engine} is not to be had for this model ({type(model).__name__}); take engine=auto or engine=plain"
+        f"engine={name} is not available for this model ({type(model).__name__}); take engine=auto or engine=plain"
     )
-
-
-def estimate(
-    *,
-    model: RecurrentModel,
-    loss: Loss,
-    inputs: Tensor,
-    targets: Tensor,
-    state: State,
-    segment: Segment,
-    engine: str = "plain",
-    memory: int | None = None,
-) -> Estimate:
-    """One segment by the engine of that name; see `Estimator`."""
-    estimator = make_estimator(engine=engine, model=model, memory=memory)
-    return estimator(loss=loss, inputs=inputs, targets=targets, state=state, segment=segment)

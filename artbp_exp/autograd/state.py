@@ -1,47 +1,70 @@
-"""A recurrent state: a tensor, or tensors nested in tuples, named tuples, lists and dicts; shapes (B, …), say."""
+"""A recurrent state: a tensor (B, …), or a tree of them: tuples, lists, dicts, dataclasses, registered pytree nodes."""
 
-import copy
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable
+from enum import Enum
 from typing import Any, TypeAlias
 
+import numpy as np
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
-State: TypeAlias = Tensor | tuple[Any, ...] | list[Any] | dict[Any, Any] | None
+State: TypeAlias = Any
+"""A tensor, or (named) tuples, lists, dicts, dataclasses and registered pytree nodes (TensorDict, say) of states."""
+
+LEAVES = (Tensor, int, float, complex, str, Enum, np.generic, type(None))
+"""All but tensors carry no gradient, and pass unchanged."""
 
 
 def map_state(function: Callable[..., Tensor], state: Any, *others: Any) -> Any:
-    """Applies `function` to every tensor of `state` (and those at the same place in `others`).
-
-    None stands for a state, or a part of one, that is not there (yet), and stays None.
+    """Applies `function` to every tensor of `state` (and to what stands at its place in `others`).
 
     Returns:
-        A state of the same structure; `state` itself is left alone.
+        A tree of the same structure with new containers; `state` itself is not changed. Plain numbers, strings and
+        None pass unchanged.
 
     Raises:
-        TypeError: a leaf is no tensor.
+        TypeError: a leaf is something else, whose tensors, if it has any, would be missed.
+        ValueError: `others` differ in structure.
     """
-    if isinstance(state, Tensor):
+    return _map(lambda leaf, *rest: function(leaf, *rest) if isinstance(leaf, Tensor) else leaf, state, *others)
+
+
+def _map(function: Callable[..., Any], state: Any, *others: Any) -> Any:
+    if isinstance(state, LEAVES):
         return function(state, *others)
-    if state is None:
-        return None
-    if isinstance(state, dict):
-        if any(not isinstance(other, Mapping) or other.keys() != state.keys() for other in others):
-            raise ValueError("states to be mapped together must have the same keys")
-        mapped = copy.copy(state)  # of the same kind, ordered or with a default
-        mapped.update((key, map_state(function, *(s[key] for s in (state, *others)))) for key in state)
-        return mapped
-    if isinstance(state, tuple | list):
-        parts = (map_state(function, *leaf) for leaf in zip(state, *others, strict=True))
-        # a named tuple is built from its fields, the others from an iterable
-        return type(state)(*parts) if hasattr(state, "_fields") else type(state)(parts)
-    raise _no_state(state)
+    if type(state) is tuple:  # the usual case, without the cost of the general one
+        if any(type(other) is not tuple or len(other) != len(state) for other in others):
+            raise ValueError("states that are mapped together must have the same structure")
+        return tuple(_map(function, *parts) for parts in zip(state, *others, strict=True))
+    parts, rebuild = _node(state)
+    rest = []
+    for other in others:
+        if type(other) is not type(state) or _keys(other) != _keys(state):
+            raise ValueError("states that are mapped together must have the same structure")
+        rest.append(_node(other)[0])
+    return rebuild([_map(function, *branches) for branches in zip(parts, *rest, strict=True)])
 
 
-def _no_state(state: Any) -> TypeError:
-    return TypeError(
-        f"a state is a tensor, or tensors nested in tuples, lists and dicts; got {type(state).__name__}: "
-        f"keep what is no tensor outside of the state"
-    )
+def _keys(node: Any) -> Any:
+    return list(node) if isinstance(node, dict) else None
+
+
+def _node(state: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
+    """The children of one container, and what builds its like from others."""
+    if type(state) not in pytree.SUPPORTED_NODES and dataclasses.is_dataclass(state) and not isinstance(state, type):
+        names = [field.name for field in dataclasses.fields(state) if field.init]
+        return (
+            [getattr(state, name) for name in names],
+            lambda parts: dataclasses.replace(state, **dict(zip(names, parts, strict=True))),
+        )
+    parts, spec = pytree.tree_flatten(state, is_leaf=lambda node: node is not state)
+    if spec.is_leaf():
+        raise TypeError(
+            f"a state holds tensors in tuples, lists, dicts, dataclasses or registered pytree nodes; got "
+            f"{type(state).__name__}: keep it outside of the state, or register it with torch.utils._pytree"
+        )
+    return parts, lambda found: pytree.tree_unflatten(found, spec)
 
 
 def detach(state: Any) -> Any:
@@ -53,12 +76,26 @@ def leaves(state: Any) -> list[Tensor]:
     """The tensors of `state`, in order.
 
     Raises:
-        TypeError: a leaf is no tensor.
+        TypeError: see `map_state`.
     """
-    if isinstance(state, Tensor):
+    return [leaf for leaf in flatten(state) if isinstance(leaf, Tensor)]
+
+
+def flatten(state: Any) -> list[Any]:
+    """The leaves of `state`, in order: tensors, plain numbers, strings and None. What a checkpoint holds of it."""
+    if isinstance(state, LEAVES):
         return [state]
-    if state is None:
-        return []
-    if not isinstance(state, dict | tuple | list):
-        raise _no_state(state)
-    return [tensor for part in (state.values() if isinstance(state, dict) else state) for tensor in leaves(part)]
+    parts = state if type(state) is tuple else _node(state)[0]
+    return [leaf for part in parts for leaf in flatten(part)]
+
+
+def fill(template: Any, values: list[Any]) -> Any:
+    """A tree like `template` with these leaves; inverse of `flatten`.
+
+    Raises:
+        ValueError: there are more or fewer leaves than the template has.
+    """
+    left = list(values)
+    if len(left) != len(flatten(template)):
+        raise ValueError(f"the state has {len(flatten(template))} leaves; got {len(left)}")
+    return _map(lambda leaf: left.pop(0), template)

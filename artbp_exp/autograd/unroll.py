@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from artbp_exp.autograd.carry import carry
-from artbp_exp.autograd.checkpointing import piecewise
+from artbp_exp.autograd.checkpointing import checkpointed
 from artbp_exp.autograd.state import leaves, map_state
 from artbp_exp.errors import UserError
 from artbp_exp.truncation import Segment
@@ -22,15 +22,15 @@ def unroll(step: Step, inputs: Tensor | Sequence[Any], state: Any, segment: Segm
         step: (input of one step, state) → (output that the loss reads, next state).
         inputs: shape (n, …), one row a step, n = `segment.length`; or a sequence of n of whatever `step` takes.
         state: the state before the first step; gradients flow into it if it asks for them.
-        segment: length, factors, and memory: one that is longer than its memory is computed in pieces, each but the
-            last twice (`step` is called again during the backward pass), so that no more steps than that are stored.
+        segment: length, factors, and memory: beyond so many steps `step` is called a second time during the backward
+            pass (gradient checkpointing, see `checkpointing`), so that no more steps than that are stored.
 
     Returns:
         n outputs, and the state after the last step, *not* detached.
 
     Raises:
         UserError: there are not as many inputs as the segment has steps; `step` does not return a pair; `segment`
-            is none.
+            is no segment; or, with a memory, the steps cannot be computed again exactly.
     """
     if not isinstance(segment, Segment):
         raise UserError(f"segment must be one of scheme.segments(…); got {type(segment).__name__}")
@@ -39,21 +39,22 @@ def unroll(step: Step, inputs: Tensor | Sequence[Any], state: Any, segment: Segm
         raise UserError(f"the segment has {segment.length} steps; got inputs for {len(rows)}: hand in one row a step")
     factors = segment.factors.tolist()
     # in mixed precision only products are rounded: a state keeps its dtype from step to step
-    lowered = len(leaves(state)) > 0 and torch.is_autocast_enabled(leaves(state)[0].device.type)
+    tensors = leaves(state)
+    lowered = len(tensors) > 0 and torch.is_autocast_enabled(tensors[0].device.type)
+    dtypes = [tensor.dtype for tensor in tensors]
 
     def run(start: int, stop: int, state: Any) -> tuple[list[Any], Any]:
         outputs = []
         for index in range(start, stop):
-            before = state
-            output, state = _pair(step(rows[index], before))
+            output, state = _pair(step(rows[index], state))
             if lowered:
-                state = map_state(_keep_dtype, state, before)
+                state = _with_dtypes(state, dtypes)
             outputs.append(output)
             if index < len(factors):
                 state = carry(state, factors[index])
         return outputs, state
 
-    return piecewise(run, state, segment)
+    return checkpointed(run, state, segment, owner=step)
 
 
 def _pair(found: Any) -> tuple[Any, Any]:
@@ -65,5 +66,8 @@ def _pair(found: Any) -> tuple[Any, Any]:
     return output, state
 
 
-def _keep_dtype(tensor: Tensor, before: Tensor) -> Tensor:
-    return tensor.to(before.dtype)
+def _with_dtypes(state: Any, dtypes: list[torch.dtype]) -> Any:
+    if len(leaves(state)) != len(dtypes):  # a state that grows: nothing says what its dtypes were
+        return state
+    left = iter(dtypes)
+    return map_state(lambda tensor: tensor.to(next(left)), state)

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from artbp_exp import registry
 from artbp_exp.autograd import carry
+from artbp_exp.methods import SegmentMethod
 from artbp_exp.optimizers import adam
-from artbp_exp.training import OnlineLearner, make_estimator
+from artbp_exp.training.gradient import TaskLoop
+from artbp_exp.training.trainer import Trainer
 from artbp_exp.truncation import Scheme
 
 VOCABULARY = 50
@@ -39,6 +41,13 @@ class RandomText:
         last = first + stop - start
         return self._text[first:last], self._text[first + 1 : last + 1]
 
+    def begin_pass(self, rng: Any) -> None:
+        """Nothing is drawn."""
+
+    def marks(self) -> list[int]:
+        """No rows are due."""
+        return []
+
     @staticmethod
     def loss(predictions: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy, summed over steps, averaged over streams."""
@@ -64,20 +73,24 @@ def ours(
     ).to(device)
     scheme: Scheme = registry.build("method", method)
     task: Any = RandomText(device)
-    learner = OnlineLearner(
-        model=network,
+    loop = TaskLoop(
         task=task,
-        scheme=scheme,
-        estimator=make_estimator(engine=engine, model=network, memory=scheme.memory, autocast=autocast),
+        method=SegmentMethod(model=network, scheme=scheme, engine=engine, autocast=autocast),
+        trainables=network,
+    )
+    trainer = Trainer(
+        loop=loop,
+        trainables=nn.ModuleDict({"model": network}),
         updater=adam.build(lr=RATE, parameters=list(network.parameters())),
         cuts=np.random.default_rng(0),
+        data=np.random.default_rng(0),
     )
-    learner.begin_pass()
 
     def work(steps: int) -> int:
-        before = learner.tally.step
-        learner.advance(before + steps, lambda done: None)
-        return learner.tally.step - before
+        before = trainer.tally.step
+        for _ in trainer.run(pause=lambda: trainer.tally.step - before >= steps):
+            pass
+        return trainer.tally.step - before
 
     return work
 

@@ -12,9 +12,9 @@ import torch
 
 from artbp_exp import registry
 from artbp_exp.bench.contestants import STREAMS, VOCABULARY, RandomText
+from artbp_exp.methods import SegmentMethod
 from artbp_exp.runs.provenance import peak_memory
-from artbp_exp.training import make_estimator
-from artbp_exp.truncation import Segment
+from artbp_exp.truncation import Segment, bptt
 
 
 def long_segment(*, steps: int, memory: int | None, hidden: int, engine: str = "fused") -> dict[str, Any]:
@@ -43,14 +43,14 @@ def main() -> None:
         vocabulary=VOCABULARY,
         generator=torch.Generator().manual_seed(0),
     )
-    estimator = make_estimator(engine=options.engine, model=model, memory=options.memory)
+    method = SegmentMethod(model=model, scheme=bptt.build(), engine=options.engine)
     text = RandomText(torch.device("cpu"))
 
     def run(steps: int) -> None:
         model.zero_grad()
         inputs, targets = text.window(0, steps)
-        segment = Segment(length=steps, factors=np.full(steps - 1, 1.01))
-        estimator(loss=text.loss, inputs=inputs, targets=targets, state=model.init_state(STREAMS), segment=segment)
+        segment = Segment(length=steps, factors=np.full(steps - 1, 1.01), memory=options.memory)
+        method.advance(model.init_state(STREAMS), segment, inputs, targets, text.loss, ends=True)
 
     # libraries, compiled kernels and gradients are there before the count begins
     run(8)

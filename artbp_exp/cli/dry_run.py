@@ -100,7 +100,7 @@ def _train_a_little(settings: Mapping[str, Any]) -> dict[str, Any]:
     from artbp_exp.training.experiment import Experiment
 
     experiment = Experiment(settings)
-    task, tally = experiment.task, experiment.learner.tally
+    task, tally = experiment.task, experiment.trainer.tally
     warm: tuple[float, int] | None = None
     first: float | None = None
 

@@ -124,7 +124,7 @@ class Job:
     def run(self) -> dict[str, Any]:
         """See `run`."""
         began = time.perf_counter()
-        folder, trainer, tally = self._folder, self._experiment.trainer, self._experiment.learner.tally
+        folder, trainer, tally = self._folder, self._experiment.trainer, self._experiment.trainer.tally
         with handled(self._signals.note):
             self._begin()
             self._logger.start(self._settings)
@@ -185,7 +185,7 @@ class Job:
         task, settings = self._experiment.task, self._settings
         return tqdm(
             total=task.steps * task.passes,
-            initial=self._experiment.learner.tally.step,
+            initial=self._experiment.trainer.tally.step,
             desc=f"{task.name} {settings['method']['name']} seed {settings['seed']}",
             unit=task.unit,
             unit_scale=True,
@@ -212,7 +212,7 @@ class Job:
         number = self._signals.caught
         if number is None:
             return
-        step, seconds = self._experiment.learner.tally.step, self._experiment.trainer.seconds
+        step, seconds = self._experiment.trainer.tally.step, self._experiment.trainer.seconds
         stop = Interrupted(number, f" at step {step}; the same command continues from there\n{self._folder.path}")
         reason = str(stop).splitlines()[0]
         summary = {"status": "interrupted", "reason": reason, **which(self._settings), "steps": step}
@@ -224,7 +224,7 @@ class Job:
         from artbp_exp.runs.provenance import peak_memory
 
         memory = round(peak_memory(self._experiment.device) / 2**20, 1)
-        engine = self._experiment.learner.engine
+        engine = self._experiment.method.engine
         return {
             **self._origin,
             "engine": engine,

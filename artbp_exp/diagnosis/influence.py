@@ -10,7 +10,7 @@ from torch import Tensor
 from artbp_exp.autograd import detach, leaves, map_state
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
-from artbp_exp.verification.probe import Gradients
+from artbp_exp.training.gradient import Gradients
 
 
 def influence_by_lag(

@@ -1,1 +1,72 @@
-"""How a gradient is estimated, one file each."""
+"""How a gradient is estimated, one file each; `make_method` builds the one that a configuration names."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from artbp_exp import registry
+from artbp_exp.errors import UserError
+from artbp_exp.methods.base import Auxiliary, Boundary, Draw, Method
+from artbp_exp.methods.closed_form import ClosedForm
+from artbp_exp.methods.segments import SegmentMethod
+from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.tasks.base import Task
+from artbp_exp.truncation import Scheme
+
+__all__ = ["Auxiliary", "Boundary", "ClosedForm", "Draw", "Method", "SegmentMethod", "make_method", "segment_method"]
+
+
+def make_method(
+    settings: Mapping[str, Any],
+    *,
+    model: RecurrentModel,
+    task: Task,
+    engine: str = "auto",
+    autocast: torch.dtype | None = None,
+    boundary: Boundary | None = None,
+    auxiliary: Auxiliary | None = None,
+) -> Method:
+    """The method that `settings["name"]` names: a truncation scheme run in segments, or one of its own kind.
+
+    Raises:
+        UserError: an unknown name, a value out of range, or parts that do not fit together.
+    """
+    built = registry.build("method", settings, offered={"model": model})
+    if isinstance(built, Scheme):
+        return segment_method(
+            built, model=model, task=task, engine=engine, autocast=autocast, boundary=boundary, auxiliary=auxiliary
+        )
+    method: Method = built
+    for name, value, taken in (
+        ("engine", engine, ("auto", method.engine)),
+        ("precision", "float32" if autocast is None else str(autocast).removeprefix("torch."), ("float32",)),
+        ("boundary", "none" if boundary is None else type(boundary).__name__, ("none",)),
+        ("auxiliary", "none" if auxiliary is None else type(auxiliary).__name__, ("none",)),
+    ):
+        if value not in taken:
+            raise UserError(f"method={method.name} has no {name}={value}; take {name}={taken[0]}, or method=artbp")
+    return method
+
+
+def segment_method(
+    scheme: Scheme,
+    *,
+    model: RecurrentModel,
+    task: Task,
+    engine: str = "auto",
+    autocast: torch.dtype | None = None,
+    boundary: Boundary | None = None,
+    auxiliary: Auxiliary | None = None,
+) -> Method:
+    """A truncation scheme as a method: by segment algebra where that is exact and fast, else by an engine.
+
+    Raises:
+        UserError: an unknown engine, or one that the model does not have.
+    """
+    alone = autocast is None and boundary is None and auxiliary is None
+    if engine in ("auto", "fused") and alone and ClosedForm.applies(model, task):
+        return ClosedForm(model=model, scheme=scheme)
+    return SegmentMethod(
+        model=model, scheme=scheme, engine=engine, autocast=autocast, boundary=boundary, auxiliary=auxiliary
+    )

@@ -30,8 +30,8 @@ class Updater:
         self.clip = clip
         self._base = [group["lr"] for group in optimizer.param_groups]
 
-    def update(self, step: int) -> None:
-        """Updates the parameters from their `.grad`, `step` steps into the run."""
+    def update(self, step: int, length: int) -> None:
+        """Updates the parameters from their `.grad`, the gradient of `length` steps, `step` steps into the run."""
         if self.clip is not None:
             parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
             torch.nn.utils.clip_grad_norm_(parameters, self.clip)

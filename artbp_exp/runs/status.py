@@ -14,7 +14,13 @@ Identity = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Configuration → its settings as flat keys, those that make it another computation."""
 
 
-ADDED = {"precision": "auto", "method.every": 1, "method.memory": 300}
+ADDED = {
+    "precision": "auto",
+    "method.every": 1,
+    "method.memory": 300,
+    "boundary.name": "none",
+    "auxiliary.name": "none",
+}
 """Settings that older runs did not record → the value that computes the same."""
 
 

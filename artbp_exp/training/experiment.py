@@ -1,4 +1,4 @@
-"""Assembles a run from plain settings: task, model, method, optimiser, learner."""
+"""Assembles a run from its settings: task, model, method, optimiser, trainer."""
 
 import warnings
 from collections.abc import Iterator, Mapping
@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from artbp_exp import checks, registry
 from artbp_exp.errors import UserError
-from artbp_exp.random_streams import Streams
+from artbp_exp.methods import Method, make_method
+from artbp_exp.random_streams import RandomStreams
+from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
-from artbp_exp.training import make_learner
-from artbp_exp.training.learner import Tick
-from artbp_exp.training.trainer import Record, Trainer
+from artbp_exp.training.gradient import TaskLoop
+from artbp_exp.training.trainer import Record, Tick, Trainer
 from artbp_exp.truncation import Scheme
 
 MOST_THREADS = 1024
@@ -25,14 +27,15 @@ class Experiment:
     """A run that is ready to train.
 
     Args:
-        settings: `task`, `model`, `method` and `optimizer` (each with a `name`), `seed`, `engine`, `precision`,
-            `device`, `threads`.
+        settings: `task`, `model`, `method`, `boundary`, `auxiliary` and `optimizer` (each with a `name`), `seed`,
+            `engine`, `precision`, `device`, `threads`.
 
     Attributes:
         task: built from `settings["task"]`.
         model: on `device`.
-        scheme: the truncation scheme.
-        learner: holds the method and the optimiser.
+        method: estimates the gradient.
+        trainables: a `ModuleDict` of the model and of whatever learns beside it: boundary, auxiliary loss.
+        loop: task and method, as verification and diagnosis take them.
         trainer: trains, stops and goes on; its `state_dict` is a checkpoint.
         device: what it runs on.
 
@@ -44,45 +47,79 @@ class Experiment:
         if settings["threads"] is not None:
             torch.set_num_threads(threads_of(settings["threads"]))
         self.device = find_device(settings["device"])
-        self._streams = Streams.from_seed(settings["seed"])
-        self.scheme = scheme = registry.build("method", settings["method"])
+        streams = RandomStreams.from_seed(settings["seed"])
         self.task = registry.build("task", settings["task"])
+        dtype, autocast = find_precision(settings["precision"], self.task)
+        self.model = self._build_model(settings["model"], streams.weights).to(device=self.device, dtype=dtype)
+        self.task.place(self.device)
+        parts: dict[str, Any] = {
+            group: registry.build(
+                group,
+                settings.get(group, {"name": "none"}),
+                offered={"model": self.model, "generator": streams.weights, **self.task.shapes},
+            )
+            for group in ("boundary", "auxiliary")
+        }
+        self.method = make_method(
+            settings["method"],
+            model=self.model,
+            task=self.task,
+            engine=settings["engine"],
+            autocast=autocast,
+            **parts,
+        )
+        warn_of(self.method, self.task, settings["method"])
+        learnt = {"model": self.model} | {name: part for name, part in parts.items() if part is not None}
+        self.trainables = nn.ModuleDict(learnt).to(device=self.device, dtype=dtype)
+        updater = registry.build("optimizer", settings["optimizer"], parameters=list(self.trainables.parameters()))
+        self.loop = TaskLoop(task=self.task, method=self.method, trainables=self.trainables)
+        self.trainer = Trainer(
+            loop=self.loop, trainables=self.trainables, updater=updater, cuts=streams.cuts, data=streams.data
+        )
+
+    def _build_model(self, settings: Mapping[str, Any], weights: torch.Generator) -> RecurrentModel:
         try:
-            model = registry.build("model", settings["model"], generator=self._streams.weights, **self.task.shapes)
+            model: RecurrentModel = registry.build("model", settings, generator=weights, **self.task.shapes)
         except (MemoryError, RuntimeError) as error:
             if "memory" not in str(error).lower():
                 raise
-            raise UserError(f"model={settings['model']['name']} of this size does not fit in memory") from error
-        dtype, autocast = find_precision(settings["precision"], self.task)
-        self.model = model.to(device=self.device, dtype=dtype)
-        self.task.place(self.device)
-        if scheme.length is None and self.task.steps > MANY_STEPS:
-            warnings.warn(
-                f"method={scheme.name} never cuts: one update for each pass over {self.task.steps} steps; "
-                f"method=artbp estimates the same gradient without bias",
-                stacklevel=2,
-            )
-        if settings["method"].get("reweight") and certain_cut(scheme):
-            warnings.warn(
-                f"method={scheme.name} ends every segment at method.length={scheme.length:g}, so that there is "
-                f"nothing to reweight: this is truncated BPTT, biased; take a method.length above method.every",
-                stacklevel=2,
-            )
-        updater = registry.build("optimizer", settings["optimizer"], parameters=list(self.model.parameters()))
-        self.learner = make_learner(
-            engine=settings["engine"],
-            model=self.model,
-            task=self.task,
-            scheme=scheme,
-            updater=updater,
-            cuts=self._streams.cuts,
-            autocast=autocast,
-        )
-        self.trainer = Trainer(task=self.task, model=self.model, learner=self.learner, data=self._streams.data)
+            raise UserError(f"model={settings['name']} of this size does not fit in memory") from error
+        return model
+
+    @property
+    def scheme(self) -> Scheme:
+        """The method's truncation scheme.
+
+        Raises:
+            UserError: it has none.
+        """
+        scheme: Scheme | None = getattr(self.method, "scheme", None)
+        if scheme is None:
+            raise UserError(f"method={self.method.name} has no truncation scheme; take method=artbp or method=tbptt")
+        return scheme
 
     def train(self, tick: Tick = lambda steps: None) -> Iterator[Record]:
         """Trains to the end; see `Trainer.run`."""
         return self.trainer.run(tick=tick)
+
+
+def warn_of(method: Method, task: Task, settings: Mapping[str, Any]) -> None:
+    """Warns of a scheme that never cuts a long sequence, and of random cuts that are certain."""
+    scheme: Scheme | None = getattr(method, "scheme", None)
+    if scheme is None:
+        return
+    if scheme.length is None and task.steps > MANY_STEPS:
+        warnings.warn(
+            f"method={scheme.name} never cuts: one update for each pass over {task.steps} steps; "
+            f"method=artbp estimates the same gradient without bias",
+            stacklevel=3,
+        )
+    if settings.get("reweight") and certain_cut(scheme):
+        warnings.warn(
+            f"method={scheme.name} ends every segment at method.length={scheme.length:g}, so that there is "
+            f"nothing to reweight: this is truncated BPTT, biased; take a method.length above method.every",
+            stacklevel=3,
+        )
 
 
 def certain_cut(scheme: Scheme) -> bool:

@@ -23,7 +23,7 @@ def build(
     alpha: float | None = None,
     reweight: bool = True,
     every: int = 1,
-    memory: int | None = 300,
+    memory: int | None = None,
 ) -> Scheme:
     """Anticipated reweighted truncated backpropagation.
 
@@ -40,7 +40,7 @@ def build(
         alpha: the exponent α of the paper's schedule (larger: lighter tail, fewer very long segments).
         reweight: false leaves the carried gradient uncompensated (random cuts, an ablation; biased).
         every: k, in steps; a kernel that runs k steps at once then needs no factor inside (engine=vendor).
-        memory: steps kept at a time for the backward pass, see `Scheme`.
+        memory: steps kept at a time for the backward pass, see `Scheme`; None keeps all.
 
     Raises:
         UserError: `length` < `every`, a value out of range, `alpha` ≤ 2 or > `LARGEST` with the paper's schedule, or an

@@ -7,11 +7,11 @@ from artbp_exp import checks
 from artbp_exp.truncation.scheme import Floats, Scheme
 
 
-def build(*, memory: int | None = 300) -> Scheme:
+def build(*, memory: int | None = None) -> Scheme:
     """Full BPTT: c(d) = 0.
 
     Args:
-        memory: steps kept at a time for the backward pass, see `Scheme`.
+        memory: steps kept at a time for the backward pass, see `Scheme`; None keeps all.
 
     Raises:
         UserError: `memory` is not a whole number ≥ 1.

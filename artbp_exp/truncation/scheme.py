@@ -41,6 +41,10 @@ class Segment:
             raise UserError(f"the segment has steps 0 to {self.length - 1}; got step {index}: count from its start")
         return float(self.factors[index]) if index + 1 < self.length else 1.0
 
+    def part(self, start: int, stop: int) -> "Segment":
+        """Steps `start` … `stop` − 1, with the factors between them; its memory holds them all."""
+        return Segment(length=stop - start, factors=self.factors[start : stop - 1])
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scheme:
@@ -54,8 +58,8 @@ class Scheme:
         length: truncation length L, or the mean length L0, in steps; None where no cut is ever made.
         hazard: maps lags d = 1, 2, … (int64, shape (N,)) to c(d) in [0, 1] (float64, shape (N,)).
         reweight: whether the gradient that is carried on is compensated.
-        memory: steps whose intermediate results are kept at a time (a longer segment is recomputed piece by
-            piece, with the same gradient); None keeps them all.
+        memory: steps whose intermediate results are kept at a time; of a longer segment the others are computed
+            twice (gradient checkpointing), with the same gradient. None keeps them all.
     """
 
     name: str

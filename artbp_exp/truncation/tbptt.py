@@ -9,12 +9,12 @@ from artbp_exp import checks
 from artbp_exp.truncation.scheme import Floats, Scheme
 
 
-def build(*, length: int, memory: int | None = 300) -> Scheme:
+def build(*, length: int, memory: int | None = None) -> Scheme:
     """Truncated BPTT: c(d) = 1 at d = L, else 0. Biased unless L covers the sequence.
 
     Args:
         length: L, in steps.
-        memory: steps kept at a time for the backward pass, see `Scheme`.
+        memory: steps kept at a time for the backward pass, see `Scheme`; None keeps all.
 
     Raises:
         UserError: `length` or `memory` is not a whole number ≥ 1.

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from artbp_exp.autograd import detach, leaves, map_state
+from artbp_exp.autograd.random_states import RandomStates, drawn
 from artbp_exp.errors import UserError
+from artbp_exp.training.gradient import Gradients
 from artbp_exp.truncation import Scheme, Segment
 from artbp_exp.verification.float64_mode import raised, real
 from artbp_exp.verification.module_snapshot import Kept
-from artbp_exp.verification.probe import Gradients, Script
-from artbp_exp.verification.random_states import Streams, drawn
+from artbp_exp.verification.probe import Script
 
 SegmentLoss = Callable[[int, Segment, Any], tuple[Tensor, Any]]
 
@@ -68,7 +69,7 @@ class Body:
         self.segment_loss, self.parameters, self.scheme, self.steps = segment_loss, parameters, scheme, steps
         self.padding = padding
         self._state, self._kept = state, kept
-        self._streams = Streams(parameters.values())
+        self._streams = RandomStates(parameters.values())
 
     def first(self, number: float) -> int:
         """Length of the first segment that the scheme draws when the stream of cuts says `number`."""

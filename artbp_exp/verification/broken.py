@@ -1,6 +1,6 @@
 """Mistakes that are easily made, kept to prove that the certification catches them.
 
-Each builds a learner as `make_learner` does, with one thing wrong. Nothing trains with these.
+Each builds a method as `segment_method` does, with one thing wrong. Nothing trains with these.
 """
 
 from dataclasses import replace
@@ -11,10 +11,8 @@ import torch
 from torch import Tensor
 
 from artbp_exp.autograd import State, carry
+from artbp_exp.methods import Method, SegmentMethod
 from artbp_exp.recurrent import RecurrentModel
-from artbp_exp.training import make_estimator
-from artbp_exp.training.learner import Learner, OnlineLearner
-from artbp_exp.training.segment_gradient import Estimate, Estimator
 from artbp_exp.truncation import Scheme, Segment
 from artbp_exp.truncation.scheme import Floats
 from artbp_exp.verification.probe import Make
@@ -81,31 +79,24 @@ class ClippedFactors(Scheme):
         return found
 
 
-class ForgetfulEstimator:
-    """Recomputes a long segment piece by piece, and forgets the factor between two pieces."""
+class Forgetful(SegmentMethod):
+    """Recomputes a long segment window by window, and forgets the factor between two windows."""
 
-    def __init__(self, inner: Estimator) -> None:
-        self._inner, self._memory = inner, inner.memory
-        self.engine = inner.engine
-
-    def __call__(self, *, segment: Segment, **rest: Any) -> Estimate:
-        """The inner estimator with factors 1 where pieces meet."""
-        factors = segment.factors.copy()
-        if self._memory is not None:
-            factors[-self._memory :: -self._memory] = 1.0
-        return self._inner(segment=replace(segment, factors=factors), **rest)
+    def advance(self, carry: Any, draw: Any, *data: Any, ends: bool) -> tuple[float, Any]:
+        """With factors 1 where windows meet."""
+        if draw.memory is not None:
+            factors = draw.factors.copy()
+            factors[-draw.memory :: -draw.memory] = 1.0
+            draw = replace(draw, factors=factors)
+        return super().advance(carry, draw, *data, ends=ends)
 
 
-class DividingEstimator:
+class Dividing(SegmentMethod):
     """Divides by the segment's actual length: short segments get too much weight."""
 
-    def __init__(self, inner: Estimator) -> None:
-        self._inner = inner
-        self.engine = inner.engine
-
-    def __call__(self, *, loss: Any, segment: Segment, **rest: Any) -> Estimate:
-        """The inner estimator on the mean loss of the segment."""
-        return self._inner(loss=lambda p, t: loss(p, t) / segment.length, segment=segment, **rest)
+    def advance(self, carry: Any, draw: Any, inputs: Any, targets: Any, loss: Any, *, ends: bool) -> tuple[float, Any]:
+        """On the mean loss of the segment."""
+        return super().advance(carry, draw, inputs, targets, lambda p, t: loss(p, t) / draw.length, ends=ends)
 
 
 def reads_what_was_carried(model: RecurrentModel) -> Any:
@@ -125,9 +116,10 @@ def reads_what_was_carried(model: RecurrentModel) -> Any:
     return run
 
 
-def _learner(*, engine: str, model: RecurrentModel, autocast: Any, estimator: Any = None, **rest: Any) -> Learner:
-    estimator = estimator or make_estimator(engine="plain", model=model, autocast=autocast)
-    return OnlineLearner(model=model, estimator=estimator, **rest)
+def _method(
+    kind: type[SegmentMethod] = SegmentMethod, *, engine: str, task: Any, model: RecurrentModel, **parts: Any
+) -> SegmentMethod:
+    return kind(model=model, engine="plain", **parts)
 
 
 def _as(kind: type[Scheme], scheme: Scheme) -> Scheme:
@@ -135,51 +127,51 @@ def _as(kind: type[Scheme], scheme: Scheme) -> Scheme:
     return kind(**fields)
 
 
-def shifted(*, scheme: Scheme, **parts: Any) -> Learner:
+def shifted(*, scheme: Scheme, **parts: Any) -> Method:
     """Factors shifted by one step."""
-    return _learner(scheme=_as(ShiftedFactors, scheme), **parts)
+    return _method(scheme=_as(ShiftedFactors, scheme), **parts)
 
 
-def shifted_draws(*, scheme: Scheme, **parts: Any) -> Learner:
+def shifted_draws(*, scheme: Scheme, **parts: Any) -> Method:
     """Draws shifted by one step."""
-    return _learner(scheme=_as(ShiftedDraws, scheme), **parts)
+    return _method(scheme=_as(ShiftedDraws, scheme), **parts)
 
 
-def halved_draws(*, scheme: Scheme, **parts: Any) -> Learner:
+def halved_draws(*, scheme: Scheme, **parts: Any) -> Method:
     """Cuts drawn half as often as the factors assume."""
-    return _learner(scheme=_as(HalvedDraws, scheme), **parts)
+    return _method(scheme=_as(HalvedDraws, scheme), **parts)
 
 
-def capped(*, scheme: Scheme, **parts: Any) -> Learner:
+def capped(*, scheme: Scheme, **parts: Any) -> Method:
     """Lengths silently capped."""
-    return _learner(scheme=_as(CappedLength, scheme), **parts)
+    return _method(scheme=_as(CappedLength, scheme), **parts)
 
 
-def divided(*, model: RecurrentModel, **parts: Any) -> Learner:
+def divided(**parts: Any) -> Method:
     """Division by the actual length."""
-    return _learner(model=model, estimator=DividingEstimator(make_estimator(engine="plain", model=model)), **parts)
+    return _method(Dividing, **parts)
 
 
-def capped_far(*, scheme: Scheme, **parts: Any) -> Learner:
+def capped_far(*, scheme: Scheme, **parts: Any) -> Method:
     """Lengths silently capped, beyond what is enumerated."""
-    return _learner(scheme=_as(FarCappedLength, scheme), **parts)
+    return _method(scheme=_as(FarCappedLength, scheme), **parts)
 
 
-def weight_clipped(*, scheme: Scheme, **parts: Any) -> Learner:
+def weight_clipped(*, scheme: Scheme, **parts: Any) -> Method:
     """The accumulated weight clipped."""
-    return _learner(scheme=_as(ClippedFactors, scheme), **parts)
+    return _method(scheme=_as(ClippedFactors, scheme), **parts)
 
 
-def forgotten(*, model: RecurrentModel, scheme: Scheme, **parts: Any) -> Learner:
-    """The factor between two recomputed pieces forgotten."""
-    inner = make_estimator(engine="plain", model=model, memory=scheme.memory)
-    return _learner(model=model, scheme=scheme, estimator=ForgetfulEstimator(inner), **parts)
+def forgotten(**parts: Any) -> Method:
+    """The factor between two recomputed windows forgotten."""
+    return _method(Forgetful, **parts)
 
 
-def loss_factored(*, model: RecurrentModel, **parts: Any) -> Learner:
+def loss_factored(*, model: RecurrentModel, **parts: Any) -> Method:
     """The factor applied to the loss, too."""
-    inner = make_estimator(engine="plain", model=model)
-    return _learner(model=model, estimator=replace(inner, run=reads_what_was_carried(model)), **parts)
+    method = _method(model=model, **parts)
+    method._run = reads_what_was_carried(model)
+    return method
 
 
 BROKEN: dict[str, Make] = {

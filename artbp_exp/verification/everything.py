@@ -12,12 +12,13 @@ import numpy as np
 import torch
 
 from artbp_exp import registry
+from artbp_exp.autograd.engines import ENGINES
 from artbp_exp.errors import UserError
+from artbp_exp.methods import segment_method
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks import ptb, synthetic
 from artbp_exp.tasks.base import Task
 from artbp_exp.theory.unbiased import is_unbiased
-from artbp_exp.training import ENGINES, make_learner
 from artbp_exp.verification.broken import BROKEN, BROKEN_FAR
 from artbp_exp.verification.exact import Exact, certify
 from artbp_exp.verification.lags import Lags, lag_by_lag
@@ -28,8 +29,8 @@ VOCABULARY, STREAMS, HIDDEN = 4, 2, 3
 BREAKABLE: dict[str, Any] = {"name": "artbp", "length": 2.5, "alpha": 4}
 """The method that the broken learners break."""
 
-FAR_LENGTH, FAR_LIMIT = 50, 10_000
-"""Mean length L0 and length T of the data, in steps, where lengths and factors are tried lag by lag."""
+FAR_LENGTH, FAR_LIMIT, MEMORY = 50, 10_000, 300
+"""Mean length L0, length T of the data and `method.memory`, in steps, of what is tried lag by lag."""
 FAR_BREAKABLE = BREAKABLE | {"length": FAR_LENGTH}
 
 # kinds of each method; one that is not listed is certified at its defaults, at mean length 3
@@ -109,7 +110,7 @@ def everything(steps: int) -> Iterator[Verdict]:
 def far() -> Iterator[FarVerdict]:
     """Tries every method lag by lag at L0 = `FAR_LENGTH`; expects what is broken at long lags to be refuted."""
     for settings in far_methods():
-        yield _far(settings, "", make_learner)
+        yield _far(settings, "", segment_method)
     for name, make in BROKEN_FAR.items():
         yield _far(FAR_BREAKABLE, name, make)
 
@@ -154,7 +155,7 @@ def methods() -> list[dict[str, Any]]:
 
 def _verdict(settings: dict[str, Any], model: str, engine: str, steps: int) -> Verdict | None:
     try:
-        probe = _probe(settings, model, engine, steps, make_learner)
+        probe = _probe(settings, model, engine, steps, segment_method)
     except UserError:
         if engine in ("auto", "plain"):  # these two are for every model
             raise
@@ -164,7 +165,7 @@ def _verdict(settings: dict[str, Any], model: str, engine: str, steps: int) -> V
 
 
 def _far(settings: dict[str, Any], broken: str, make: Make) -> FarVerdict:
-    lags = lag_by_lag(registry.build("method", settings), limit=FAR_LIMIT, make=make)
+    lags = lag_by_lag(registry.build("method", {"memory": MEMORY} | settings), limit=FAR_LIMIT, make=make)
     return FarVerdict(method=_label(settings), broken=broken, lags=lags)
 
 

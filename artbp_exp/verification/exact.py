@@ -9,9 +9,10 @@ import torch
 from artbp_exp.theory.exact_variance import exact_variance
 from artbp_exp.theory.survival import carry_factors
 from artbp_exp.theory.unbiased import can_cut, why_biased
+from artbp_exp.training.gradient import Gradients
 from artbp_exp.verification.lengths import along, measured, misdrawn, promised
 from artbp_exp.verification.oracle import Full, full_bptt, squared_crossings
-from artbp_exp.verification.probe import Gradients, Probe
+from artbp_exp.verification.probe import Probe
 from artbp_exp.verification.stretch import flat
 
 BIAS_TOLERANCE = 1e-12

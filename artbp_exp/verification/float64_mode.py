@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from artbp_exp.autograd.random_states import RandomStates
 from artbp_exp.verification.module_snapshot import Kept
-from artbp_exp.verification.random_states import Streams
 
 HIGHER = {
     torch.float32: torch.float64,
@@ -86,7 +86,7 @@ def float64(parameters: Sequence[Tensor], module: nn.Module | None) -> Iterator[
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(mode=False))
         stack.enter_context(torch.enable_grad())
-        streams = Streams(parameters)
+        streams = RandomStates(parameters)
         stack.callback(streams.put_back, streams.states())
         stack.callback(torch.set_default_dtype, torch.get_default_dtype())
         for parameter in parameters:

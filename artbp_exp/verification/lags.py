@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from artbp_exp.methods import segment_method
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.theory.survival import carry_factors
-from artbp_exp.training import make_learner
 from artbp_exp.truncation import Scheme
 from artbp_exp.truncation.scheme import Floats
 from artbp_exp.verification.lengths import along, misdrawn, promised
@@ -157,7 +157,7 @@ def longest(scheme: Scheme, steps: int) -> int:
     return int((beyond > RAREST).sum())
 
 
-def lag_by_lag(scheme: Scheme, *, limit: int, make: Make = make_learner) -> Lags:
+def lag_by_lag(scheme: Scheme, *, limit: int, make: Make = segment_method) -> Lags:
     """Tries all lags.
 
     Args:

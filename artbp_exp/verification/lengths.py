@@ -12,9 +12,10 @@ from typing import Protocol
 import numpy as np
 
 from artbp_exp.theory.survival import survival
+from artbp_exp.training.gradient import Gradients
 from artbp_exp.truncation import Scheme, enumerate_cuts
 from artbp_exp.truncation.scheme import Floats
-from artbp_exp.verification.probe import Gradients, Probe
+from artbp_exp.verification.probe import Probe
 
 INSIDE = 1e-6
 """How far inside an interval its ends are tried, relative to its width."""

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from artbp_exp import checks
 from artbp_exp.errors import UserError
+from artbp_exp.training.gradient import Gradients
 from artbp_exp.verification.oracle import full_bptt
-from artbp_exp.verification.probe import Gradients, Probe
+from artbp_exp.verification.probe import Probe
 
 LEAST_DRAWS = 8
 MARGIN = 30

@@ -15,8 +15,8 @@ from artbp_exp.autograd import State, detach, leaves, map_state
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
 from artbp_exp.theory.exact_variance import Crossings
+from artbp_exp.training.gradient import Gradients
 from artbp_exp.truncation.scheme import Floats
-from artbp_exp.verification.probe import Gradients
 
 
 @dataclass(frozen=True, kw_only=True)

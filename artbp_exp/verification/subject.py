@@ -10,7 +10,7 @@ import torch
 
 from artbp_exp import checks, registry
 from artbp_exp.errors import UserError
-from artbp_exp.random_streams import Streams
+from artbp_exp.random_streams import RandomStreams
 from artbp_exp.theory.unbiased import can_cut
 from artbp_exp.training.experiment import Experiment, find_precision
 from artbp_exp.truncation import Scheme
@@ -80,7 +80,7 @@ def shrunk(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Subject:
         said.append(f"streams {experiment.task.batch_size} → {task.batch_size}")
     said.append(f"sequence {experiment.task.steps} → {steps} steps")
     # the engine that the run has found for itself: in float64, or with another optimiser, `auto` might find another
-    engine = experiment.learner.engine
+    engine = experiment.method.engine
     probe = Probe(engine=engine, model=experiment.model.to(torch.float64), task=task, scheme=scheme)
     return Subject(probe=probe, idle=cuts and not can_cut(scheme, steps), shrunk=tuple(said))
 
@@ -135,14 +135,14 @@ def full_size(settings: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[Subj
     steps = min(checks.whole("verify.stretch", wanted, at_least=2), experiment.task.steps)
     streams = checks.whole("verify.streams_at_full_size", own["streams_at_full_size"], at_least=1)
     probe = Probe(
-        engine=experiment.learner.engine,
+        engine=experiment.method.engine,
         model=experiment.model,
         task=stretch(experiment.task, steps=steps, streams=streams),
         scheme=scheme,
         autocast=find_precision(settings["precision"], experiment.task)[1],
     )
     idle = can_cut(scheme, experiment.task.steps) and not can_cut(scheme, steps)
-    return Subject(probe=probe, idle=idle), Streams.from_seed(settings["seed"]).cuts
+    return Subject(probe=probe, idle=idle), RandomStreams.from_seed(settings["seed"]).cuts
 
 
 def prescribable(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Probe:
@@ -159,7 +159,7 @@ def prescribable(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Probe:
     streams = checks.whole("verify.streams_at_full_size", own["streams_at_full_size"], at_least=1)
     steps = stretch_of(experiment.scheme, experiment.task.steps, size(experiment.model))
     return Probe(
-        engine=experiment.learner.engine,
+        engine=experiment.method.engine,
         model=experiment.model.to(torch.float64),
         task=stretch(experiment.task, steps=steps, streams=streams),
         scheme=experiment.scheme,

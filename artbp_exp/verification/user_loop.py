@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from artbp_exp import checks
 from artbp_exp.errors import UserError
+from artbp_exp.training.gradient import Gradients
 from artbp_exp.truncation import Scheme, Segment, enumerate_cuts
 from artbp_exp.verification.arguments import check, named, padding, ways
 from artbp_exp.verification.body import Body, Pass, SegmentLoss
@@ -18,7 +19,6 @@ from artbp_exp.verification.exact import BIAS_TOLERANCE
 from artbp_exp.verification.float64_mode import float64
 from artbp_exp.verification.lengths import Lengths, misdrawn, promised
 from artbp_exp.verification.perturb import nudge
-from artbp_exp.verification.probe import Gradients
 from artbp_exp.verification.stretch import flat
 from artbp_exp.verification.verdict import Verification
 

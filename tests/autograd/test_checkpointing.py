@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 import artbp_exp as artbp
-from artbp_exp.autograd.checkpointing import pieces
+from artbp_exp.autograd.checkpointing import windows
 
 STEPS, STREAMS, HIDDEN = 23, 2, 4
 FACTORS = np.random.default_rng(0).uniform(1.0, 1.5, STEPS - 1)
@@ -132,7 +132,7 @@ def test_the_segments_of_a_scheme_have_its_memory() -> None:
 
 @pytest.mark.parametrize(("length", "memory"), [(1, 1), (5, 2), (6, 2), (7, 300), (9, None)])
 def test_pieces_cover_the_segment_and_only_the_first_is_shorter(length: int, memory: int | None) -> None:
-    found = pieces(length, memory)
+    found = windows(length, memory)
     assert [step for start, stop in found for step in range(start, stop)] == list(range(length))
     assert all(stop - start == memory for start, stop in found[1:])
     assert found[0][1] <= (memory or length)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from artbp_exp import registry
-from artbp_exp.autograd.checkpointing import pieces
+from artbp_exp.autograd.checkpointing import windows
 from artbp_exp.theory.stored_steps import drawn_stored_steps
 
 CONSTANT: dict[str, Any] = {"name": "artbp", "length": 50, "schedule": "constant"}
@@ -37,7 +37,7 @@ def test_a_constant_hazard_costs_what_theory_says(memory: int | None) -> None:
 @pytest.mark.parametrize("length", [1, 7, 8, 20, 21])
 def test_pieces_are_those_of_the_engine(length: int) -> None:
     found = of(name="tbptt", length=length, memory=7)
-    sizes = [stop - start for start, stop in pieces(length, 7)]
+    sizes = [stop - start for start, stop in windows(length, 7)]
     assert found["kept_peak"] == max(sizes)
     assert found["kept_mean"] == pytest.approx(sum(n * (n - 1) / 2 for n in sizes) / length)
     assert found["recomputed"] == pytest.approx(sum(sizes[:-1]) / length)

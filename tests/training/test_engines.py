@@ -10,12 +10,13 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from artbp_exp.autograd import leaves, map_state
+from artbp_exp.autograd.engines import ENGINES, find_engine
 from artbp_exp.autograd.fused import pointwise
 from artbp_exp.errors import UserError
-from artbp_exp.training import ENGINES, Estimator, estimate, make_estimator
-from artbp_exp.truncation import Segment, artbp
+from artbp_exp.methods import SegmentMethod
+from artbp_exp.truncation import Segment, artbp, bptt
 from tests.cells import NAMES, STREAMS, make_case
-from tests.gradients import estimated_gradient, expected_gradient, full_gradient, relative_errors
+from tests.gradients import estimate, estimated_gradient, expected_gradient, full_gradient, relative_errors
 
 CHARACTER_CELLS = ["lstm", "authors", "gru", "rnn"]
 KERNELS = ["compiled", "operators"]
@@ -32,7 +33,7 @@ def paths() -> list[Path]:
     for cell in NAMES:
         for engine in ENGINES:
             try:
-                make_estimator(engine=engine, model=make_case(cell, 2).model)
+                find_engine(engine, make_case(cell, 2).model)
             except UserError:
                 continue
             found.append(Path(cell, engine))
@@ -94,8 +95,8 @@ def test_loss_and_last_state_are_those_of_the_plain_path(path: Path, kernels: st
         for engine, memory in (("plain", None), (path.engine, None), (path.engine, 2))
     ]
     for result in results[1:]:
-        assert result.loss == pytest.approx(results[0].loss, rel=1e-13)
-        for found, wanted in zip(leaves(result.state), leaves(results[0].state), strict=True):
+        assert result[0] == pytest.approx(results[0][0], rel=1e-13)
+        for found, wanted in zip(leaves(result[1]), leaves(results[0][1]), strict=True):
             assert not found.requires_grad
             torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-14)
 
@@ -106,11 +107,11 @@ def test_the_gradient_at_the_state_before_the_segment(path: Path, kernels: str) 
     segment = Segment(length=4, factors=np.array([1.3, 1.0, 0.7]))
     found = []
     for engine in ("plain", path.engine):
-        estimator = make_estimator(engine=engine, model=case.model)
+        _, run = find_engine(engine, case.model)
         torch.manual_seed(3)
         state = map_state(lambda leaf: torch.randn_like(leaf).requires_grad_(), case.model.init_state(STREAMS))
         start = leaves(state)
-        outputs, last = estimator.run(case.inputs, state, segment)
+        outputs, last = run(case.inputs, state, segment)
         # the last state is read, too, as it is where a segment is cut into pieces
         total = case.loss(case.model.decode(outputs), case.targets) + sum(leaf.square().sum() for leaf in leaves(last))
         found.append(torch.autograd.grad(total, start))
@@ -141,9 +142,10 @@ def test_bfloat16_products_stay_near_and_leave_float32_behind(cell: str, engine:
     exact = estimated_gradient(case, [segment])
     case.model.float()
     case.model.zero_grad(set_to_none=True)
-    estimator = make_estimator(engine=engine, model=case.model, autocast=torch.bfloat16)
-    assert isinstance(estimator, Estimator)
-    result = estimator(
+    _, state = estimate(
+        model=case.model,
+        engine=engine,
+        autocast=torch.bfloat16,
         loss=case.loss,
         inputs=case.inputs,
         targets=case.targets,
@@ -152,7 +154,7 @@ def test_bfloat16_products_stay_near_and_leave_float32_behind(cell: str, engine:
     )
     found = {name: p.grad for name, p in case.model.named_parameters()}
     assert all(g.dtype == torch.float32 for g in found.values())
-    assert all(leaf.dtype == torch.float32 for leaf in leaves(result.state))
+    assert all(leaf.dtype == torch.float32 for leaf in leaves(state))
     errors = relative_errors({k: g.double() for k, g in found.items()}, exact)
     # eight bits of mantissa: about half a percent a product
     assert 1e-5 < max(errors.values()) < 0.06, errors
@@ -160,7 +162,7 @@ def test_bfloat16_products_stay_near_and_leave_float32_behind(cell: str, engine:
 
 def test_a_fused_segment_is_backpropagated_once() -> None:
     case = make_case("lstm", 3)
-    run = make_estimator(engine="fused", model=case.model).run
+    _, run = find_engine("fused", case.model)
     outputs, _ = run(case.inputs, case.model.init_state(STREAMS), Segment(length=3, factors=np.ones(2)))
     outputs.sum().backward(retain_graph=True)
     with pytest.raises(RuntimeError, match="backpropagated once"):
@@ -171,7 +173,7 @@ def test_a_fused_segment_is_backpropagated_once() -> None:
 def test_what_the_backward_pass_needs_is_saved_by_autograd(cell: str, kernels: str) -> None:
     """So that checkpointing can drop it: nothing but what it computes again is left between the two passes."""
     case = make_case(cell, 5)
-    run = make_estimator(engine="fused", model=case.model).run
+    _, run = find_engine("fused", case.model)
     segment = Segment(length=5, factors=np.full(4, 1.2))
     saved: list[weakref.ref[torch.Tensor]] = []
 
@@ -202,10 +204,10 @@ def test_what_the_backward_pass_needs_is_saved_by_autograd(cell: str, kernels: s
 
 
 def test_an_engine_that_a_model_lacks_is_refused() -> None:
-    with pytest.raises(UserError, match="engine=vendor is not to be had for this model"):
-        make_estimator(engine="vendor", model=make_case("authors", 2).model)
+    with pytest.raises(UserError, match="engine=vendor is not available for this model"):
+        find_engine("vendor", make_case("authors", 2).model)
     with pytest.raises(UserError, match="engine=fussed is not known"):
-        make_estimator(engine="fussed", model=make_case("lstm", 2).model)
+        find_engine("fussed", make_case("lstm", 2).model)
 
 
 @pytest.mark.parametrize(
@@ -213,19 +215,16 @@ def test_an_engine_that_a_model_lacks_is_refused() -> None:
 )
 def test_only_what_is_beyond_the_memory_is_computed_twice(length: int, memory: int | None, pieces: int) -> None:
     case = make_case("rnn", length)
-    run, lengths = make_estimator(engine="plain", model=case.model).run, []
+    method, lengths = SegmentMethod(model=case.model, scheme=bptt.build(), engine="plain"), []
+    run = method._run
 
     def counted(inputs, state, segment):
         lengths.append(segment.length)
         return run(inputs, state, segment)
 
-    Estimator(model=case.model, run=counted, engine="plain", memory=memory)(
-        loss=case.loss,
-        inputs=case.inputs,
-        targets=case.targets,
-        state=case.model.init_state(STREAMS),
-        segment=Segment(length=length, factors=np.ones(length - 1)),
-    )
+    method._run = counted
+    segment = Segment(length=length, factors=np.ones(length - 1), memory=memory)
+    method.advance(case.model.init_state(STREAMS), segment, case.inputs, case.targets, case.loss, ends=True)
     assert max(lengths) <= (memory or length)
     assert len(lengths) == 2 * pieces - 1
     assert sum(lengths) == length + max(0, length - (memory or length))

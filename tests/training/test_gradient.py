@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from artbp_exp.training import estimate
 from artbp_exp.truncation import Segment
 from tests.cells import NAMES, STREAMS, Case, make_case
+from tests.gradients import estimate
 
 
 def run(case: Case, state, segment: Segment):
@@ -28,11 +28,11 @@ def leaves(state) -> list[torch.Tensor]:
 def test_loss_and_state_are_those_of_a_forward_pass(cell: str) -> None:
     case = make_case(cell, 5)
     start = case.model.init_state(STREAMS)
-    result = run(case, start, Segment(length=5, factors=np.array([3.0, 0.5, 2.0, 7.0])))
+    loss, state = run(case, start, Segment(length=5, factors=np.array([3.0, 0.5, 2.0, 7.0])))
     with torch.no_grad():
         predictions, last = case.model(case.inputs, start)
-    assert result.loss == pytest.approx(case.loss(predictions, case.targets).item(), rel=1e-14)
-    for found, wanted in zip(leaves(result.state), leaves(last), strict=True):
+    assert loss == pytest.approx(case.loss(predictions, case.targets).item(), rel=1e-14)
+    for found, wanted in zip(leaves(state), leaves(last), strict=True):
         assert not found.requires_grad
         torch.testing.assert_close(found, wanted, rtol=1e-14, atol=0)
 
@@ -49,12 +49,12 @@ def test_gradients_of_several_segments_add_up() -> None:
 
 def test_no_gradient_flows_into_the_state_before_the_segment() -> None:
     case = make_case("rnn", 3)
-    first = run(case, case.model.init_state(STREAMS), Segment(length=3, factors=np.ones(2)))
-    assert first.state.grad_fn is None
+    _, state = run(case, case.model.init_state(STREAMS), Segment(length=3, factors=np.ones(2)))
+    assert state.grad_fn is None
 
 
 def test_a_segment_of_one_step_has_no_factor() -> None:
     case = make_case("gru", 1)
-    result = run(case, case.model.init_state(STREAMS), Segment(length=1, factors=np.empty(0)))
-    assert np.isfinite(result.loss)
+    loss, _ = run(case, case.model.init_state(STREAMS), Segment(length=1, factors=np.empty(0)))
+    assert np.isfinite(loss)
     assert all(torch.isfinite(p.grad).all() for p in case.model.parameters())

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from artbp_exp.training import Tally
+from artbp_exp.training.tally import Tally
 
 
 def test_counts_steps_segments_and_lengths() -> None:

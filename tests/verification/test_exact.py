@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from artbp_exp import registry
-from artbp_exp.training import make_learner
+from artbp_exp.methods import segment_method
 from artbp_exp.truncation import Scheme
 from artbp_exp.verification.broken import BROKEN
 from artbp_exp.verification.everything import everything, methods, small
@@ -20,7 +20,7 @@ ARTBP = {"name": "artbp", "length": 2.5, "alpha": 4}
 MODELS = registry.names("model")
 
 
-def probe(model: str, settings: dict[str, Any], *, engine: str = "auto", make: Make = make_learner) -> Probe:
+def probe(model: str, settings: dict[str, Any], *, engine: str = "auto", make: Make = segment_method) -> Probe:
     built, task = small(model, STEPS)
     return Probe(engine=engine, model=built, task=task, scheme=registry.build("method", settings), make=make)
 

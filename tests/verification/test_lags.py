@@ -9,8 +9,8 @@ from artbp_exp.verification.broken import BROKEN_FAR, FAR_CAP
 from artbp_exp.verification.everything import FarVerdict, far, far_wanted, methods
 from artbp_exp.verification.lags import MOST, Lags, lag_by_lag, lags_of, longest
 
-PTB = {"name": "artbp", "length": 50, "alpha": 4}
-SYNTHETIC = {"name": "artbp", "length": 16, "alpha": 6}
+PTB = {"name": "artbp", "length": 50, "alpha": 4, "memory": 300}
+SYNTHETIC = {"name": "artbp", "length": 16, "alpha": 6, "memory": 300}
 
 
 def lags(settings: dict[str, Any], **rest: Any) -> Lags:

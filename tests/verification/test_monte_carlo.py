@@ -7,7 +7,7 @@ import pytest
 
 from artbp_exp import registry
 from artbp_exp.errors import UserError
-from artbp_exp.training import make_learner
+from artbp_exp.methods import segment_method
 from artbp_exp.verification.broken import BROKEN
 from artbp_exp.verification.everything import small
 from artbp_exp.verification.monte_carlo import Interval, monte_carlo
@@ -15,7 +15,7 @@ from artbp_exp.verification.probe import Make, Probe
 
 
 def intervals(
-    settings: dict[str, Any], *, model: str = "rnn", draws: int = 60, make: Make = make_learner
+    settings: dict[str, Any], *, model: str = "rnn", draws: int = 60, make: Make = segment_method
 ) -> list[Interval]:
     built, task = small(model, 16)
     probe = Probe(engine="plain", model=built, task=task, scheme=registry.build("method", settings), make=make)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from artbp_exp import registry
-from artbp_exp.training import make_learner
+from artbp_exp.methods import segment_method
 from artbp_exp.truncation import Scheme
 from artbp_exp.verification.broken import BROKEN, BROKEN_FAR
 from artbp_exp.verification.everything import methods, small
@@ -28,7 +28,7 @@ STEPS = 40
 FAR = {"name": "artbp", "length": 4, "alpha": 4, "memory": 11}
 
 
-def held(model: str, settings: dict[str, Any], *, engine: str = "auto", make: Make = make_learner) -> list[Held]:
+def held(model: str, settings: dict[str, Any], *, engine: str = "auto", make: Make = segment_method) -> list[Held]:
     built, task = small(model, STEPS)
     scheme = registry.build("method", settings)
     return prescribed(Probe(engine=engine, model=built, task=task, scheme=scheme, make=make))
@@ -52,7 +52,7 @@ def test_what_is_wrong_at_short_lags_is_refuted_too(broken: str) -> None:
 
 
 def test_the_patterns_are_no_cut_one_in_the_middle_and_short_and_long() -> None:
-    scheme = registry.build("method", {"name": "artbp", "length": 50, "alpha": 4})
+    scheme = registry.build("method", {"name": "artbp", "length": 50, "alpha": 4, "memory": 300})
     assert stretch_of(scheme, 10**6, 10**7) == 350
     assert stretch_of(scheme, 10**6, 100) == 1000
     assert stretch_of(scheme, 60, 100) == 60

@@ -74,7 +74,7 @@ def test_full_size_is_idle_on_a_stretch_without_cuts() -> None:
 
 @pytest.mark.parametrize(
     ("overrides", "engine"),
-    [([], "fused"), (["optimizer=adam"], "plain"), (["precision=float32"], "plain"), (["engine=plain"], "plain")],
+    [([], "fused"), (["optimizer=adam"], "fused"), (["precision=float32"], "plain"), (["engine=plain"], "plain")],
 )
 def test_the_engine_is_the_one_that_the_run_takes(overrides: list[str], engine: str) -> None:
     assert shrunk(*settings(*overrides)).probe.engine == engine

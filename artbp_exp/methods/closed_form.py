@@ -9,28 +9,26 @@ The system is linear and the factors depend only on the lag, so with z = (s_0, Î
 G is ARTBP's compensated forward sensitivity: the same number as the backward recursion's, summed the other way round.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from artbp_exp.methods.base import Draw, Loss, Method
 from artbp_exp.models.linear import LinearSystem
 from artbp_exp.optimizers.base import Updater
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
 from artbp_exp.tasks.synthetic import Synthetic
-from artbp_exp.training.learner import Beat
-from artbp_exp.training.tally import Tally
-from artbp_exp.truncation import Scheme
+from artbp_exp.truncation import Scheme, enumerate_cuts
 
 Floats = NDArray[np.float64]
 
 PIECE = 256
 """Steps done in one product: longer segments take several. Bounds the tables to a few megabytes."""
-
-SEGMENTS = 256
-"""Segments between two beats: a few milliseconds, so that asking costs nothing."""
 
 
 class LinearTables:
@@ -67,82 +65,105 @@ class LinearTables:
         return self._influence[:length]
 
 
-class ClosedFormLearner:
-    """The fast learner of the synthetic task: equal to `OnlineLearner` to rounding, many times as fast."""
+class ClosedForm(Method):
+    """Segments of a scheme on the linear system: equal to `SegmentMethod` to rounding, many times as fast.
 
-    def __init__(
-        self,
-        *,
-        model: LinearSystem,
-        task: Task,
-        scheme: Scheme,
-        updater: Updater,
-        cuts: np.random.Generator,
-    ) -> None:
-        self.tally = Tally()
-        self.engine = "fused"
-        self._model, self._task, self._scheme = model, task, scheme
-        self._updater, self._cuts = updater, cuts
+    Args:
+        model: receives the gradient.
+        scheme: where to cut, and what is carried on.
+    """
+
+    def __init__(self, *, model: RecurrentModel, scheme: Scheme) -> None:
+        assert isinstance(model, LinearSystem)  # see `applies`
+        self.name, self.engine, self.scheme = scheme.name, "fused", scheme
+        self._model = model
         self._tables = LinearTables(model.transition.numpy(), model.drive.numpy(), scheme)
-        self._position = 0
-        self._start = np.append(model.init_state(1).numpy()[0], [model.theta.item(), 1.0])
-        self._z = self._start.copy()
+        self._z = np.ones(model.drive.numel() + 2)
 
     @staticmethod
-    def applies(model: RecurrentModel, task: Task, updater: Updater) -> bool:
-        """Whether this learner can stand in: the linear system, its task, and plain SGD on the CPU."""
+    def applies(model: RecurrentModel, task: Task) -> bool:
+        """Whether it can stand in: the linear system on its task, in float64 on the CPU."""
         return (
             isinstance(model, LinearSystem)
             and isinstance(task, Synthetic)
-            and updater.plain
             and model.theta.device.type == "cpu"
             and model.theta.dtype == torch.float64
         )
 
-    def begin_pass(self) -> None:
-        """Goes back to the start of the sequence and to the initial state."""
-        self._position = 0
-        self._z[:-2] = self._start[:-2]
+    def begin(self, batch_size: int) -> Tensor:
+        """The model's initial state."""
+        return self._model.init_state(batch_size)
 
-    def advance(self, until: int, beat: Beat) -> None:
-        """See `Learner.advance`."""
-        z, tally, limit = self._z, self.tally, self._task.divergence
-        gradient = None
-        stop = False
+    def draws(self, steps: int, rng: np.random.Generator, *, start: int = 0) -> Iterator[tuple[int, Draw]]:
+        """The scheme's segments."""
+        return ((start + begins, segment) for begins, segment in self.scheme.segments(steps - start, rng))
+
+    def outcomes(self, steps: int) -> Iterator[tuple[tuple[Draw, ...], float]]:
+        """Every way to cut the sequence."""
+        for lengths, probability in enumerate_cuts(self.scheme, steps):
+            if probability > 0:
+                yield tuple(self.scheme.segment(length) for length in lengths), probability
+
+    def advance(
+        self, carry: Any, draw: Draw, inputs: Tensor, targets: Tensor, loss: Loss, *, ends: bool
+    ) -> tuple[float, Any]:
+        """See `Method.advance`. The inputs are none, the targets 1, and the loss is the task's own."""
+        z = self._gather(carry)
         with np.errstate(over="ignore", invalid="ignore"):
-            while self._position < until and not tally.diverged and not stop:
-                began = tally.step
-                for _ in range(SEGMENTS):
-                    length = self._scheme.draw(self._cuts, self._task.steps - self._position)
-                    loss, gradient = self._segment(z, length)
-                    self._position += length
-                    tally.add(loss, length, limit)
-                    if tally.diverged:
-                        break
-                    gradient = self._updater.clipped(gradient)
-                    z[-2] -= self._updater.plain_rate(tally.step) * gradient
-                    if self._position >= until:
-                        break
-                stop = bool(beat(tally.step - began))
-        if gradient is not None:
-            self._model.theta.data.fill_(z[-2])
-            self._model.theta.grad = self._model.theta.detach().new_tensor(gradient)
+            value, gradient = self._segment(z, draw.length)
+        theta = self._model.theta
+        theta.grad = theta.new_tensor(gradient) + (0.0 if theta.grad is None else theta.grad)
+        return value, torch.from_numpy(z[:-2].copy())[None]
 
-    def state_dict(self) -> dict[str, Any]:
-        """See `Learner.state_dict`."""
-        return {
-            "position": self._position,
-            "z": torch.from_numpy(self._z.copy()),
-            "cuts": self._cuts.bit_generator.state,
-            "tally": self.tally.state_dict(),
-        }
+    def burst(
+        self,
+        carry: Any,
+        *,
+        left: int,
+        until: int,
+        most: int,
+        rng: np.random.Generator,
+        updater: Updater,
+        tally: Any,
+        limit: float,
+    ) -> Any:
+        """Several segments, each with its update by plain SGD: what the trainer does one by one, without its overhead.
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See `Learner.load_state_dict`."""
-        self._position = state["position"]
-        self._z[:] = state["z"].numpy()
-        self._cuts.bit_generator.state = state["cuts"]
-        self.tally.load_state_dict(state["tally"])
+        Args:
+            carry: before the first of them.
+            left: steps left of the pass.
+            until: steps after which to stop, at the end of a segment.
+            most: segments after which to stop.
+            rng: the stream of the cuts.
+            updater: plain.
+            tally: counts them.
+            limit: of the mean loss a step; beyond it the run has diverged.
+
+        Returns:
+            What is carried on.
+        """
+        z, gradient = self._gather(carry), None
+        with np.errstate(over="ignore", invalid="ignore"):
+            for _ in range(most):
+                length = self.scheme.draw(rng, left)
+                loss, gradient = self._segment(z, length)
+                left, until = left - length, until - length
+                tally.add(loss, length, limit)
+                if tally.diverged:
+                    break
+                gradient = updater.clipped(gradient)
+                z[-2] -= updater.plain_rate(tally.step) * gradient
+                if until <= 0:
+                    break
+        theta = self._model.theta
+        theta.data.fill_(z[-2])
+        theta.grad = theta.detach().new_tensor(gradient)
+        return torch.from_numpy(z[:-2].copy())[None]
+
+    def _gather(self, state: Tensor) -> Floats:
+        """z = (s, Î¸, 1)."""
+        self._z[:-2], self._z[-2] = state.numpy()[0], self._model.theta.item()
+        return self._z
 
     def _segment(self, z: Floats, length: int) -> tuple[float, float]:
         """Runs a segment: returns its loss and gradient, and leaves the state after it in `z`."""

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from artbp_exp.errors import UserError
-from artbp_exp.training.closed_form import PIECE, ClosedFormLearner
+from artbp_exp.methods import ClosedForm, SegmentMethod
+from artbp_exp.methods.closed_form import PIECE
 from artbp_exp.training.experiment import Experiment
-from artbp_exp.training.learner import OnlineLearner
 from tests.schemes import ALL, label
 
 Compose = Callable[..., dict[str, Any]]
@@ -25,9 +25,9 @@ def agree(settings: dict[str, Any]) -> list[dict[str, Any]]:
     """Both engines give the same rows; returns them."""
     plain, one = train(settings, "plain")
     fused, other = train(settings, "fused")
-    assert isinstance(one.learner, OnlineLearner)
-    assert isinstance(other.learner, ClosedFormLearner)
-    assert one.learner.tally.lengths == other.learner.tally.lengths
+    assert isinstance(one.method, SegmentMethod)
+    assert isinstance(other.method, ClosedForm)
+    assert one.trainer.tally.lengths == other.trainer.tally.lengths
     assert len(plain) == len(fused)
     for a, b in zip(plain, fused, strict=True):
         assert a == pytest.approx(b, rel=CLOSE, abs=0)
@@ -65,16 +65,19 @@ def test_divergence(compose: Compose) -> None:
     common = ["method=tbptt", "method.length=10", "task.steps=3000", "task.divergence=1e6", "optimizer.lr=1"]
     for engine in ("plain", "fused"):
         rows, experiment = train(compose(*common), engine)
-        assert experiment.learner.tally.diverged
+        assert experiment.trainer.tally.diverged
         assert rows[-1]["step"] < 3000
     agree(compose(*common))
 
 
+def test_another_optimizer_makes_its_updates_one_by_one_and_equal_to_rounding(compose: Compose) -> None:
+    agree(compose("task.steps=400", "optimizer=adam", "optimizer.lr=1e-3"))
+
+
 def test_auto_takes_the_fast_one_and_fused_is_refused_where_there_is_none(compose: Compose) -> None:
     settings = compose("task.steps=10")
-    assert isinstance(Experiment(settings).learner, ClosedFormLearner)
-    assert isinstance(Experiment(compose("task.steps=10", "optimizer=adam")).learner, OnlineLearner)
-    with pytest.raises(UserError, match="engine=fused is not to be had"):
-        Experiment(compose("task.steps=10", "optimizer=adam", "engine=fused"))
+    assert isinstance(Experiment(settings).method, ClosedForm)
+    with pytest.raises(UserError, match="engine=fused is not available"):
+        Experiment(compose("task.steps=10", "engine=fused", "precision=float32"))
     with pytest.raises(UserError, match="engine=fussed is not known"):
         Experiment(settings | {"engine": "fussed"})

@@ -13,7 +13,7 @@ _LEGACY: Any = np.random
 """NumPy's global stream, of which its stubs know half."""
 
 
-class Streams:
+class RandomStates:
     """The streams that code may draw from without being handed one.
 
     Args:

@@ -1,0 +1,1 @@
+"""Losses trained beside the task's, one file each: `build(...)` returns an `Auxiliary`, or None."""

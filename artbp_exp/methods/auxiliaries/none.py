@@ -1,0 +1,5 @@
+"""Nothing beside the task's loss."""
+
+
+def build() -> None:
+    """No auxiliary loss."""

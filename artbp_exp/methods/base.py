@@ -1,0 +1,102 @@
+"""What a method is to the rest of the program: it carries a state, draws, and leaves a gradient."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor, nn
+
+from artbp_exp.errors import UserError
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(predictions (n, B, …), targets (n, B, …)) → scalar, summed over steps and averaged over streams."""
+
+
+class Draw(Protocol):
+    """What was drawn for the next steps: a segment with its factors, random signs, or nothing but how many they are."""
+
+    @property
+    def length(self) -> int:
+        """Steps until the next update, ≥ 1."""
+
+
+class Method(ABC):
+    """Estimates the gradient of a loss over a sequence, a few steps at a time.
+
+    At fixed parameters the gradients of all draws of a pass, summed, estimate that of full BPTT. Training makes an
+    update after each draw; verification sums over all outcomes, each weighed by its probability.
+
+    Attributes:
+        name: as in `conf/method`.
+        engine: what computes it, `auto` resolved.
+    """
+
+    name: str
+    engine: str = "plain"
+
+    @abstractmethod
+    def begin(self, batch_size: int) -> Any:
+        """What is carried before the first step, for B = `batch_size` streams: a tree, see `autograd.state`.
+
+        The model's state, and whatever the method keeps beside it. A checkpoint holds all of it.
+        """
+
+    @abstractmethod
+    def draws(self, steps: int, rng: np.random.Generator, *, start: int = 0) -> Iterator[tuple[int, Draw]]:
+        """Draws one pass over `steps` steps, each draw when it is asked for: (the step at which it starts; the draw).
+
+        Args:
+            steps: T.
+            rng: the random stream of the draws, and of nothing else.
+            start: steps of the pass that are done already: an interrupted run goes on from there.
+        """
+
+    def outcomes(self, steps: int) -> Iterator[tuple[tuple[Draw, ...], float]]:
+        """Every outcome of the draws of a pass over `steps` steps, with its probability > 0; they sum to 1.
+
+        Raises:
+            UserError: they cannot be enumerated.
+        """
+        raise UserError(f"the outcomes of method={self.name} cannot be enumerated")
+
+    @abstractmethod
+    def advance(
+        self, carry: Any, draw: Draw, inputs: Tensor, targets: Tensor, loss: Loss, *, ends: bool
+    ) -> tuple[float, Any]:
+        """Runs n = `draw.length` steps and *adds* their gradient to the parameters' `.grad`.
+
+        Args:
+            carry: before the first of them.
+            draw: from `draws` or `outcomes`.
+            inputs: (n, B, …).
+            targets: (n, B, …).
+            loss: of predictions and targets.
+            ends: whether the data end here, so that nothing is cut off.
+
+        Returns:
+            (the loss summed over the steps, what is carried on, without its history).
+        """
+
+
+class Boundary(nn.Module, ABC):
+    """What stands at a cut in the place of the gradient that is cut off: a learned guess of it."""
+
+    @abstractmethod
+    def at_cut(self, state: Any) -> list[Tensor]:
+        """The gradient that later losses are guessed to send into `state`: one tensor for each of its leaves."""
+
+    @abstractmethod
+    def learn(self, state: Any, arrived: list[Tensor]) -> None:
+        """Adds to its parameters' `.grad`: the segment that began at `state` sent `arrived` into its leaves.
+
+        `arrived` includes what stood at the segment's own end, detached.
+        """
+
+
+class Auxiliary(nn.Module, ABC):
+    """A loss that is trained beside the task's, and neither reported nor evaluated."""
+
+    @abstractmethod
+    def forward(self, outputs: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
+        """The scalar to add for some steps of a segment: outputs (n, B, H), inputs and targets (n, B, …)."""

@@ -1,0 +1,101 @@
+"""Truncated BPTT, ARTBP, full BPTT and random cuts: segments of a scheme, run by an engine, cut with a boundary."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from artbp_exp.autograd import carry as carried
+from artbp_exp.autograd import detach, leaves, map_state
+from artbp_exp.autograd.checkpointing import checkpointed
+from artbp_exp.autograd.engines import find_engine
+from artbp_exp.methods.base import Auxiliary, Boundary, Draw, Loss, Method
+from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.truncation import Scheme, Segment, enumerate_cuts
+
+
+class SegmentMethod(Method):
+    """Backpropagates a segment at a time; the gradient that is carried on inside it is multiplied by its factors.
+
+    δ_t = ∂ℓ_t/∂s_t + factor_t · δ_{t+1} ∂F/∂s(x_{t+1}, s_t) inside a segment (Tallec & Ollivier 2017, arXiv 1705.08209,
+    eq. 11), and δ_n = ∂ℓ_n/∂s_n + b at its end, where b is the boundary's, zero without one. With the factors of an
+    ARTBP scheme and without a boundary, the sum over a sequence's segments has the full gradient as its mean.
+
+    Args:
+        model: receives the gradient.
+        scheme: where to cut, and what is carried on; its `memory` bounds what is stored, at the same gradient.
+        engine: see `autograd.engines`.
+        autocast: dtype of the matrix products in mixed precision; None computes all in the model's dtype.
+        boundary: what stands at a cut.
+        auxiliary: a further loss.
+
+    Raises:
+        UserError: an unknown engine, or one that the model does not have.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: RecurrentModel,
+        scheme: Scheme,
+        engine: str = "auto",
+        autocast: torch.dtype | None = None,
+        boundary: Boundary | None = None,
+        auxiliary: Auxiliary | None = None,
+    ) -> None:
+        self.name, self.scheme = scheme.name, scheme
+        self.engine, self._run = find_engine(engine, model)
+        self._model, self._autocast = model, autocast
+        self._boundary, self._auxiliary = boundary, auxiliary
+
+    def begin(self, batch_size: int) -> Any:
+        """The model's initial state."""
+        return self._model.init_state(batch_size)
+
+    def draws(self, steps: int, rng: np.random.Generator, *, start: int = 0) -> Iterator[tuple[int, Draw]]:
+        """The scheme's segments, as the library hands them out."""
+        return ((start + begins, segment) for begins, segment in self.scheme.segments(steps - start, rng))
+
+    def outcomes(self, steps: int) -> Iterator[tuple[tuple[Draw, ...], float]]:
+        """Every way to cut the sequence."""
+        for lengths, probability in enumerate_cuts(self.scheme, steps):
+            if probability > 0:
+                yield tuple(self.scheme.segment(length) for length in lengths), probability
+
+    def advance(
+        self, carry: Any, draw: Draw, inputs: Tensor, targets: Tensor, loss: Loss, *, ends: bool
+    ) -> tuple[float, Any]:
+        """See `Method.advance`. A segment without a loss adds nothing."""
+        segment = draw if isinstance(draw, Segment) else self.scheme.segment(draw.length)
+        state = carry
+        if self._boundary is not None:  # what arrives at the segment's start is what the boundary is to guess
+            state = map_state(lambda leaf: leaf.detach().requires_grad_(leaf.is_floating_point()), carry)
+        found, last = checkpointed(self._windows(segment, inputs, targets, loss), state, segment, owner=self._model)
+        losses, extra = found[::2], [term for term in found[1::2] if term is not None]
+        roots: list[Tensor] = [root for root in (*losses, *extra) if root.requires_grad]
+        arriving: list[Tensor | None] = [None] * len(roots)
+        if self._boundary is not None and not ends:
+            for leaf, gradient in zip(leaves(last), self._boundary.at_cut(detach(last)), strict=True):
+                if leaf.requires_grad:
+                    roots.append(leaf)
+                    arriving.append(gradient)
+        if roots:
+            torch.autograd.backward(roots, arriving)
+        if self._boundary is not None:
+            start = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves(state)]
+            self._boundary.learn(detach(state), start)
+        return sum(value.item() for value in reversed(losses)), detach(last)
+
+    def _windows(self, segment: Segment, inputs: Tensor, targets: Tensor, loss: Loss) -> Any:
+        def run(start: int, stop: int, state: Any) -> tuple[list[Tensor | None], Any]:
+            with torch.autocast(inputs.device.type, self._autocast, enabled=self._autocast is not None):
+                outputs, last = self._run(inputs[start:stop], state, segment.part(start, stop))
+                value = loss(self._model.decode(outputs), targets[start:stop])
+                extra = None
+                if self._auxiliary is not None:
+                    extra = self._auxiliary(outputs, inputs[start:stop], targets[start:stop])
+            return [value, extra], last if stop == segment.length else carried(last, segment.factor(stop - 1))
+
+        return run
