@@ -1,10 +1,12 @@
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pytest
 import torch
 
 from artbp_exp.autograd import carry, detach, leaves, map_state
+from artbp_exp.autograd.state import fill, flatten
 from artbp_exp.errors import UserError
 
 
@@ -58,9 +60,44 @@ def test_detach_cuts_every_leaf_and_keeps_the_values() -> None:
     assert not cut[1][0].requires_grad
 
 
-def test_map_state_refuses_what_is_no_state() -> None:
-    with pytest.raises(TypeError, match="tensors nested in tuples, lists and dicts; got int"):
-        map_state(lambda t: t, [torch.ones(1), 3])
+class Holder:
+    """Nobody says what is in it."""
+
+    def __init__(self) -> None:
+        self.hidden = torch.ones(1)
+
+
+def test_map_state_refuses_what_may_hide_tensors() -> None:
+    with pytest.raises(TypeError, match="registered pytree nodes; got Holder: keep it outside of the state, or"):
+        map_state(lambda t: t, [torch.ones(1), Holder()])
+
+
+@dataclass
+class Pair:
+    hidden: torch.Tensor
+    clock: int
+    rest: list[Any]
+
+
+def test_dataclasses_plain_numbers_and_registered_nodes_are_states() -> None:
+    state = Pair(torch.ones(2, requires_grad=True), 3, [deque([torch.zeros(1)]), "mode", None])
+    doubled = map_state(lambda t: 2 * t, state)
+    assert isinstance(doubled, Pair)
+    assert doubled.clock == 3
+    assert doubled.rest[1:] == ["mode", None]
+    assert torch.equal(doubled.hidden, torch.full((2,), 2.0))
+    assert not detach(state).hidden.requires_grad
+    carry(state, 4.0).hidden.sum().backward()
+    assert torch.equal(state.hidden.grad, torch.full((2,), 4.0))
+    assert [
+        leaf if not isinstance(leaf, torch.Tensor) else leaf.tolist() for leaf in flatten(fill(state, flatten(state)))
+    ] == [
+        [1.0, 1.0],
+        3,
+        [0.0],
+        "mode",
+        None,
+    ]
 
 
 class Memory(NamedTuple):
@@ -97,8 +134,8 @@ def test_a_factor_that_is_no_number_is_refused(factor: Any) -> None:
 
 
 def test_leaves_refuses_what_is_no_state() -> None:
-    with pytest.raises(TypeError, match="got str"):
-        leaves({"text": "abc"})
+    with pytest.raises(TypeError, match="got Holder"):
+        leaves({"text": Holder()})
 
 
 def test_transforms_of_torch_func_take_it() -> None:
@@ -111,12 +148,12 @@ def test_map_state_takes_several_dicts_and_refuses_other_keys() -> None:
     total = map_state(torch.add, {"a": torch.ones(1)}, {"a": torch.ones(1)})
     assert total["a"].item() == 2.0
     for other in ({"b": torch.ones(1)}, (torch.ones(1),)):
-        with pytest.raises(ValueError, match="same keys"):
+        with pytest.raises(ValueError, match="same structure"):
             map_state(torch.add, {"a": torch.ones(1)}, other)
 
 
 def test_map_state_takes_several_states_and_refuses_ones_of_another_shape() -> None:
     total = map_state(torch.add, (torch.ones(1), torch.ones(1)), (torch.ones(1), 2 * torch.ones(1)))
     assert [t.item() for t in total] == [2.0, 3.0]
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="same structure"):
         map_state(torch.add, (torch.ones(1),), (torch.ones(1), torch.ones(1)))

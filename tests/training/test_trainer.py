@@ -59,7 +59,7 @@ def test_the_models_size_does_not_change_the_cuts(settings: Callable) -> None:
     runs = [Experiment(settings("ptb", f"model.hidden_size={size}", "method.length=9")) for size in (3, 8)]
     for run in runs:
         list(run.train())
-    assert runs[0].trainer.tally.lengths == runs[1].learner.tally.lengths
+    assert runs[0].trainer.tally.lengths == runs[1].trainer.tally.lengths
 
 
 @pytest.mark.parametrize(("task", "method"), [("synthetic", "artbp"), ("ptb", "artbp"), ("ptb", "bptt")])
