@@ -1,6 +1,8 @@
 """The parameters and the window of data at which everything is measured."""
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,7 +65,7 @@ def of_run(settings: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any
         chosen |= {"task": task, "model": config["model"], "optimizer": config["optimizer"]}
         method = config["method"]
     else:
-        registry.build("method", method)  # refused here if it is wrong
+        _check_method(method)
     return chosen | {"run_method": {key: value for key, value in method.items() if key != "suggest"}}
 
 
@@ -91,12 +93,28 @@ def load(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Checkpoint:
         inputs, _ = before.window(0, warm)
         with torch.no_grad():
             _, state = model(inputs, model.init_state(before.batch_size))
-        warmed = detach(state)
-        # on this instance: everything that runs the model asks it where to begin
-        vars(model)["init_state"] = lambda batch_size: map_state(lambda tensor: tensor[:batch_size], warmed)
+        _begin_at(model, detach(state))
     run_carries = bool(task.carry_state)
     task.carry_state = wide.carry_state = True
     return Checkpoint(model=model, task=task, wide=wide, batch_size=experiment.task.batch_size, run_carries=run_carries)
+
+
+@contextmanager
+def beginning_at(model: RecurrentModel, state: Any) -> Iterator[None]:
+    """Makes the model begin at `state`, and within the block only."""
+    before = vars(model).get("init_state")
+    _begin_at(model, state)
+    try:
+        yield
+    finally:
+        del vars(model)["init_state"]
+        if before is not None:
+            vars(model)["init_state"] = before
+
+
+def _begin_at(model: RecurrentModel, state: Any) -> None:
+    # on this instance: everything that runs the model asks it where to begin
+    vars(model)["init_state"] = lambda batch_size: map_state(lambda tensor: tensor[:batch_size], state)
 
 
 def _recorded(folder: Path) -> dict[str, Any]:
@@ -118,10 +136,16 @@ def _recorded(folder: Path) -> dict[str, Any]:
             raise UserError(f"{file} is not the configuration of a run: it has no '{part}:' with a name; {ANOTHER}")
     checked: dict[str, Any] = found
     try:
-        registry.build("method", checked["method"])
+        _check_method(checked["method"])
     except UserError as error:
         raise UserError(f"{file}: {error}; {ANOTHER}") from error
     return checked
+
+
+def _check_method(method: Mapping[str, Any]) -> None:
+    """Refuses wrong settings of a truncation scheme; those of another method are refused where it is built."""
+    if "model" not in inspect.signature(registry.builder("method", method["name"])).parameters:
+        registry.build("method", method)
 
 
 def _restore(model: RecurrentModel, file: Path) -> None:

@@ -1,7 +1,7 @@
 """Which methods are measured: over lengths, and over exponents at equal mean length and at equal memory."""
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -47,16 +47,15 @@ def methods(own: Mapping[str, Any], *, kept: int | None, run: Mapping[str, Any])
         found.append(("length", _artbp(value, alpha)))
         found.append(("length", {**_artbp(value, alpha), "reweight": False}))
         found.append(("length", _artbp(value, None)))
-    others, left_out = _others(lengths)
-    found += [("length", method) for method in others]
+    found += [("length", method) for method in _others(lengths)]
+    left_out: list[str] = []
     if alphas:
         if run.get("schedule") == "paper" and run["alpha"] not in alphas:
             alphas.append(float(run["alpha"]))
         schedules = [_artbp(length, value) for value in [*alphas, None]]
         found += [("equal length", method) for method in schedules]
-        equal, without = _equal_memory([*schedules, _truncated(1)], memory)
+        equal, left_out = _equal_memory([*schedules, _truncated(1)], memory)
         found += [("equal memory", method) for method in equal]
-        left_out += without
     found += [("length", method) for method in _of_run(run)]
     if not found:
         raise UserError("nothing is left to measure; give diagnose.lengths, truncated_lengths or alphas an entry")
@@ -99,28 +98,20 @@ def _list(own: Mapping[str, Any], name: str) -> Sequence[Any]:
     return value
 
 
-def _others(lengths: Sequence[float]) -> tuple[list[Settings], list[str]]:
-    """Every other registered method as its yaml sets it, at each of the lengths if it has one; and those left out."""
-    found, left_out = [], []
+def _others(lengths: Sequence[float]) -> list[Settings]:
+    """Every other registered method as its yaml sets it, at each of `lengths` if it has one."""
+    found = []
     for name in registry.names("method"):
         if name in COMPARED:
             continue
         defaults = yaml.safe_load((registry.directory() / "method" / f"{name}.yaml").read_text(encoding="utf-8"))
         method = normal(defaults)
-        for changed in [{"length": value} for value in _whole(lengths)] if "length" in method else [{}]:
-            try:
-                registry.build("method", {**method, **changed})
-            except UserError as error:
-                which = f" at length {changed['length']:g}" if changed else ""
-                left_out.append(f"left out of the comparison over lengths: {name}{which}: {error}")
-            else:
-                found.append({**method, **changed})
-    return found, left_out
-
-
-def _whole(lengths: Iterable[float]) -> list[float]:
-    """Whole numbers as int, which a method may insist on."""
-    return [int(value) if value == int(value) else value for value in lengths]
+        if "length" not in method:
+            found.append(method)
+            continue
+        # whole numbers as int, which a method may insist on
+        found += [{**method, "length": int(value) if value == int(value) else value} for value in lengths]
+    return found
 
 
 def _equal_memory(schedules: list[Settings], memory: float) -> tuple[list[Settings], list[str]]:

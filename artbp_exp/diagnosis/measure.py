@@ -1,69 +1,119 @@
-"""Measures one method at a checkpoint."""
+"""Measures one method at fixed parameters: many draws of its gradient, held against the true one."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from artbp_exp import registry
 from artbp_exp.diagnosis.bootstrap import certain, measures, products
-from artbp_exp.diagnosis.cut_offsets import shifted
-from artbp_exp.recurrent import RecurrentModel
-from artbp_exp.tasks.base import Task
+from artbp_exp.diagnosis.checkpoint import Checkpoint
+from artbp_exp.diagnosis.grid import Settings
+from artbp_exp.errors import UserError
+from artbp_exp.methods import make_method
+from artbp_exp.methods.base import Draw, Method
+from artbp_exp.theory.exact_variance import Crossings
 from artbp_exp.theory.predicted_variance import predicted_variance
 from artbp_exp.theory.stored_steps import drawn_stored_steps
+from artbp_exp.theory.survival import hazards
 from artbp_exp.theory.unbiased import is_unbiased
+from artbp_exp.training.gradient import Gradients, Loop, TaskLoop, gradient
+from artbp_exp.truncation import Scheme, Segment
 from artbp_exp.verification.oracle import Full, squared_crossings
-from artbp_exp.verification.probe import Probe
-from artbp_exp.verification.stretch import flat
+
+MOST_OFFSETS = 8
+"""Offsets of the cuts at which a method that draws nothing is measured, at most."""
+
+ENDS = ("", "_low", "_high")
+NOT_PREDICTED = {
+    **{f"predicted{end}": math.nan for end in (*ENDS, "_se", "_rare")},
+    **{f"{name}{end}": math.nan for name in ("kappa", "sharing_cost") for end in ENDS},
+}
+NOT_STORED = dict.fromkeys(
+    ("mean_length", "stored_mean", "stored_mean_theory", "stored_peak", "kept_mean", "kept_peak", "recomputed"),
+    math.nan,
+)
 
 
-def measure(
-    model: RecurrentModel,
-    task: Task,
+def measure_at(
+    checkpoint: Checkpoint,
     full: Full,
-    method: dict[str, Any],
+    settings: Settings,
     *,
     engine: str,
     draws: int,
     starts: int,
-    seed: Sequence[int],
-    batch_size: int,
+    rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """One row: bias, variance (measured and predicted), cosine, κ, and what the method costs.
+    """The row of `methods.csv` of one method; see `measure`."""
+    model, task = checkpoint.model, checkpoint.task
+    method = make_method(settings, model=model, task=task, engine=engine)
+    scheme: Scheme | None = getattr(method, "scheme", None)
+    streams, crossings = task.batch_size, None
+    if scheme is not None:
+        crossings = squared_crossings(model, full, scheme.factors(task.steps), streams=streams)
+    row = measure(
+        TaskLoop(task=task, method=method, trainables=model),
+        method,
+        flat(full.gradient),
+        crossings=crossings,
+        streams=streams,
+        draws=draws,
+        starts=starts,
+        batch_size=checkpoint.batch_size,
+        rng=rng,
+    )
+    return {
+        **{key: settings.get(key) for key in ("length", "schedule", "alpha")},
+        "reweight": scheme is None or scheme.reweight,
+        "every": settings.get("every", 1),
+        "method": settings["name"],
+        **row,
+    }
+
+
+def measure(
+    loop: Loop,
+    method: Method | Scheme,
+    truth: Tensor,
+    *,
+    crossings: Crossings | None,
+    streams: int,
+    draws: int,
+    starts: int,
+    batch_size: int,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """Bias, variance (measured and predicted), cosine, κ, and what the method stores, as columns of `methods.csv`.
 
     Args:
-        model: at θ.
-        task: the stretch.
-        full: full BPTT over it.
-        method: settings.
-        engine: as in a run.
+        loop: at θ.
+        method: whose draws `loop` runs.
+        truth: full BPTT's gradient, shape (P,).
+        crossings: of the exact variance; None predicts nothing.
+        streams: in `crossings`.
         draws: gradients; a method that draws nothing takes one for each offset of its cuts instead.
-        starts: beginnings at which the predicted variance is worked out.
-        seed: of the cuts.
+        starts: beginnings from which the variance is predicted.
         batch_size: streams B at which κ is turned into a factor.
+        rng: of the draws, the bootstrap and the beginnings.
     """
-    scheme = registry.build("method", method)
-    rng = np.random.default_rng(seed)
-    random = bool(((hazard := scheme.hazard(np.arange(1, task.steps))) * (1 - hazard)).any())
-    if random or scheme.length is None:
-        measured, count = scheme, draws if random else 1
+    scheme = method if isinstance(method, Scheme) else getattr(method, "scheme", None)
+    random = scheme is None or _is_random(scheme, loop.steps)
+    outcomes: Iterable[Iterable[Draw]]
+    if random or scheme is None:
+        outcomes = (drawn(method, loop.steps, rng) for _ in range(draws))
     else:
-        measured = shifted(scheme, task.steps)
-        count = len(measured.firsts)
-    probe = Probe(engine=engine, model=model, task=task, scheme=measured)
-    drawn = [flat(gradients).to(next(model.parameters()).dtype) for gradients in probe.drawn(rng, count)]
-    truth = flat(full.gradient).to(drawn[0].dtype)
-    found = products(drawn, truth)
-    row = measures(found, rng=rng) if random else certain(found)
-    nothing = float("nan")
-    row |= dict.fromkeys(("predicted", "predicted_low", "predicted_high", "predicted_se", "predicted_rare"), nothing)
-    row |= {f"{name}{end}": nothing for name in ("kappa", "sharing_cost") for end in ("", "_low", "_high")}
-    if random and is_unbiased(scheme, task.steps):
-        streams, factors = task.batch_size, scheme.factors(task.steps)
-        crossings = squared_crossings(model, full, factors, streams=streams)
+        outcomes = at_offsets(scheme, loop.steps)
+    gradients = [vector(loop, outcome).to(truth.dtype) for outcome in outcomes]
+    found = products(gradients, truth)
+    row = {"draws": len(gradients), **(measures(found, rng=rng) if random else certain(found)), **NOT_PREDICTED}
+    if scheme is None:
+        return row | NOT_STORED
+    if crossings is not None and random and is_unbiased(scheme, loop.steps):
         formula = predicted_variance(
-            scheme, task.steps, crossings, streams=streams, starts=starts, draws=draws, rng=rng
+            scheme, loop.steps, crossings, streams=streams, starts=starts, draws=draws, rng=rng
         )
         row |= {
             "predicted": formula.variance / found.size,
@@ -72,15 +122,55 @@ def measure(
             "predicted_se": formula.error / found.size,
             "predicted_rare": formula.rare,
         }
-        for end, kappa in (("", formula.kappa), ("_low", formula.kappa_low), ("_high", formula.kappa_high)):
-            # κ is a ratio of squares, only its estimate can be below 0 (np.maximum hands nan on)
+        for end, kappa in zip(ENDS, (formula.kappa, formula.kappa_low, formula.kappa_high), strict=True):
+            # κ is a ratio of squares, only its estimate can be below 0 (np.maximum passes nan on)
             row |= {f"kappa{end}": kappa, f"sharing_cost{end}": float(1 + (batch_size - 1) * np.maximum(kappa, 0))}
-    return {
-        **{key: method.get(key) for key in ("length", "schedule", "alpha")},
-        "reweight": scheme.reweight,
-        "every": method.get("every", 1),
-        "method": method["name"],
-        "draws": len(drawn),
-        **row,
-        **drawn_stored_steps(scheme, rng),
-    }
+    return row | drawn_stored_steps(scheme, rng)
+
+
+def drawn(method: Method | Scheme, steps: int, rng: np.random.Generator) -> Iterator[Draw]:
+    """The draws of one pass over `steps` steps."""
+    pairs = method.segments(steps, rng) if isinstance(method, Scheme) else method.draws(steps, rng)
+    return (draw for _, draw in pairs)
+
+
+def at_offsets(scheme: Scheme, steps: int) -> list[tuple[Segment, ...]]:
+    """The segments of a scheme of fixed length L with its cuts moved along the data, as the bias depends on where.
+
+    Returns:
+        A pass for each of up to 8 lengths of the first segment, spread evenly over 1 … L; the last one is L itself.
+        For full BPTT its only pass.
+    """
+    length = steps if scheme.length is None else int(scheme.length)
+    count = 1 if scheme.length is None else min(MOST_OFFSETS, length)
+    rng = np.random.default_rng(0)  # every cut is certain
+    passes = []
+    for k in range(1, count + 1):
+        first = scheme.segment(min(length * k // count, steps))
+        left = steps - first.length
+        rest = [segment for _, segment in scheme.segments(left, rng)] if left else []
+        passes.append((first, *rest))
+    return passes
+
+
+def vector(loop: Loop, outcome: Iterable[Draw]) -> Tensor:
+    """The gradient of all parameters of one pass, shape (P,).
+
+    Raises:
+        UserError: the loss is not finite.
+    """
+    found = gradient(loop, outcome)
+    if not math.isfinite(found.loss):
+        raise UserError("the loss at these parameters is not finite: there is no gradient to measure")
+    return flat(found.gradient)
+
+
+def flat(gradients: Gradients) -> Tensor:
+    """All parameters' gradients as one vector, shape (P,)."""
+    return torch.cat([one.detach().flatten() for one in gradients.values()])
+
+
+def _is_random(scheme: Scheme, steps: int) -> bool:
+    """Whether any cut within `steps` steps is neither certain nor impossible."""
+    hazard = hazards(scheme, steps - 1)
+    return bool((hazard * (1 - hazard)).any())

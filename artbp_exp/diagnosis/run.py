@@ -13,9 +13,9 @@ from artbp_exp import checks
 from artbp_exp.diagnosis.advice import advice
 from artbp_exp.diagnosis.checkpoint import Checkpoint, load, of_run
 from artbp_exp.diagnosis.comparisons import with_updates_to_match
-from artbp_exp.diagnosis.grid import Grid, Settings, methods, normal
+from artbp_exp.diagnosis.grid import COMPARED, Grid, Settings, methods, normal
 from artbp_exp.diagnosis.influence import influence_by_lag, window_change
-from artbp_exp.diagnosis.measure import measure
+from artbp_exp.diagnosis.measure import measure_at
 from artbp_exp.diagnosis.systematic_bias import systematic_bias
 from artbp_exp.diagnosis.words import line
 from artbp_exp.errors import UserError
@@ -142,23 +142,27 @@ def _measure_all(
         f"{checkpoint.task.steps} steps each: minutes for small models, longer for large ones"
     )
     distinct: dict[tuple[Any, ...], dict[str, Any]] = {}
+    left_out: set[tuple[Any, ...]] = set()
     rows: list[dict[str, Any]] = []
     # the bar is for a terminal only
     with tqdm(total=len(uses), unit=" settings", leave=False, disable=not sys.stderr.isatty()) as bar:
         for comparison, method in grid:
             key = _key(method)
+            if key in left_out:
+                continue
             if key not in distinct:
-                distinct[key] = measure(
-                    checkpoint.model,
-                    checkpoint.task,
-                    full,
-                    method,
-                    engine=settings["engine"],
-                    draws=draws,
-                    starts=starts,
-                    seed=(settings["seed"], len(distinct)),
-                    batch_size=checkpoint.batch_size,
-                )
+                rng = np.random.default_rng((settings["seed"], len(distinct)))
+                try:
+                    distinct[key] = measure_at(
+                        checkpoint, full, method, engine=settings["engine"], draws=draws, starts=starts, rng=rng
+                    )
+                except UserError as error:
+                    if method["name"] in COMPARED:
+                        raise
+                    where = f" at length {method['length']:g}" if "length" in method else ""
+                    tqdm.write(f"left out: {method['name']}{where}: {error}")
+                    left_out.add(key)
+                    continue
                 tqdm.write(line(uses[key], distinct[key]))
                 sys.stdout.flush()
                 bar.update()

@@ -9,22 +9,24 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from artbp_exp import registry
 from artbp_exp.autograd import map_state
 from artbp_exp.diagnosis.bootstrap import measures, products
-from artbp_exp.diagnosis.cut_offsets import shifted
+from artbp_exp.diagnosis.checkpoint import beginning_at
+from artbp_exp.diagnosis.measure import at_offsets, flat, vector
+from artbp_exp.methods import make_method
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
+from artbp_exp.training.gradient import TaskLoop
+from artbp_exp.truncation import tbptt
 from artbp_exp.verification.oracle import full_bptt
-from artbp_exp.verification.probe import Probe
-from artbp_exp.verification.stretch import flat
 
 OFFSETS = 2
 """Offsets of the cuts on each stream; the next stream has others."""
 
 
-class Only:
+class OneStream:
     """One stream of a window; all else is the window's."""
 
     def __init__(self, task: Task, stream: int) -> None:
@@ -32,11 +34,11 @@ class Only:
         self.batch_size = 1
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):  # a copy in the making has no task to ask yet
+        if name.startswith("_"):  # a copy that is being made has no task yet
             raise AttributeError(name)
         return getattr(self._task, name)
 
-    def window(self, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def window(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets of steps `start` … `stop` − 1: (n, 1, …) each."""
         inputs, targets = self._task.window(start, stop)
         at = slice(self._stream, self._stream + 1)
@@ -55,25 +57,21 @@ def systematic_bias(
         engine: as in a run.
         rng: of the bootstrap.
     """
-    begin = model.init_state
-    begins = begin(task.batch_size)
-    dtype = next(model.parameters()).dtype
-    errors: dict[int, list[torch.Tensor]] = {length: [] for length in lengths}
+    begins = model.init_state(task.batch_size)
+    errors: dict[int, list[Tensor]] = {length: [] for length in lengths}
     truths = []
-    try:
-        for stream in range(task.batch_size):
-            alone: Any = Only(task, stream)
-            own = map_state(lambda tensor, at=stream: tensor[at : at + 1], begins)
-            vars(model)["init_state"] = lambda batch_size, own=own: own
-            truths.append(flat(full_bptt(model, alone).gradient).to(dtype))
+    for stream in range(task.batch_size):
+        one: Any = OneStream(task, stream)
+        with beginning_at(model, map_state(lambda tensor, at=stream: tensor[at : at + 1], begins)):
+            truths.append(flat(full_bptt(model, one).gradient))
             for length in lengths:
-                scheme = shifted(registry.build("method", {"name": "tbptt", "length": length}), task.steps)
-                scheme = scheme.turned(OFFSETS * stream)
-                count = min(OFFSETS, len(scheme.firsts))
-                drawn = Probe(engine=engine, model=model, task=alone, scheme=scheme).drawn(rng, count)
-                errors[length].append(sum(flat(g).to(dtype) for g in drawn) / count - truths[-1])
-    finally:
-        vars(model)["init_state"] = begin
+                method = make_method({"name": "tbptt", "length": length}, model=model, task=one, engine=engine)
+                loop = TaskLoop(task=one, method=method, trainables=model)
+                passes = at_offsets(tbptt.build(length=length), task.steps)
+                count = min(OFFSETS, len(passes))
+                chosen = [passes[(OFFSETS * stream + k) % len(passes)] for k in range(count)]
+                drawn = torch.stack([vector(loop, outcome) for outcome in chosen])
+                errors[length].append(sum(drawn) / count - truths[-1])
     truth = torch.stack(truths).mean(dim=0)
     found = {}
     for length, off in errors.items():

@@ -53,8 +53,9 @@ def line(comparisons: list[str], row: Any) -> str:
     predicted = f"predicted {DASH}"
     if not np.isnan(row["predicted"]):
         predicted = f"predicted {number(row['predicted'])}, unseen {row['predicted_rare']:.0%}"
+    recomputed = DASH if np.isnan(row["recomputed"]) else f"{row['recomputed']:.1%}"
     return (
         f"{said(row):<32} bias² {squared_bias(row):<10} variance {number(row['variance']):<9} ({predicted})"
         f"  cosine {number(row['cosine'])}  stored {number(row['stored_mean'])} (peak {number(row['stored_peak'])}, "
-        f"kept {number(row['kept_peak'])}, recomputed {row['recomputed']:.1%})  in: {', '.join(comparisons)}"
+        f"kept {number(row['kept_peak'])}, recomputed {recomputed})  in: {', '.join(comparisons)}"
     )

@@ -13,7 +13,7 @@ import torch
 
 from artbp_exp.diagnosis import run
 from artbp_exp.diagnosis.checkpoint import load
-from artbp_exp.diagnosis.measure import measure
+from artbp_exp.diagnosis.measure import measure_at
 from artbp_exp.diagnosis.run import diagnose, window_verdict
 from artbp_exp.errors import UserError
 from artbp_exp.verification.oracle import full_bptt
@@ -49,9 +49,8 @@ def test_the_state_is_carried_whatever_the_run_does(settings: Callable[[bool], d
         assert found.batch_size == 4
         full = full_bptt(found.model, found.task)
         method = {"name": "artbp", "length": 5, "alpha": 4}
-        rows.append(
-            measure(found.model, found.task, full, method, engine="auto", draws=40, starts=4, seed=(0,), batch_size=4)
-        )
+        rng = np.random.default_rng(0)
+        rows.append(measure_at(found, full, method, engine="auto", draws=40, starts=4, rng=rng))
     pd.testing.assert_series_equal(pd.Series(rows[0]), pd.Series(rows[1]))
 
 
@@ -112,11 +111,11 @@ def test_a_setting_in_two_comparisons_is_measured_once_and_each_has_its_own_cuts
 ) -> None:
     seeds = []
 
-    def spy(*args: Any, seed: Any, **kwargs: Any) -> dict[str, Any]:
-        seeds.append(seed)
-        return measure(*args, seed=seed, **kwargs)
+    def spy(*args: Any, rng: np.random.Generator, **kwargs: Any) -> dict[str, Any]:
+        seeds.append(str(rng.bit_generator.state))
+        return measure_at(*args, rng=rng, **kwargs)
 
-    monkeypatch.setattr(run, "measure", spy)
+    monkeypatch.setattr(run, "measure_at", spy)
     diagnose(settings(True), OWN, out=tmp_path, command="artbp-diagnose")
     table = pd.read_csv(tmp_path / "methods.csv")
     paper = table[(table["length"] == 5) & (table["alpha"] == 4) & table["reweight"]]
@@ -168,3 +167,15 @@ def test_the_bound_on_the_window_is_the_least_standard_error() -> None:
     assert not window_verdict(0.2, table)["window_enough"]
     assert window_verdict(0.0, table[:1])["window_bound"] == run.WINDOW_BOUND
     assert np.isfinite(window_verdict(0.0, table)["window_bound"])
+
+
+@pytest.mark.usefixtures("registered")
+def test_every_registered_method_has_a_row_or_a_reason(
+    settings: Callable[[bool], dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    diagnose(settings(True), {**OWN, "lengths": [2, 5]}, out=tmp_path, command="artbp-diagnose")
+    table = pd.read_csv(tmp_path / "methods.csv")
+    assert list(table["length"][table["method"] == "jittered"]) == [5]
+    assert "left out: jittered at length 2: method.length must be" in capsys.readouterr().out
+    assert (table["method"] == "noisy").sum() == 1
+    assert "nan" not in (tmp_path / "advice.txt").read_text(encoding="utf-8")

@@ -8,9 +8,10 @@ import torch
 
 from artbp_exp.diagnosis.bootstrap import certain, measures, products
 from artbp_exp.diagnosis.influence import influence_by_lag, window_change
-from artbp_exp.diagnosis.measure import measure
-from artbp_exp.verification.everything import small
+from artbp_exp.diagnosis.measure import flat
+from artbp_exp.diagnosis.words import line
 from artbp_exp.verification.oracle import full_bptt
+from tests.small import measured, small
 
 PAPER: dict[str, Any] = {"name": "artbp", "length": 5, "alpha": 4}
 
@@ -62,8 +63,7 @@ def test_the_interval_of_the_mean_cosine_covers_it(bias: float) -> None:
 
 def test_measured_and_predicted_variance_agree() -> None:
     built, task = small("linear", 40)
-    full = full_bptt(built, task)
-    row = measure(built, task, full, PAPER, engine="auto", draws=3000, starts=49, seed=(0, 0), batch_size=1)
+    row = measured(built, task, PAPER, draws=3000, starts=49)
     assert row["variance"] == pytest.approx(row["predicted"], rel=0.3)
     assert row["variance_se"] < 0.1 * row["variance"]
     assert row["bias2_low"] < 0.01
@@ -71,8 +71,7 @@ def test_measured_and_predicted_variance_agree() -> None:
 
 def test_kappa_has_an_interval_and_is_turned_into_a_factor_at_the_batch_size_of_the_run() -> None:
     built, task = small("lstm", 30)
-    full = full_bptt(built, task)
-    row = measure(built, task, full, PAPER, engine="auto", draws=9, starts=12, seed=(0, 0), batch_size=64)
+    row = measured(built, task, PAPER, draws=9, starts=12, batch_size=64)
     assert row["kappa_low"] < row["kappa"] < row["kappa_high"]
     for end in ("", "_low", "_high"):
         assert row[f"sharing_cost{end}"] == pytest.approx(1 + 63 * max(row[f"kappa{end}"], 0))
@@ -80,9 +79,7 @@ def test_kappa_has_an_interval_and_is_turned_into_a_factor_at_the_batch_size_of_
 
 def test_truncation_has_bias_and_no_variance() -> None:
     built, task = small("rnn", 20)
-    full = full_bptt(built, task)
-    method = {"name": "tbptt", "length": 3}
-    row = measure(built, task, full, method, engine="auto", draws=9, starts=4, seed=(0, 0), batch_size=1)
+    row = measured(built, task, {"name": "tbptt", "length": 3}, draws=9, starts=4)
     assert row["draws"] == 3
     assert row["variance"] == 0
     assert row["bias2_low"] > 1e-6
@@ -105,3 +102,16 @@ def test_a_long_window_changes_less_when_doubled() -> None:
     changes = [window_change(*small("linear", steps)) for steps in (16, 64, 256)]
     assert changes[0] > changes[1] > changes[2]
     assert changes[2] < 1e-6
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_method_without_a_scheme_is_measured_without_theory() -> None:
+    built, task = small("rnn", 12)
+    row = measured(built, task, {"name": "noisy", "sigma": 0.1}, draws=2000, starts=4)
+    full = flat(full_bptt(built, task).gradient)
+    assert row["variance"] == pytest.approx(0.01 * full.numel() / float(full @ full), rel=0.1)
+    assert row["bias2_low"] < 1e-3
+    assert np.isnan(row["predicted"])
+    assert np.isnan(row["stored_mean"])
+    assert "noisy" in line(["length"], row)
+    assert "nan" not in line(["length"], row)

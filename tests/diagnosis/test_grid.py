@@ -1,23 +1,14 @@
 """What is measured: every comparison, the run's own method, and nothing that was asked for wrongly."""
 
-import shutil
-import sys
-from importlib.machinery import ModuleSpec
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pytest
 
-from artbp_exp import checks, registry
+from artbp_exp import registry
 from artbp_exp.diagnosis.grid import methods, with_stored_steps
-from artbp_exp.diagnosis.measure import measure
 from artbp_exp.diagnosis.words import said
 from artbp_exp.errors import UserError
-from artbp_exp.truncation import Scheme
-from artbp_exp.verification.everything import small
-from artbp_exp.verification.oracle import full_bptt
+from tests.small import measured, small
 
 OWN: dict[str, Any] = {
     "alpha": 4, "length": 20, "memory": 20, "lengths": [5], "truncated_lengths": [7], "alphas": [4, 6],
@@ -100,43 +91,13 @@ def test_truncated_bptt_is_given_the_length_that_stores_as_much() -> None:
     assert with_stored_steps({"name": "tbptt", "length": 1}, 50) == {"name": "tbptt", "length": 101}
 
 
-def jittered(*, length: int, spread: int = 2) -> Scheme:
-    """Cuts uniformly between L − spread and L + spread: a scheme of one's own."""
-    length = checks.whole("method.length", length, at_least=spread + 1)
-    first, last = length - spread, length + spread
-    return Scheme(
-        name="jittered",
-        length=length,
-        hazard=lambda lag: np.where((lag >= first) & (lag < last), 1 / (last + 1 - lag.clip(max=last)), lag >= last),
-    )
-
-
-@pytest.fixture
-def registered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A scheme beside those that are shipped: one file and one yaml."""
-    shutil.copytree(registry.directory(), tmp_path / "conf")
-    (tmp_path / "conf" / "method" / "jittered.yaml").write_text("name: jittered\nlength: 50\nspread: 2\n")
-    module = ModuleType("artbp_exp.truncation.jittered")
-    module.build = jittered  # type: ignore[attr-defined]  # a module made up for the test
-    module.__spec__ = ModuleSpec(module.__name__, None)
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(registry, "directory", lambda: tmp_path / "conf")
-
-
 @pytest.mark.usefixtures("registered")
 def test_every_registered_scheme_is_measured() -> None:
     found, _ = methods({**OWN, "lengths": [5, 8.0]}, kept=30, run=BPTT)
     assert {method["name"] for _, method in found} | {"bptt"} == set(registry.names("method"))
+    assert ("length", {"name": "noisy", "sigma": 0.1}) in found
     mine = [(comparison, method) for comparison, method in found if method["name"] == "jittered"]
     assert mine == [("length", {"name": "jittered", "length": length, "spread": 2}) for length in (5, 8)]
-
-
-@pytest.mark.usefixtures("registered")
-def test_a_scheme_that_has_no_such_length_is_left_out_with_a_reason() -> None:
-    found, left_out = methods({**OWN, "lengths": [2.5]}, kept=30, run=BPTT)
-    assert "jittered" not in {method["name"] for _, method in found}
-    (line,) = left_out
-    assert line.startswith("left out of the comparison over lengths: jittered at length 2.5: method.length must be")
 
 
 @pytest.mark.usefixtures("registered")
@@ -145,5 +106,5 @@ def test_a_run_of_any_scheme_is_measured_with_its_own_settings() -> None:
     found, _ = methods(OWN, kept=30, run=run)
     assert found[-2:] == [("length", {"name": "tbptt", "length": 30, "memory": 30}), ("length", run)]
     model, task = small("linear", 40)
-    row = measure(model, task, full_bptt(model, task), run, engine="auto", draws=5, starts=4, seed=(0,), batch_size=1)
+    row = measured(model, task, run, draws=5, starts=4)
     assert said(row) == "jittered L = 30"

@@ -10,7 +10,7 @@ from artbp_exp.autograd import leaves, map_state
 from artbp_exp.diagnosis.influence import influence_by_lag, window_change
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
-from artbp_exp.verification.everything import small
+from tests.small import small
 
 LAGS = (0, 1, 2, 5)
 

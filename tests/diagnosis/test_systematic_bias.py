@@ -1,18 +1,18 @@
 """The systematic bias is what streams have in common, and not what their data do to it."""
 
-from typing import Any
-
 import numpy as np
 import pytest
+import torch
 
 from artbp_exp.autograd import leaves
 from artbp_exp.diagnosis import systematic_bias as measured
-from artbp_exp.diagnosis.cut_offsets import Shifted
+from artbp_exp.diagnosis.measure import vector
 from artbp_exp.diagnosis.systematic_bias import OFFSETS, systematic_bias
 from artbp_exp.tasks import ptb
-from artbp_exp.verification.everything import small
-from artbp_exp.verification.probe import Probe
+from artbp_exp.training.gradient import Loop
+from artbp_exp.truncation import Segment
 from artbp_exp.verification.stretch import stretch
+from tests.small import small
 
 
 @pytest.mark.parametrize("same", [True, False])
@@ -46,10 +46,11 @@ def test_other_streams_are_cut_elsewhere(monkeypatch: pytest.MonkeyPatch) -> Non
     )  # fmt: skip
     seen = []
 
-    def spy(*, scheme: Shifted, **others: Any) -> Probe:
-        seen.append(scheme.firsts[:OFFSETS])
-        return Probe(scheme=scheme, **others)
+    def spy(loop: Loop, outcome: tuple[Segment, ...]) -> torch.Tensor:
+        seen.append(outcome[0].length)
+        return vector(loop, outcome)
 
-    monkeypatch.setattr(measured, "Probe", spy)
+    monkeypatch.setattr(measured, "vector", spy)
     systematic_bias(model, stretch(task, steps=24), [8], engine="auto", rng=np.random.default_rng(0))
-    assert seen == [(1, 2), (3, 4), (5, 6)]
+    assert seen == [1, 2, 3, 4, 5, 6]
+    assert OFFSETS == 2

@@ -10,10 +10,8 @@ import torch
 from artbp_exp import registry
 from artbp_exp.autograd import detach
 from artbp_exp.diagnosis.comparisons import with_updates_to_match
-from artbp_exp.diagnosis.cut_offsets import MOST_OFFSETS, shifted
-from artbp_exp.diagnosis.measure import measure
-from artbp_exp.verification.everything import small
-from artbp_exp.verification.oracle import full_bptt
+from artbp_exp.diagnosis.measure import MOST_OFFSETS, at_offsets
+from tests.small import measured, small
 
 LENGTH = 5
 ROWS: list[dict[str, Any]] = [
@@ -23,7 +21,7 @@ ROWS: list[dict[str, Any]] = [
 ]
 
 
-def measured(steps: int) -> pd.DataFrame:
+def table_over(steps: int) -> pd.DataFrame:
     """The linear system, which sees the same inputs at every step and is warmed up: all stretches are alike."""
     model, task = small("linear", steps)
     inputs, _ = task.window(0, steps)
@@ -31,11 +29,7 @@ def measured(steps: int) -> pd.DataFrame:
         _, state = model(inputs, model.init_state(task.batch_size))
     warmed = detach(state)
     setattr(model, "init_state", lambda batch_size: warmed)  # noqa: B010
-    full = full_bptt(model, task)
-    rows = [
-        measure(model, task, full, method, engine="auto", draws=3000, starts=8, seed=(0, index), batch_size=1)
-        for index, method in enumerate(ROWS)
-    ]
+    rows = [measured(model, task, method, draws=3000, starts=8, seed=(0, index)) for index, method in enumerate(ROWS)]
     table = pd.DataFrame(rows).assign(comparison="length")
     for end in ("", "_low", "_high"):
         table[f"bias2_lasting{end}"] = table[f"bias2{end}"]
@@ -43,7 +37,7 @@ def measured(steps: int) -> pd.DataFrame:
 
 
 def test_updates_to_match_do_not_depend_on_the_stretch_while_the_ratio_does() -> None:
-    short, long = measured(100), measured(400)
+    short, long = table_over(100), table_over(400)
     ratios = [float(table["variance"][1] / table["bias2"][0]) for table in (short, long)]
     assert ratios[0] / ratios[1] == pytest.approx(4, rel=0.25)
     assert short["updates_to_match"][1] == pytest.approx(long["updates_to_match"][1], rel=0.25)
@@ -102,8 +96,7 @@ def test_equal_memory_is_held_against_truncation_of_that_memory() -> None:
 def test_where_artbp_is_biased_no_number_of_updates_matches(setting: dict[str, Any], biased: bool) -> None:
     model, task = small("linear", 20)
     method = {"name": "artbp", **setting}
-    full = full_bptt(model, task)
-    row = measure(model, task, full, method, engine="auto", draws=9, starts=4, seed=(0,), batch_size=1)
+    row = measured(model, task, method, draws=9, starts=4)
     row["predicted_rare"] = 0.0  # few draws show little of the variance, which is another reason for none
     systematic = {f"bias2_lasting{end}": 1.0 for end in ("", "_low", "_high")}
     table = pd.DataFrame([row, {"method": "tbptt", "length": setting["length"], **systematic}])
@@ -113,13 +106,17 @@ def test_where_artbp_is_biased_no_number_of_updates_matches(setting: dict[str, A
 
 @pytest.mark.parametrize(("length", "firsts"), [(3, (1, 2, 3)), (80, tuple(range(10, 81, 10)))])
 def test_the_first_cut_of_each_pass_is_moved(length: int, firsts: tuple[int, ...]) -> None:
-    scheme = shifted(registry.build("method", {"name": "tbptt", "length": length, "memory": 7}), 200)
+    passes = at_offsets(registry.build("method", {"name": "tbptt", "length": length, "memory": 7}), 200)
+    assert tuple(segments[0].length for segments in passes) == firsts
     assert len(firsts) <= MOST_OFFSETS
-    assert scheme.firsts == firsts
-    assert scheme.memory == 7
-    rng = np.random.default_rng(0)
-    for first in (*firsts, firsts[0]):
-        lengths = [segment.length for _, segment in scheme.segments(200, rng)]
-        assert lengths[0] == first
-        assert set(lengths[1:-1]) <= {length}
-        assert sum(lengths) == 200
+    for segments in passes:
+        assert {segment.memory for segment in segments} == {7}
+        assert {segment.length for segment in segments[1:-1]} <= {length}
+        assert sum(segment.length for segment in segments) == 200
+
+
+def test_full_bptt_has_one_pass_and_cuts_beyond_the_window_are_none() -> None:
+    for settings in ({"name": "bptt"}, {"name": "tbptt", "length": 900}):
+        passes = at_offsets(registry.build("method", settings), 50)
+        assert passes[-1][0].length == 50
+        assert all(sum(segment.length for segment in segments) == 50 for segments in passes)

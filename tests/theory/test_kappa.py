@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from artbp_exp import registry
-from artbp_exp.diagnosis.systematic_bias import Only
+from artbp_exp.diagnosis.measure import flat, vector
+from artbp_exp.diagnosis.systematic_bias import OneStream
+from artbp_exp.methods import segment_method
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.theory.predicted_variance import predicted_variance
+from artbp_exp.training.gradient import TaskLoop
 from artbp_exp.truncation import Scheme
 from artbp_exp.verification import everything
-from artbp_exp.verification.lengths import promised
 from artbp_exp.verification.oracle import full_bptt, squared_crossings
-from artbp_exp.verification.probe import Probe
-from artbp_exp.verification.stretch import flat
 
 STEPS = 8
 STARTS = 8
@@ -23,11 +23,10 @@ STARTS = 8
 
 def variance(model: RecurrentModel, task: Any, scheme: Scheme) -> float:
     """E‖ĝ − g‖² by enumeration."""
-    probe = Probe(engine="plain", model=model, task=task, scheme=scheme)
-    lengths, full = promised(scheme, task.steps), flat(full_bptt(model, task).gradient)
+    method = segment_method(scheme, model=model, task=task, engine="plain")
+    loop, full = TaskLoop(task=task, method=method, trainables=model), flat(full_bptt(model, task).gradient)
     return sum(
-        chance * float((flat(probe.following(lengths.numbers(pattern))[0]) - full).square().sum())
-        for pattern, chance in lengths.patterns()
+        chance * float((vector(loop, outcome) - full).square().sum()) for outcome, chance in method.outcomes(STEPS)
     )
 
 
@@ -42,7 +41,7 @@ def test_kappa_is_what_enumeration_says(
     scheme = registry.build("method", {"name": "artbp", "length": 3, **schedule})
     shared = variance(model, task, scheme)
     # the loss is a mean over streams: independent cuts add up the variances of its shares
-    apart = sum(variance(model, Only(task, stream), scheme) for stream in range(streams)) / streams**2
+    apart = sum(variance(model, OneStream(task, stream), scheme) for stream in range(streams)) / streams**2
     crossings = squared_crossings(model, full_bptt(model, task), scheme.factors(STEPS), streams=streams)
     found = predicted_variance(
         scheme,

@@ -8,8 +8,8 @@ import pytest
 from artbp_exp import registry
 from artbp_exp.theory.exact_variance import exact_variance
 from artbp_exp.theory.predicted_variance import lag_edges, predicted_variance
-from artbp_exp.verification.everything import small
 from artbp_exp.verification.oracle import full_bptt, squared_crossings
+from tests.small import small
 
 PAPER: dict[str, Any] = {"name": "artbp", "length": 5, "alpha": 4}
 CONSTANT: dict[str, Any] = {"name": "artbp", "length": 5, "schedule": "constant"}
