@@ -70,7 +70,7 @@ def checkpointed(run: Run, state: Any, segment: Segment, *, owner: Any = None) -
             with set_checkpoint_early_stop(False):  # so that the second pass comes to its end, and is compared
                 found, state = checkpoint(window, state, use_reentrant=False)
         else:  # its backward pass comes first: nothing would be gained
-            found, state = run(start, stop, state)
+            found, state = run(start, stop, _copied(state))
         outputs += found
     return outputs, state
 
@@ -80,7 +80,7 @@ class _Window:
 
     def __init__(self, run: Run, start: int, stop: int, module: nn.Module | None) -> None:
         self._run, self._start, self._stop, self._module = run, start, stop, module
-        self._values: list[Tensor] | None = None
+        self._values: list[tuple[Tensor, int]] | None = None
 
     def __call__(self, state: Any) -> tuple[list[Any], Any]:
         with ExitStack() as stack:
@@ -90,18 +90,17 @@ class _Window:
                 self._buffers = [(part, name, b.clone()) for part, name, b in _buffers(self._module)]
             else:
                 stack.enter_context(self._as_it_was())
-            # copies: a step may change its state in place, container or tensor
-            found, last = self._run(self._start, self._stop, map_state(lambda tensor: tensor.clone(), state))
+            found, last = self._run(self._start, self._stop, _copied(state))
         values = [leaf.detach() for leaf in pytree.tree_leaves(found) if isinstance(leaf, Tensor)]
         values += [leaf.detach() for leaf in leaves(last)]
         if self._values is None:
-            self._values = values
+            self._values = [(value, value._version) for value in values]
         elif len(values) != len(self._values) or not all(map(_same, values, self._values)):
             raise UserError(
-                f"memory={self._stop - self._start}: computing steps {self._start} to {self._stop - 1} of a segment "
-                f"again, for the backward pass, gave other values than the first time, so the gradient would be wrong; "
-                f"the step uses something that has changed since (other parameters, an object or a random generator of "
-                f"its own): put it into the state, or build the scheme with memory=None"
+                f"computing steps {self._start} to {self._stop - 1} of a segment again, for the backward pass with a "
+                f"bounded memory, gave other values than the first time, so the gradient would be wrong; the step uses "
+                f"something that has changed since (other parameters, an object or a random generator of its own): "
+                f"put it into the state, or build the scheme with memory=None"
             )
         return found, last
 
@@ -128,7 +127,15 @@ def _buffers(module: nn.Module | None) -> Iterator[tuple[nn.Module, str, Tensor]
                 yield part, name, buffer
 
 
-def _same(now: Tensor, before: Tensor) -> bool:
+def _copied(state: Any) -> Any:
+    """A step may change its state in place, container or tensor: it changes a copy."""
+    return map_state(lambda tensor: tensor.clone(), state)
+
+
+def _same(now: Tensor, then: tuple[Tensor, int]) -> bool:
+    before, version = then
+    if before._version != version:  # the loop has changed it in place since: nothing to compare with
+        return True
     if now.shape != before.shape or now.dtype != before.dtype:
         return False
     if not (now.is_floating_point() or now.is_complex()):

@@ -17,6 +17,7 @@ from artbp_exp.tasks.base import Task
 from artbp_exp.training.gradient import TaskLoop
 from artbp_exp.training.trainer import Record, Tick, Trainer
 from artbp_exp.truncation import Scheme
+from artbp_exp.truncation.mean_length import short_mean_warning
 
 MOST_THREADS = 1024
 MANY_STEPS = 10_000
@@ -104,7 +105,7 @@ class Experiment:
 
 
 def warn_of(method: Method, task: Task, settings: Mapping[str, Any]) -> None:
-    """Warns of a scheme that never cuts a long sequence, and of random cuts that are certain."""
+    """Warns of a scheme that never cuts a long sequence, falls short of its mean length, or cuts at certain places."""
     scheme: Scheme | None = getattr(method, "scheme", None)
     if scheme is None:
         return
@@ -114,6 +115,8 @@ def warn_of(method: Method, task: Task, settings: Mapping[str, Any]) -> None:
             f"method=artbp estimates the same gradient without bias",
             stacklevel=3,
         )
+    if short := short_mean_warning(scheme, task.steps):
+        warnings.warn(short, stacklevel=3)
     if settings.get("reweight") and certain_cut(scheme):
         warnings.warn(
             f"method={scheme.name} ends every segment at method.length={scheme.length:g}, so that there is "

@@ -1,0 +1,149 @@
+"""An online method, a learned boundary and an auxiliary loss stand on the seams: one file and one yaml each."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from artbp_exp.errors import UserError
+from artbp_exp.methods import SegmentMethod
+from artbp_exp.training.experiment import Experiment
+from artbp_exp.training.gradient import Gradients, gradient
+from artbp_exp.truncation import Segment
+from tests.citizens.linear import Linear
+from tests.gradients import relative_errors
+
+Compose = Callable[..., dict[str, Any]]
+CHARACTERS = ["task=ptb", "task.corpus=own", "task.batch_size=2", "task.epochs=1", "model.hidden_size=3"]
+
+
+@pytest.fixture
+def experiment(compose: Compose, tmp_path: Path) -> Callable[..., Experiment]:
+    """A run on a few symbols, in float64."""
+    for part in ("train", "valid", "test"):
+        (tmp_path / f"{part}.txt").write_text("abacabadabacabaabacabcdab"[: 18 if part == "train" else 9])
+
+    def build(*overrides: str) -> Experiment:
+        return Experiment(compose(*CHARACTERS, f"task.data_dir={tmp_path}", "precision=float64", *overrides))
+
+    return build
+
+
+def expected(experiment: Experiment) -> Gradients:
+    """The mean gradient over all outcomes of the method's draws."""
+    mean: Gradients = {}
+    for outcome, probability in experiment.method.outcomes(experiment.task.steps):
+        for name, found in gradient(experiment.loop, outcome).gradient.items():
+            mean[name] = mean.get(name, 0.0) + probability * found
+    return mean
+
+
+def full(build: Callable[..., Experiment], *overrides: str) -> Gradients:
+    return expected(build("method=bptt", *overrides))
+
+
+@pytest.mark.parametrize("model", ["rnn", "lstm", "gru", "authors"])
+@pytest.mark.parametrize("every", [1, 3])
+def test_rtrl_is_full_bptt_at_fixed_parameters(experiment: Callable[..., Experiment], model: str, every: int) -> None:
+    run = experiment("method=rtrl", f"method.update_every={every}", f"model={model}")
+    assert max(relative_errors(expected(run), full(experiment, f"model={model}")).values()) < 1e-12
+
+
+def test_rtrl_trains_the_synthetic_task(compose: Compose) -> None:
+    settings = compose("task=synthetic", "method=rtrl", "task.steps=2000", "optimizer.lr=1e-4", "optimizer.decay=none")
+    run = Experiment(settings)
+    last = list(run.train())[-1]
+    assert last.status == "finished"
+    assert abs(last.row["theta"] - run.task.theta_optimal) < 0.3
+
+
+def test_a_boundary_that_guesses_nothing_is_truncated_bptt(experiment: Callable[..., Experiment]) -> None:
+    plain = expected(experiment("method=tbptt", "method.length=3"))
+    found = expected(experiment("method=tbptt", "method.length=3", "boundary=linear"))
+    assert {name for name in found if name.startswith("boundary.")} == set(found) - set(plain)
+    for name, wanted in plain.items():
+        assert torch.equal(found[name], wanted), name
+
+
+@pytest.mark.parametrize("engine", ["plain", "fused"])
+def test_with_the_true_gradient_at_the_cut_nothing_is_lost(
+    experiment: Callable[..., Experiment], engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two segments: the second sends its gradient into its start, and the first takes exactly that for its end."""
+    run = experiment("method=tbptt", "method.length=4", "boundary=linear", f"engine={engine}")
+    assert isinstance(run.method, SegmentMethod)
+    steps = run.task.steps
+    draws = [Segment(length=n, factors=torch.ones(n - 1).numpy()) for n in (3, steps - 3)]
+    arrived: list[list[torch.Tensor]] = []
+    monkeypatch.setattr(Linear, "learn", lambda self, state, found: arrived.append(found))
+    gradient(run.loop, draws)
+    monkeypatch.setattr(Linear, "at_cut", lambda self, state: arrived[1])
+    found = {k: g for k, g in gradient(run.loop, draws).gradient.items() if not k.startswith("boundary.")}
+    assert max(relative_errors(found, full(experiment)).values()) < 1e-12
+
+
+def test_the_boundary_learns_and_is_in_the_checkpoint(experiment: Callable[..., Experiment]) -> None:
+    run = experiment("method=tbptt", "method.length=3", "boundary=linear")
+    before = {name: p.clone() for name, p in run.loop.parameters.items() if name.startswith("boundary.")}
+    list(run.train())
+    assert all((run.loop.parameters[name] != p).any() for name, p in before.items())
+    other = experiment("method=tbptt", "method.length=3", "boundary=linear")
+    other.trainer.load_state_dict(run.trainer.state_dict())
+    for name, parameter in run.loop.parameters.items():
+        assert torch.equal(other.loop.parameters[name], parameter)
+
+
+@pytest.mark.parametrize("memory", ["null", "2"])
+def test_an_auxiliary_loss_adds_its_gradient_and_nothing_to_the_loss(
+    experiment: Callable[..., Experiment], memory: str
+) -> None:
+    common = ["method=tbptt", "method.length=5", f"method.memory={memory}"]
+    without = experiment(*common)
+    with_it, none = experiment(*common, "auxiliary=echo"), experiment(*common, "auxiliary=echo", "auxiliary.weight=0")
+    draws = [draw for _, draw in without.method.draws(without.task.steps, np.random.default_rng(0))]
+    passes = [gradient(run.loop, draws) for run in (without, with_it, none)]
+    assert passes[0].loss == passes[1].loss == passes[2].loss
+    assert "auxiliary.tell" in passes[1].gradient
+    for name, wanted in passes[0].gradient.items():
+        assert torch.equal(passes[2].gradient[name], wanted), name
+    assert (passes[1].gradient["table"] != passes[0].gradient["table"]).any()
+
+
+def rows(run: Experiment) -> list[dict[str, Any]]:
+    return [{k: v for k, v in r.row.items() if "second" not in k} for r in run.train()]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["method=rtrl", "method.update_every=2"],
+        ["method=artbp", "method.length=3", "boundary=linear", "auxiliary=echo", "engine=fused"],
+    ],
+)
+def test_a_run_is_resumed_bit_for_bit(experiment: Callable[..., Experiment], overrides: list[str]) -> None:
+    whole = rows(experiment(*overrides))
+    first, second = experiment(*overrides), experiment(*overrides)
+    head = []
+    for record in first.trainer.run(pause=lambda: first.trainer.tally.segments == 2):
+        head.append(record.row)
+        if first.trainer.tally.segments == 2:
+            break
+    second.trainer.load_state_dict(first.trainer.state_dict())
+    tail = rows(second)
+    assert [{k: v for k, v in row.items() if "second" not in k} for row in head] + tail == whole
+
+
+def test_what_does_not_fit_an_online_method_is_one_line(experiment: Callable[..., Experiment]) -> None:
+    with pytest.raises(UserError, match=r"method=rtrl has no engine=fused; take engine=auto"):
+        experiment("method=rtrl", "engine=fused")
+    with pytest.raises(UserError, match=r"method=rtrl has no boundary=Linear; take boundary=none"):
+        experiment("method=rtrl", "boundary=linear")
+
+
+def test_segments_keep_their_memory() -> None:
+    segment = replace(Segment(length=3, factors=torch.ones(2).numpy()), memory=2)
+    assert segment.part(0, 2).memory is None
