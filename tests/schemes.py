@@ -17,7 +17,16 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"length": 2.5, "alpha": 4, "reweight": False},
         {"length": 2.5, "schedule": "constant", "reweight": False},
     ],
-    "tbptt": [{"length": 1}, {"length": 3}, {"length": 7}, {"length": 8}, {"length": 20}],
+    "tbptt": [
+        {"length": 1},
+        {"length": 3},
+        {"length": 7},
+        {"length": 8},
+        {"length": 20},
+        {"length": 3, "phase": "random"},
+    ],
+    "uniform": [{"shortest": 2, "longest": 5}, {"shortest": 1, "longest": 4, "reweight": True}],
+    "awd": [{"length": 4, "deviation": 1.5, "shortest": 2}],
 }
 
 

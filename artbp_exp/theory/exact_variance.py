@@ -21,7 +21,7 @@ def exact_variance(scheme: Scheme, steps: int, crossings: Crossings) -> float:
     G_t depends on the cuts through a alone. No pattern of cuts is enumerated.
 
     Args:
-        scheme: reweighted, with hazards below 1 at lags 1 … T − 1.
+        scheme: reweighted, with hazards below 1 at lags 1 … T − 1, the first segment as all the others.
         steps: T.
         crossings: of the model, at fixed parameters and data.
     """

@@ -31,13 +31,17 @@ def carry_factors(scheme: Scheme, count: int) -> Floats:
 def renewal(scheme: Scheme, steps: int) -> Floats:
     """u(a), the probability that a segment begins after step a, for a = 0 … `steps` − 1: shape (steps,).
 
-    u(0) = 1 and u(a) = Σ_{b < a} u(b)·P(length = a − b), with P(length = n) = P(length > n − 1)·c(n).
+    u(0) = 1 and u(a) = P(length of the first = a) + Σ_{0 < b < a} u(b)·P(length = a − b), with
+    P(length = n) = P(length > n − 1)·c(n).
     """
-    hazard = hazards(scheme, steps)
-    alive = survival(scheme, steps)
+    hazard, alive = hazards(scheme, steps), survival(scheme, steps)
+    first_hazard, first_alive = hazards(scheme.at(0), steps), survival(scheme.at(0), steps)
     begins = np.zeros(steps)
     begins[0] = 1.0
     for a in range(1, steps):
+        # from b = 0, the first segment, to b = a − 1
+        goes_on = np.append(first_alive[a - 1], alive[: a - 1][::-1])
+        ends = np.append(first_hazard[a - 1], hazard[: a - 1][::-1])
         # cumsum adds in order: the sum does not depend on how a library groups its terms
-        begins[a] = np.cumsum(begins[:a] * alive[:a][::-1] * hazard[:a][::-1])[-1]
+        begins[a] = np.cumsum(begins[:a] * goes_on * ends)[-1]
     return begins

@@ -6,7 +6,7 @@ from artbp_exp.truncation import Scheme
 
 def can_cut(scheme: Scheme, steps: int) -> bool:
     """Whether a cut can fall within a sequence of `steps` steps. Its end is not a cut."""
-    return bool((hazards(scheme, steps - 1) > 0).any())
+    return any((hazards(s, steps - 1) > 0).any() for s in (scheme, scheme.at(0)))
 
 
 def is_unbiased(scheme: Scheme, steps: int) -> bool:
@@ -18,6 +18,8 @@ def why_biased(scheme: Scheme, steps: int) -> str | None:
     """Why a scheme is biased on `steps` steps, whatever the model; None if it is not."""
     if not can_cut(scheme, steps):
         return None
-    if not scheme.reweight:
+    kinds = (scheme.at(0), scheme)
+    if not all(s.reweight for s in kinds):
         return "cuts are not compensated"
-    return "a cut that is certain cannot be compensated" if (hazards(scheme, steps - 1) == 1).any() else None
+    certain = any((hazards(s, steps - 1) == 1).any() for s in kinds)
+    return "a cut that is certain cannot be compensated" if certain else None

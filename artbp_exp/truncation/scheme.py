@@ -60,6 +60,8 @@ class Scheme:
         reweight: whether the gradient that is carried on is compensated.
         memory: steps whose intermediate results are kept at a time; of a longer segment the others are computed
             twice (gradient checkpointing), with the same gradient. None keeps them all.
+        first: the scheme of the first segment of a pass, where it differs: with a first cut at a random place, say,
+            truncated BPTT cuts elsewhere in each pass. None: the first segment is as all the others.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Scheme:
     hazard: Hazard
     reweight: bool = True
     memory: int | None = None
+    first: "Scheme | None" = None
     _table: "_Table" = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -105,25 +108,30 @@ class Scheme:
                 return int(np.searchsorted(-survival, -threshold, side="right"))
         return limit
 
-    def segments(self, steps: int, rng: np.random.Generator) -> Iterator[tuple[int, Segment]]:
-        """Draws the segments of a sequence, one after the other, each when it is asked for.
+    def at(self, start: int) -> "Scheme":
+        """The scheme of the segment that begins at step `start` of a pass: `first` at its beginning, else this one."""
+        return self.first if start == 0 and self.first is not None else self
+
+    def segments(self, steps: int, rng: np.random.Generator, *, start: int = 0) -> Iterator[tuple[int, Segment]]:
+        """Draws the segments of a pass, one after the other, each when it is asked for.
 
         Args:
             steps: T ≥ 1, length of the sequence; its end ends the last segment without a draw.
             rng: the stream of the cuts, and of nothing else; one number is taken for each segment.
+            start: steps of the pass that are done already, at the end of a segment; the rest is drawn.
 
         Yields:
             (the step at which it starts, counted from 0; the segment).
 
         Raises:
-            UserError: `steps` is not a whole number ≥ 1, or `rng` has no `random()`.
+            UserError: `steps` is not a whole number ≥ 1, `start` not one ≥ 0, or `rng` has no `random()`.
         """
-        steps = whole("steps", steps, at_least=1)
+        steps, start = whole("steps", steps, at_least=1), whole("start", start)
         if not callable(getattr(rng, "random", None)):
             raise UserError(f"rng must be a numpy.random.Generator, np.random.default_rng(0) say; got {rng!r}")
-        start = 0
         while start < steps:
-            segment = self.segment(self.draw(rng, steps - start))
+            scheme = self.at(start)
+            segment = scheme.segment(scheme.draw(rng, steps - start))
             yield start, segment
             start += segment.length
 
@@ -167,9 +175,10 @@ def enumerate_cuts(scheme: Scheme, steps: int) -> Iterator[CutPattern]:
     Yields:
         (lengths of the segments in order, probability).
     """
-    hazard = scheme.hazard(np.arange(1, steps + 1)).tolist()
+    usual, first = (s.hazard(np.arange(1, steps + 1)).tolist() for s in (scheme, scheme.at(0)))
 
     def after(done: tuple[int, ...], left: int, probability: float) -> Iterator[CutPattern]:
+        hazard = usual if done else first
         for length in range(1, left):
             if hazard[length - 1] > 0:
                 yield from after((*done, length), left - length, probability * hazard[length - 1])
@@ -183,12 +192,22 @@ def enumerate_cuts(scheme: Scheme, steps: int) -> Iterator[CutPattern]:
 
 def count_cuts(scheme: Scheme, steps: int, *, most: float = np.inf) -> list[int]:
     """How many ways `enumerate_cuts` yields for 1, 2, … `steps` steps; stops at the first count above `most`."""
-    hazard = scheme.hazard(np.arange(1, steps + 1))
-    certain = int((hazard == 1).argmax()) + 1 if (hazard == 1).any() else steps
-    places = [lag for lag in (np.flatnonzero(hazard > 0) + 1).tolist() if lag <= certain]
-    ways = [0, 1]  # ways[n] is the count for n steps
-    for left in range(2, steps + 1):
-        ways.append(sum(ways[left - lag] for lag in places if lag < left) + (left <= certain))
-        if ways[-1] > most:
+    usual, first = (_places(s, steps) for s in (scheme, scheme.at(0)))
+    ways, found = [0], []  # ways[n] to cut n steps of which the first does not begin a pass
+    for left in range(1, steps + 1):
+        counts = [
+            sum(ways[left - lag] for lag in places if lag < left) + (left <= longest)
+            for places, longest in (usual, first)
+        ]
+        ways.append(counts[0])
+        found.append(counts[1])
+        if found[-1] > most:
             break
-    return ways[1:]
+    return found
+
+
+def _places(scheme: Scheme, steps: int) -> tuple[list[int], int]:
+    """The lags 1 … `steps` at which a segment can be cut, and the last step that a segment can have."""
+    hazard = scheme.hazard(np.arange(1, steps + 1))
+    longest = int((hazard == 1).argmax()) + 1 if (hazard == 1).any() else steps
+    return [lag for lag in (np.flatnonzero(hazard > 0) + 1).tolist() if lag <= longest], longest

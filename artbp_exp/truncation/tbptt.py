@@ -6,22 +6,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artbp_exp import checks
+from artbp_exp.truncation import uniform
 from artbp_exp.truncation.scheme import Floats, Scheme
 
 
-def build(*, length: int, memory: int | None = None) -> Scheme:
+def build(*, length: int, phase: str = "fixed", memory: int | None = None) -> Scheme:
     """Truncated BPTT: c(d) = 1 at d = L, else 0. Biased unless L covers the sequence.
+
+    With `phase=random` the first segment of each pass has a length uniform on 1 … L, so that the cuts fall elsewhere
+    in each epoch. What crosses L steps is lost all the same.
 
     Args:
         length: L, in steps.
+        phase: `fixed` cuts after L, 2L, … steps of each pass; `random` draws the place of its first cut.
         memory: steps kept at a time for the backward pass, see `Scheme`; None keeps all.
 
     Raises:
-        UserError: `length` or `memory` is not a whole number ≥ 1.
+        UserError: `length` or `memory` is not a whole number ≥ 1, or an unknown phase.
     """
     length = checks.whole("method.length", length, at_least=1)
     memory = None if memory is None else checks.whole("method.memory", memory, at_least=1)
-    return Scheme(name="tbptt", length=length, hazard=partial(_at, length), memory=memory)
+    checks.choice("method.phase", phase, ["fixed", "random"])
+    first = uniform.build(shortest=1, longest=length, memory=memory) if phase == "random" else None
+    return Scheme(name="tbptt", length=length, hazard=partial(_at, length), memory=memory, first=first)
 
 
 def _at(length: int, lag: NDArray[np.int64]) -> Floats:

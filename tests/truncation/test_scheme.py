@@ -18,12 +18,13 @@ exponents = st.floats(2.01, 50)
 
 def by_bits(scheme: Scheme, steps: int) -> dict[tuple[int, ...], float]:
     """Every way to cut that can happen: after each step a cut or none, written down as the bits of a number."""
-    hazard, found = scheme.hazard(np.arange(1, steps + 1)), {}
+    usual, first = (s.hazard(np.arange(1, steps + 1)) for s in (scheme, scheme.first or scheme))
+    found = {}
     for bits in range(2 ** (steps - 1)):
         probability, lengths, lag = 1.0, [], 0
         for step in range(steps - 1):
             lag += 1
-            cut = bits >> step & 1
+            cut, hazard = bits >> step & 1, usual if lengths else first
             probability *= hazard[lag - 1] if cut else 1 - hazard[lag - 1]
             if cut:
                 lengths.append(lag)
