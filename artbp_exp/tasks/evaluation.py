@@ -1,15 +1,12 @@
 """Bits per character of a held-out text, as a reader meets it: from start to end."""
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from artbp_exp.autograd import State, map_state
 from artbp_exp.recurrent import RecurrentModel
-
-NATS_PER_BIT = math.log(2)
+from artbp_exp.tasks.next_symbol import NATS_PER_BIT
 
 
 @torch.no_grad()

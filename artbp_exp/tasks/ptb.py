@@ -12,7 +12,8 @@ from artbp_exp.errors import UserError
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Progress
 from artbp_exp.tasks.corpus import CORPORA, load
-from artbp_exp.tasks.evaluation import NATS_PER_BIT, evaluate
+from artbp_exp.tasks.evaluation import evaluate
+from artbp_exp.tasks.next_symbol import NATS_PER_BIT, cross_entropy, marks_within
 
 
 class PennTreebank:
@@ -78,15 +79,11 @@ class PennTreebank:
 
     def loss(self, predictions: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy in nats, summed over steps and averaged over streams: logits (n, B, V), targets (n, B)."""
-        total = torch.nn.functional.cross_entropy(predictions.flatten(0, 1), targets.flatten(), reduction="sum")
-        return total / targets.shape[1]
+        return cross_entropy(predictions, targets)
 
     def marks(self) -> list[int]:
         """A few rows within each epoch."""
-        shares = [k / self._rows_per_epoch for k in range(1, self._rows_per_epoch)]
-        return [
-            epoch * self.steps + max(1, round(share * self.steps)) for epoch in range(self.passes) for share in shares
-        ]
+        return marks_within(self.steps, self.passes, self._rows_per_epoch)
 
     def row(self, progress: Progress, model: RecurrentModel) -> dict[str, Any]:
         """Bits per character; validation and test only at the end of an epoch. `train_bpc` runs from its start."""

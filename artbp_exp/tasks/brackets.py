@@ -1,0 +1,230 @@
+"""Distant brackets: each line repeats, after a gap of noise, the string that it began with."""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from artbp_exp import checks
+from artbp_exp.errors import UserError
+from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.tasks.base import Progress
+from artbp_exp.tasks.next_symbol import NATS_PER_BIT, cross_entropy, marks_within
+
+HELD_OUT_STREAMS, HELD_OUT_STEPS, PIECE = 64, 1000, 200
+HELD_OUT_SEED = 20170523
+"""The validation text is the same in every run, whatever its seed."""
+
+
+class Brackets:
+    """Lines `[s]r[s]↵` of random letters: what can be predicted is the second s, and nothing nearer tells of it.
+
+    The first letter of s has to be remembered over |s| + |r| + 2 symbols. With A letters, entropy a line over its mean
+    length gives, in bits per character,
+
+        floor      = (log₂(number of gaps) + (|s| + E|r|)·log₂ A) / (5 + 2|s| + E|r|)
+        no recall  = the same with 2|s| for |s|: what a model reaches that forgets s.
+
+    Each stream begins at a random place of a line, so that cuts fall everywhere in a line whatever their distance.
+    """
+
+    name = "brackets"
+    dtype = torch.float32
+    unit = "step"
+    columns = (
+        "epoch",
+        "step",
+        "train_bpc",
+        "valid_bpc",
+        "floor_bpc",
+        "no_recall_bpc",
+        "recall_bits",
+        "segments",
+        "mean_length",
+        "max_length",
+        "seconds",
+    )
+
+    def __init__(
+        self,
+        *,
+        letters: int,
+        string: int,
+        gaps: tuple[int, int],
+        steps: int,
+        epochs: int,
+        batch_size: int,
+        carry_state: bool,
+        divergence: float,
+        rows_per_epoch: int,
+    ) -> None:
+        self.steps, self.passes, self.batch_size = steps, epochs, batch_size
+        self.carry_state = carry_state
+        self.divergence = divergence * NATS_PER_BIT
+        self.shapes: dict[str, Any] = {"vocabulary": letters + 3}
+        self.data_sha256: dict[str, str] = {}
+        self._letters, self._string, self._gaps, self._rows = letters, string, gaps, rows_per_epoch
+        mean, bits = sum(gaps) / 2, math.log2(letters)
+        self.mean_line = 5 + 2 * string + mean
+        self.floor = (math.log2(gaps[1] - gaps[0] + 1) + (string + mean) * bits) / self.mean_line
+        self.no_recall = self.floor + string * bits / self.mean_line
+        held_out = np.random.default_rng(HELD_OUT_SEED)
+        self._held_out = tuple(map(torch.from_numpy, self.draw(held_out, HELD_OUT_STEPS, HELD_OUT_STREAMS)))
+        self._device = torch.device("cpu")
+        self._data = torch.empty(0, batch_size, dtype=torch.int64)
+
+    def place(self, device: torch.device) -> None:
+        """Moves the validation text; passes are drawn on the CPU and moved to `device`."""
+        self._device = device
+        self._held_out = tuple(part.to(device) for part in self._held_out)
+
+    def begin_pass(self, rng: Any) -> None:
+        """Draws the lines of a pass."""
+        self._data = torch.from_numpy(self.draw(rng, self.steps, self.batch_size)[0]).to(self._device)
+
+    def window(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Symbols and the symbols that follow them, each (n, B), int64."""
+        return self._data[start:stop], self._data[start + 1 : stop + 1]
+
+    def draw(self, rng: np.random.Generator, steps: int, streams: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Symbols, (T + 1, B) for T = `steps`, and whether each is one of a second s.
+
+        Letters are 0 … A − 1, then `[`, `]` and the line end.
+        """
+        low, high = self._gaps
+        opens, closes, ends = range(self._letters, self._letters + 3)
+        lines = 2 + (steps + 1) // (5 + 2 * self._string + low)
+        gaps = rng.integers(low, high + 1, (streams, lines))
+        first = rng.integers(0, self._letters, (streams, lines, self._string))
+        noise = rng.integers(0, self._letters, (streams, lines, high))
+        marks = [np.full((streams, lines, 1), symbol) for symbol in (opens, closes, ends)]
+        text = np.concatenate([marks[0], first, marks[1], noise, marks[0], first, marks[1], marks[2]], axis=2)
+        kept = np.ones(text.shape, dtype=bool)
+        kept[:, :, self._string + 2 : self._string + 2 + high] = np.arange(high) < gaps[:, :, None]
+        recalled = np.zeros(text.shape, dtype=bool)
+        recalled[:, :, -2 - self._string : -2] = True
+        symbols = np.empty((steps + 1, streams), dtype=np.int64)
+        recalls = np.empty((steps + 1, streams), dtype=bool)
+        for stream in range(streams):
+            start = rng.integers(0, int(kept[stream, 0].sum()))
+            part = slice(start, start + steps + 1)
+            symbols[:, stream] = text[stream][kept[stream]][part]
+            recalls[:, stream] = recalled[stream][kept[stream]][part]
+        # the second s of a line whose beginning is cut off cannot be known
+        lines_begun = np.cumsum(symbols == ends, axis=0) > 0
+        return symbols, recalls & lines_begun
+
+    def loss(self, predictions: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy in nats, summed over steps and averaged over streams: logits (n, B, V), targets (n, B)."""
+        return cross_entropy(predictions, targets)
+
+    def marks(self) -> list[int]:
+        """A few rows within each epoch."""
+        return marks_within(self.steps, self.passes, self._rows)
+
+    def row(self, progress: Progress, model: RecurrentModel) -> dict[str, Any]:
+        """Bits per character, and the bits that a letter of a second s costs; validation at the end of an epoch."""
+        valid, recall = self._evaluate(model) if progress.at_pass_end else (None, None)
+        return {
+            "epoch": progress.passes if progress.at_pass_end else progress.passes + 1,
+            "step": progress.step,
+            "train_bpc": progress.pass_loss / NATS_PER_BIT,
+            "valid_bpc": valid,
+            "floor_bpc": self.floor,
+            "no_recall_bpc": self.no_recall,
+            "recall_bits": recall,
+            "segments": progress.segments,
+            "mean_length": progress.mean_length,
+            "max_length": progress.max_length,
+            "seconds": progress.seconds,
+        }
+
+    @torch.no_grad()
+    def _evaluate(self, model: RecurrentModel) -> tuple[float, float]:
+        symbols, recalls = self._held_out
+        state, bits = model.init_state(symbols.shape[1]), []
+        for rows in torch.arange(symbols.shape[0] - 1, device=symbols.device).split(PIECE):
+            logits, state = model(symbols[rows], state)
+            logs = torch.log_softmax(logits, -1).gather(-1, symbols[rows + 1][..., None])[..., 0]
+            bits.append(-logs.double() / NATS_PER_BIT)
+        every = torch.cat(bits)
+        return every.mean().item(), every[recalls[1:]].mean().item()
+
+    def score(self, row: dict[str, Any]) -> float | None:
+        """Bits per character of the validation text."""
+        value: float | None = row["valid_bpc"]
+        return value
+
+    def summary(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """The best epoch's validation, beside the floor and what a model without recall reaches."""
+        epochs = [row for row in rows if row["valid_bpc"] is not None]
+        best: dict[str, Any] = min(epochs, key=lambda row: row["valid_bpc"], default={})
+        return {
+            "valid_bpc": best.get("valid_bpc"),
+            "recall_bits": best.get("recall_bits"),
+            "recall_chance_bits": math.log2(self._letters),
+            "floor_bpc": self.floor,
+            "no_recall_bpc": self.no_recall,
+            "best_epoch": best.get("epoch"),
+            "steps": rows[-1]["step"],
+        }
+
+    def headline(self, summary: dict[str, Any]) -> str:
+        """Validation at the best epoch between the floor and no recall."""
+        if summary["valid_bpc"] is None:
+            return "no epoch was completed"
+        bits, chance = summary["recall_bits"], summary["recall_chance_bits"]
+        return (
+            f"validation {summary['valid_bpc']:.4f} bpc (floor {summary['floor_bpc']:.4f}, without recall "
+            f"{summary['no_recall_bpc']:.4f}); a recalled letter costs {bits:.3f} bits of {chance:.3f}"
+        )
+
+
+def build(
+    *,
+    letters: int = 10,
+    string: int = 1,
+    shortest_gap: int = 5,
+    longest_gap: int = 5,
+    steps: int = 20_000,
+    epochs: int = 10,
+    batch_size: int = 32,
+    carry_state: bool = True,
+    divergence: float = 100.0,
+    rows_per_epoch: int = 4,
+) -> Brackets:
+    """Lines `[s]r[s]↵` of random letters, drawn anew each epoch.
+
+    Args:
+        letters: A, of which s and r are made.
+        string: |s|, letters to be remembered.
+        shortest_gap: least |r|; |r| is drawn uniformly for each line.
+        longest_gap: greatest |r|.
+        steps: T, of an epoch.
+        epochs: passes, each over new lines.
+        batch_size: B, streams read in parallel.
+        carry_state: carry the state across a cut; false starts every segment from the zero state.
+        divergence: training bits per character beyond which a run is stopped as diverged.
+        rows_per_epoch: rows of metrics an epoch.
+
+    Raises:
+        UserError: a value out of range.
+    """
+    shortest = checks.whole("task.shortest_gap", shortest_gap)
+    longest = checks.whole("task.longest_gap", longest_gap)
+    if longest < shortest:
+        raise UserError(f"task.longest_gap={longest} is less than task.shortest_gap={shortest}: swap them")
+    return Brackets(
+        letters=checks.whole("task.letters", letters, at_least=2),
+        string=checks.whole("task.string", string, at_least=1),
+        gaps=(shortest, longest),
+        steps=checks.whole("task.steps", steps, at_least=1),
+        epochs=checks.whole("task.epochs", epochs, at_least=1),
+        batch_size=checks.whole("task.batch_size", batch_size, at_least=1),
+        carry_state=checks.flag("task.carry_state", carry_state),
+        divergence=checks.number("task.divergence", divergence, above=0),
+        rows_per_epoch=checks.whole("task.rows_per_epoch", rows_per_epoch, at_least=1),
+    )
