@@ -19,7 +19,7 @@ Compose = Callable[..., dict[str, Any]]
 CONF = Path(conf.directory())
 MEMBERS = [(group, name) for group in registry.PACKAGES for name in registry.names(group)]
 # what the program hands in, not the user
-CONTEXT = {"generator", "parameters", "vocabulary", "size", "positive", "folder"}
+CONTEXT = {"generator", "parameters", "vocabulary", "size", "positive", "folder", "mean_length", "total_steps"}
 
 every_member = pytest.mark.parametrize(("group", "name"), MEMBERS)
 

@@ -65,7 +65,7 @@ def segment_method(
         UserError: an unknown engine, or one that the model does not have.
     """
     alone = autocast is None and boundary is None and auxiliary is None
-    if engine in ("auto", "fused") and alone and ClosedForm.applies(model, task):
+    if engine in ("auto", "fused") and alone and ClosedForm.applies(model, task, scheme):
         return ClosedForm(model=model, scheme=scheme)
     return SegmentMethod(
         model=model, scheme=scheme, engine=engine, autocast=autocast, boundary=boundary, auxiliary=auxiliary

@@ -81,10 +81,11 @@ class ClosedForm(Method):
         self._z = np.ones(model.drive.numel() + 2)
 
     @staticmethod
-    def applies(model: RecurrentModel, task: Task) -> bool:
-        """Whether it can stand in: the linear system on its task, in float64 on the CPU."""
+    def applies(model: RecurrentModel, task: Task, scheme: Scheme) -> bool:
+        """Whether it can stand in: the linear system on its task, in float64 on the CPU, all segments by one scheme."""
         return (
-            isinstance(model, LinearSystem)
+            scheme.first is None
+            and isinstance(model, LinearSystem)
             and isinstance(task, Synthetic)
             and model.theta.device.type == "cpu"
             and model.theta.dtype == torch.float64
@@ -96,7 +97,7 @@ class ClosedForm(Method):
 
     def draws(self, steps: int, rng: np.random.Generator, *, start: int = 0) -> Iterator[tuple[int, Draw]]:
         """The scheme's segments."""
-        return ((start + begins, segment) for begins, segment in self.scheme.segments(steps - start, rng))
+        return self.scheme.segments(steps, rng, start=start)
 
     def outcomes(self, steps: int) -> Iterator[tuple[tuple[Draw, ...], float]]:
         """Every way to cut the sequence."""
@@ -152,7 +153,7 @@ class ClosedForm(Method):
                 if tally.diverged:
                     break
                 gradient = updater.clipped(gradient)
-                z[-2] -= updater.plain_rate(tally.step) * gradient
+                z[-2] -= updater.plain_rate(tally.step, length) * gradient
                 if until <= 0:
                     break
         theta = self._model.theta

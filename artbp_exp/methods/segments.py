@@ -56,13 +56,13 @@ class SegmentMethod(Method):
 
     def draws(self, steps: int, rng: np.random.Generator, *, start: int = 0) -> Iterator[tuple[int, Draw]]:
         """The scheme's segments, as the library hands them out."""
-        return ((start + begins, segment) for begins, segment in self.scheme.segments(steps - start, rng))
+        return self.scheme.segments(steps, rng, start=start)
 
     def outcomes(self, steps: int) -> Iterator[tuple[tuple[Draw, ...], float]]:
         """Every way to cut the sequence."""
         for lengths, probability in enumerate_cuts(self.scheme, steps):
             if probability > 0:
-                yield tuple(self.scheme.segment(length) for length in lengths), probability
+                yield tuple(self.scheme.cut(lengths)), probability
 
     def advance(
         self, carry: Any, draw: Draw, inputs: Tensor, targets: Tensor, loss: Loss, *, ends: bool

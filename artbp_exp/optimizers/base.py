@@ -1,9 +1,11 @@
-"""An optimiser of torch with a learning-rate schedule in steps and optional clipping."""
+"""An optimiser of torch with a learning-rate schedule in steps of data and optional clipping."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
+
+from artbp_exp.optimizers.length_aware import Adam
+from artbp_exp.optimizers.schedule import Rate
 
 
 class Updater:
@@ -11,8 +13,10 @@ class Updater:
 
     Args:
         optimizer: any `torch.optim` optimiser; its learning rates are the base rates.
-        rate: step of the run t → multiplier of the base learning rates.
+        rate: multiplier of the base rates, at the middle of the segment; None is 1.
+        decay: a further multiplier, at the end of the segment; None is 1.
         clip: largest norm of the whole gradient; None never clips. Clipping biases the gradient.
+        reference: L, in steps: the learning rate of a segment of N steps is multiplied by N/L. None does not.
         plain: the update is θ ← θ − η_t·gradient and keeps no state, so `plain_rate` and `clipped` say it all.
     """
 
@@ -20,35 +24,53 @@ class Updater:
         self,
         optimizer: torch.optim.Optimizer,
         *,
-        rate: Callable[[int], float] | None = None,
+        rate: Rate | None = None,
+        decay: Rate | None = None,
         clip: float | None = None,
+        reference: float | None = None,
         plain: bool = False,
     ) -> None:
         self.optimizer = optimizer
         self.plain = plain
-        self.rate = rate
         self.clip = clip
+        self._rate, self._decay, self._reference = rate, decay, reference
         self._base = [group["lr"] for group in optimizer.param_groups]
 
     def update(self, step: int, length: int) -> None:
-        """Updates the parameters from their `.grad`, the gradient of `length` steps, `step` steps into the run."""
+        """Updates the parameters from their `.grad`.
+
+        Args:
+            step: steps of the run that are done, this segment's included.
+            length: of the segment, in steps.
+        """
         if self.clip is not None:
             parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
             torch.nn.utils.clip_grad_norm_(parameters, self.clip)
-        if self.rate is not None:
-            multiplier = self.rate(step)
-            for group, base in zip(self.optimizer.param_groups, self._base, strict=True):
-                group["lr"] = base * multiplier
-        self.optimizer.step()
+        multiplier = self._multiplier(step, length)
+        for group, base in zip(self.optimizer.param_groups, self._base, strict=True):
+            group["lr"] = base * multiplier
+        if isinstance(self.optimizer, Adam):
+            self.optimizer.step(length=length)
+        else:
+            self.optimizer.step()
 
     def clipped(self, gradient: float) -> float:
         """The gradient of a single parameter as `update` applies it."""
         # the small number as in torch's clip_grad_norm_
         return gradient if self.clip is None else gradient * min(1.0, self.clip / (abs(gradient) + 1e-6))
 
-    def plain_rate(self, step: int) -> float:
-        """η_t, `step` steps into the run."""
-        return float(self._base[0]) * (1.0 if self.rate is None else self.rate(step))
+    def plain_rate(self, step: int, length: int) -> float:
+        """η_t of the segment of `length` steps that ends `step` steps into the run."""
+        return float(self._base[0]) * self._multiplier(step, length)
+
+    def _multiplier(self, step: int, length: int) -> float:
+        # the mean of a linear schedule over a segment is its value in the middle
+        multiplier = 1.0 if self._rate is None else self._rate(step - length / 2)
+        if self._decay is not None:
+            multiplier *= self._decay(step)
+        if self._reference is not None:
+            multiplier *= length / self._reference
+        return multiplier
 
     def clear(self) -> None:
         """Forgets the gradient before the next segment."""

@@ -72,7 +72,16 @@ class Experiment:
         warn_of(self.method, self.task, settings["method"])
         learnt = {"model": self.model} | {name: part for name, part in parts.items() if part is not None}
         self.trainables = nn.ModuleDict(learnt).to(device=self.device, dtype=dtype)
-        updater = registry.build("optimizer", settings["optimizer"], parameters=list(self.trainables.parameters()))
+        scheme: Scheme | None = getattr(self.method, "scheme", None)
+        updater = registry.build(
+            "optimizer",
+            settings["optimizer"],
+            parameters=list(self.trainables.parameters()),
+            offered={
+                "mean_length": None if scheme is None else scheme.length or self.task.steps,
+                "total_steps": self.task.steps * self.task.passes,
+            },
+        )
         self.loop = TaskLoop(task=self.task, method=self.method, trainables=self.trainables)
         self.trainer = Trainer(
             loop=self.loop, trainables=self.trainables, updater=updater, cuts=streams.cuts, data=streams.data

@@ -1,6 +1,6 @@
 """A truncation scheme is one hazard function: where to cut, and what the carried gradient is worth."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -111,6 +111,13 @@ class Scheme:
     def at(self, start: int) -> "Scheme":
         """The scheme of the segment that begins at step `start` of a pass: `first` at its beginning, else this one."""
         return self.first if start == 0 and self.first is not None else self
+
+    def cut(self, lengths: Iterable[int]) -> list[Segment]:
+        """The segments of a pass that has been cut into these lengths, in order."""
+        made: list[Segment] = []
+        for length in lengths:
+            made.append((self if made else self.at(0)).segment(length))
+        return made
 
     def segments(self, steps: int, rng: np.random.Generator, *, start: int = 0) -> Iterator[tuple[int, Segment]]:
         """Draws the segments of a pass, one after the other, each when it is asked for.
