@@ -19,7 +19,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from artbp_exp.cli.config import identity
 from artbp_exp.runs.table import TIMES, collect
 
 
@@ -79,7 +78,7 @@ def main() -> int:
                 subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
             else:
                 kills = killed_sweep(line, results, runs=options.runs, kills=options.kills, seed=options.seed)
-            tables.append(collect(results, identity)[0])
+            tables.append(collect(results)[0])
     alone, killed = tables
     # neither when and in how many pieces, nor whether somebody committed to the repository meanwhile
     compared = [c for c in alone.columns if c not in (*TIMES, "command", "git_commit", "git_dirty")]

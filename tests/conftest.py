@@ -11,6 +11,7 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 
 from artbp_exp.cli import config as conf
+from artbp_exp.runs.config import RunConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,6 +36,12 @@ def hydra_ready() -> Iterator[None]:
 def compose(hydra_ready: None) -> Callable[..., dict[str, Any]]:
     """`compose("task=ptb", …)` → plain settings, as a run gets them."""
     return lambda *overrides: conf.plain(hydra.compose(conf.NAME, overrides=list(overrides)))
+
+
+@pytest.fixture
+def configure(hydra_ready: None) -> Callable[..., RunConfig]:
+    """`configure("task=ptb", …)` → the configuration of a run."""
+    return lambda *overrides: conf.run_config(hydra.compose(conf.NAME, overrides=list(overrides)))
 
 
 def made_up_text(symbols: int, seed: int) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from artbp_exp.cli.config import identity
 from artbp_exp.cli.errors import entry_point, path
 from artbp_exp.errors import UserError
 from artbp_exp.runs.files import write_atomically
@@ -44,7 +43,7 @@ def main() -> None:
     parser.add_argument("--out", type=path, default=None, help="a .csv or .parquet (default: <root>/collected.csv)")
     with entry_point():
         options = parser.parse_args()
-        table, skipped = collect(options.root, identity)
+        table, skipped = collect(options.root)
         for line in skipped:
             print(f"warning: {line}", file=sys.stderr)
         if table.empty:

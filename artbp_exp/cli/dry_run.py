@@ -7,12 +7,13 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from artbp_exp.cli import config as conf
 from artbp_exp.cli.isolate import preload
 from artbp_exp.cli.plan import Planned
+from artbp_exp.runs.config import RunConfig
 
 MEASURED = 1.0
 """Seconds of training that the estimate for a job is made from."""
@@ -32,11 +33,11 @@ def dry_run(jobs: Sequence[Planned], arguments: Sequence[str]) -> None:
     for job in jobs:
         status, reason = job.state()
         print(f"{job.folder or ' '.join(job.overrides)}: {status}" + (f" ({reason})" if reason else ""))
-        if job.settings is None or status in ("finished", "diverged"):
+        if job.config is None or status in ("finished", "diverged"):
             continue
-        kind = json.dumps({k: v for k, v in conf.identity(job.settings).items() if k != "seed"}, default=str)
+        kind = json.dumps({k: v for k, v in job.config.identity().items() if k != "seed"}, default=str)
         if kind not in measured:
-            measured[kind] = measure(job.settings | ({"threads": 1} if workers > 1 else {}))
+            measured[kind] = measure(replace(job.config, threads=1) if workers > 1 else job.config)
         found = measured[kind]
         if "error" in found:
             unknown += 1
@@ -53,7 +54,7 @@ def dry_run(jobs: Sequence[Planned], arguments: Sequence[str]) -> None:
     )
 
 
-def measure(settings: Mapping[str, Any]) -> dict[str, Any]:
+def measure(config: RunConfig) -> dict[str, Any]:
     """`rate` (steps/s), `steps` (of the whole run) and `memory` (peak, bytes) of a run, or an `error`.
 
     In a process of its own, so that its memory is its own, and so that it can be given up.
@@ -68,7 +69,7 @@ def measure(settings: Mapping[str, Any]) -> dict[str, Any]:
         try:
             os.close(reader)
             try:
-                found = _train_a_little(settings)
+                found = _train_a_little(config)
             except Exception as error:
                 found = {"error": " ".join(str(error).split())}
             os.write(writer, json.dumps(found).encode())
@@ -95,11 +96,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _train_a_little(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _train_a_little(config: RunConfig) -> dict[str, Any]:
     from artbp_exp.runs.provenance import peak_memory
     from artbp_exp.training.experiment import Experiment
 
-    experiment = Experiment(settings)
+    experiment = Experiment(config.plain())
     task, tally = experiment.task, experiment.trainer.tally
     warm: tuple[float, int] | None = None
     first: float | None = None

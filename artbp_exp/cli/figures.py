@@ -4,12 +4,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from artbp_exp.cli.config import identity
 from artbp_exp.cli.errors import entry_point, path
 from artbp_exp.errors import UserError, nearest
 from artbp_exp.evidence.figures.common import save
 from artbp_exp.evidence.figures.curves import MOST, Line, curves, lines
 from artbp_exp.evidence.pictures import PICTURES
+from artbp_exp.runs.config import identity
 from artbp_exp.runs.load import has_result, load_all
 
 CURVES = "curves"

@@ -3,20 +3,21 @@
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from artbp_exp import registry
-from artbp_exp.cli import config as conf
 from artbp_exp.cli.errors import one_line
-from artbp_exp.cli.outcome import which
-from artbp_exp.cli.overwrite_guard import overwrites
 from artbp_exp.cli.progress import NoBar
 from artbp_exp.cli.signals import Interrupted, Signals, handled
 from artbp_exp.errors import UserError
 from artbp_exp.loggers.base import Logger
+from artbp_exp.runs.config import RunConfig
+from artbp_exp.runs.overwrite_guard import overwrites
 
 if TYPE_CHECKING:  # torch takes a second to load: not before it is needed
     from artbp_exp.runs.folder import RunFolder
@@ -27,18 +28,18 @@ Stop = Callable[[], int | None]
 
 
 def run(
-    settings: dict[str, Any],
+    config: RunConfig,
     *,
     command: str,
     in_sweep: bool = False,
     stop: Stop = lambda: None,
 ) -> dict[str, Any]:
-    """Trains as `settings` say, records, and says the result on the terminal.
+    """Trains as `config` says, records, and prints the result.
 
     Args:
-        settings: a resolved configuration.
-        command: that repeats this run; recorded.
-        in_sweep: it is one of many: without a progress bar, patient with a process that is just leaving the folder,
+        config: the run's.
+        command: repeats this run; recorded.
+        in_sweep: the run is one of many: no progress bar, patience with a process that is about to leave the folder,
             and a mistake in the settings is written into the folder.
         stop: asked at segment boundaries.
 
@@ -52,9 +53,8 @@ def run(
     from artbp_exp.runs.folder import RunFolder
     from artbp_exp.training.experiment import Experiment
 
-    folder = RunFolder(conf.run_folder(settings), settings, identity=conf.identity)
-    overwrite = overwrites(settings, folder.path)
-    settings = settings | {"overwrite": overwrite}
+    config = replace(config, overwrite=overwrites(config))
+    folder = RunFolder(config)
     patience = 15.0 if in_sweep else 1.0
     taken = False
 
@@ -64,42 +64,54 @@ def run(
         taken = True
 
     def already() -> dict[str, Any] | None:
-        return None if overwrite else folder.finished()
+        return None if config.overwrite else folder.finished()
 
     try:
         done = already()
         if done is None and (in_sweep or folder.path.exists()):
             take()
-            # whoever held it until now may have finished it
+            # its last holder may have finished it
             done = already()
         if done is None:
-            experiment = Experiment(settings)
+            experiment = Experiment(config.plain())
             # built before the folder is made: a tracker that is not installed leaves nothing behind
-            logger = registry.build("logger", settings["logger"], folder=folder.path)
+            logger = registry.build("logger", config.logger, folder=folder.path)
             if not taken:
                 take()
                 # another process may have made the folder meanwhile, and used it
                 done = already()
             if done is None:
-                return Job(settings, folder, experiment, logger, command=command, quiet=in_sweep, stop=stop).run()
+                return Job(config, folder, experiment, logger, command=command, quiet=in_sweep, stop=stop).run()
         folder.tidy()
         print(f"already {done['status']}, nothing to do (overwrite=true does it again)\n{folder.path}")
         return done
     except Exception as error:
         if taken and (in_sweep or folder.begun):
             reason = one_line(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            folder.leave({"status": "failed", "reason": reason, **which(settings), "command": command})
+            folder.leave({"status": "failed", "reason": reason, **config.labels(), "command": command})
         raise
     finally:
         folder.release()
 
 
+def mark_failed(config: RunConfig, reason: str) -> None:
+    """Writes why a run failed whose process could not do so, unless another process has the folder by now."""
+    from artbp_exp.runs.folder import RunFolder
+
+    folder = RunFolder(config)
+    with suppress(UserError):
+        if folder.finished() is None:
+            folder.take()
+            folder.leave({"status": "failed", "reason": reason, **config.labels()})
+    folder.release()
+
+
 class Job:
-    """A run whose folder is held and whose settings are known to be good."""
+    """A run whose folder is held and whose settings are good."""
 
     def __init__(
         self,
-        settings: Mapping[str, Any],
+        config: RunConfig,
         folder: "RunFolder",
         experiment: "Experiment",
         logger: Logger,
@@ -110,13 +122,13 @@ class Job:
     ) -> None:
         from artbp_exp.runs.provenance import provenance
 
-        self._settings, self._folder, self._experiment = settings, folder, experiment
+        self._config, self._folder, self._experiment = config, folder, experiment
         self._quiet, self._stop = quiet, stop
         self._rows: list[dict[str, Any]] = []
         self._starts = 1
         self._logger = logger
         self._origin = provenance(command=command, device=experiment.device)
-        minutes = settings["checkpoint"]["minutes"]
+        minutes = config.checkpoint_minutes
         self._interval = math.inf if minutes is None else 60.0 * minutes
         self._due = 0.0
         self._signals = Signals()
@@ -127,7 +139,7 @@ class Job:
         folder, trainer, tally = self._folder, self._experiment.trainer, self._experiment.trainer.tally
         with handled(self._signals.note):
             self._begin()
-            self._logger.start(self._settings)
+            self._logger.start(self._config.plain())
             before = trainer.seconds
             with self._bar() as bar:
                 while not trainer.done:
@@ -146,7 +158,7 @@ class Job:
             task = self._experiment.task
             status = "diverged" if tally.diverged else "finished"
             seconds = before + time.perf_counter() - began
-            summary = {"status": status, **which(self._settings), **task.summary(self._rows), **self._how(seconds)}
+            summary = {"status": status, **self._config.labels(), **task.summary(self._rows), **self._how(seconds)}
             folder.close(summary, tally.lengths)
             self._logger.close(summary)
         print(f"{status}: {task.headline(summary)}\n{folder.path}")
@@ -155,9 +167,9 @@ class Job:
     def _begin(self) -> None:
         """Starts the run's files, or goes on with those of an interrupted one."""
         folder, task = self._folder, self._experiment.task
-        state = None if self._settings["overwrite"] else folder.resume(task.columns)
+        state = None if self._config.overwrite else folder.resume(task.columns, task.data_sha256)
         if state is None:
-            folder.open(task.columns)
+            folder.open(task.columns, task.data_sha256)
             return
         try:
             self._experiment.trainer.load_state_dict(state["run"])
@@ -182,11 +194,11 @@ class Job:
     def _bar(self) -> Any:
         if self._quiet:
             return NoBar()  # not a disabled one of tqdm: that holds a semaphore, which a killed process leaks
-        task, settings = self._experiment.task, self._settings
+        task, config = self._experiment.task, self._config
         return tqdm(
             total=task.steps * task.passes,
             initial=self._experiment.trainer.tally.step,
-            desc=f"{task.name} {settings['method']['name']} seed {settings['seed']}",
+            desc=f"{task.name} {config.method.name} seed {config.seed}",
             unit=task.unit,
             unit_scale=True,
             disable=None,
@@ -215,7 +227,7 @@ class Job:
         step, seconds = self._experiment.trainer.tally.step, self._experiment.trainer.seconds
         stop = Interrupted(number, f" at step {step}; the same command continues from there\n{self._folder.path}")
         reason = str(stop).splitlines()[0]
-        summary = {"status": "interrupted", "reason": reason, **which(self._settings), "steps": step}
+        summary = {"status": "interrupted", "reason": reason, **self._config.labels(), "steps": step}
         self._folder.leave({**summary, **self._how(seconds)})
         raise stop
 

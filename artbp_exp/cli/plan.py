@@ -4,15 +4,14 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from artbp_exp.cli import config as conf
 from artbp_exp.cli.errors import one_line
-from artbp_exp.cli.overwrite_guard import overwrites
 from artbp_exp.errors import UserError
+from artbp_exp.runs.config import RunConfig
 from artbp_exp.runs.status import state
 
 _plan: list["Planned"] | None = None
@@ -24,29 +23,22 @@ class Planned:
 
     Attributes:
         overrides: what it sets.
-        settings: resolved, None where they are wrong.
+        config: the run, None where its settings are wrong.
         error: what is wrong with them.
     """
 
     overrides: tuple[str, ...]
-    settings: dict[str, Any] | None
+    config: RunConfig | None
     error: str = ""
 
     @property
     def folder(self) -> Path | None:
         """Where its run belongs."""
-        return None if self.settings is None else conf.run_folder(self.settings)
+        return None if self.config is None else self.config.folder
 
     def state(self) -> tuple[str, str]:
-        """(status, reason), read from its folder; see `records.status.state`."""
-        if self.settings is None or self.folder is None:
-            return "failed", self.error
-        found = state(self.folder, self.settings, conf.identity)
-        try:
-            anew = found[0] not in ("waiting", "running") and overwrites(self.settings, self.folder)
-        except UserError as error:
-            return "failed", str(error)
-        return ("waiting", "to be done anew") if anew else found
+        """(status, reason), read from its folder; see `runs.status.state`."""
+        return ("failed", self.error) if self.config is None else state(self.config)
 
 
 def noted(config: DictConfig, overrides: Sequence[str]) -> bool:
@@ -54,12 +46,9 @@ def noted(config: DictConfig, overrides: Sequence[str]) -> bool:
     if _plan is None:
         return False
     try:
-        settings = conf.plain(config)
-        settings_folder = conf.run_folder(settings)
-        assert settings_folder
-        _plan.append(Planned(overrides=tuple(overrides), settings=settings))
+        _plan.append(Planned(overrides=tuple(overrides), config=conf.run_config(config)))
     except (UserError, OmegaConfBaseException) as error:
-        _plan.append(Planned(overrides=tuple(overrides), settings=None, error=one_line(error)))
+        _plan.append(Planned(overrides=tuple(overrides), config=None, error=one_line(error)))
     return True
 
 

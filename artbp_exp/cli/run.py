@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from unittest import mock
 
 import hydra
@@ -17,12 +18,12 @@ from artbp_exp.cli import plan
 from artbp_exp.cli.dry_run import dry_run
 from artbp_exp.cli.errors import entry_point, explained, one_line
 from artbp_exp.cli.isolate import Orphaned, isolated, preload
-from artbp_exp.cli.job import run
-from artbp_exp.cli.outcome import mark_failed
+from artbp_exp.cli.job import mark_failed, run
 from artbp_exp.cli.signals import handled, raise_interrupted
 from artbp_exp.cli.slurm_preemption import preemptible
 from artbp_exp.cli.sweep import RELAUNCHED, sweep
 from artbp_exp.errors import UserError
+from artbp_exp.runs.status import state
 
 # these run a job in a process that goes on to others; a cluster's launcher gives each its own
 SHARED = ("basic", "joblib")
@@ -51,24 +52,24 @@ def perform(config: DictConfig) -> None:
     if context.mode != RunMode.MULTIRUN:
         # said here and not raised: Hydra would put lines of its own around it
         with explained():
-            run(conf.plain(config), command=command)
+            run(conf.run_config(config), command=command)
         return
     try:
-        settings = conf.plain(config)
+        chosen = conf.run_config(config)
         launcher = context.runtime.choices.get("hydra/launcher")
-        if launcher == "joblib" and settings["threads"] is None:
-            settings["threads"] = 1  # the cores are shared out already
-        if os.environ.get(RELAUNCHED) and plan.Planned(overrides=(), settings=settings).state()[0] == "failed":
+        if launcher == "joblib" and chosen.threads is None:
+            chosen = replace(chosen, threads=1)  # the cores are shared out already
+        if os.environ.get(RELAUNCHED) and state(chosen)[0] == "failed":
             return
 
         def work(orphaned: Orphaned) -> None:
-            run(settings, command=command, in_sweep=True, stop=orphaned)
+            run(chosen, command=command, in_sweep=True, stop=orphaned)
 
         if launcher in SHARED and hasattr(os, "fork"):
             preload()
             if reason := isolated(work):
-                print(f"error: {conf.run_folder(settings)} {reason}", file=sys.stderr)
-                mark_failed(settings, reason)
+                print(f"error: {chosen.folder} {reason}", file=sys.stderr)
+                mark_failed(chosen, reason)
         else:
             preemptible(work)
     except (UserError, OmegaConfBaseException) as error:

@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
 
-from artbp_exp.cli.overwrite_guard import beginning
 from artbp_exp.cli.plan import Planned, plan
 from artbp_exp.cli.progress import shown
 from artbp_exp.cli.signals import Interrupted
 from artbp_exp.errors import UserError
+from artbp_exp.runs.overwrite_guard import beginning
+from artbp_exp.runs.status import FINAL
 
-FINAL = ("finished", "diverged")
 SETTLED = (*FINAL, "failed")
 RELAUNCHED = "ARTBP_RELAUNCHED"
 """Set where a sweep goes on because a worker was killed: what failed before is not tried again."""

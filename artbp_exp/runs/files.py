@@ -1,9 +1,12 @@
-"""Writing files so that a crash, a full disk or a planted link cannot hurt."""
+"""Writes files so that a crash, a full disk or a planted link does no harm."""
 
+import json
+import math
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 from artbp_exp.errors import UserError
 
@@ -43,10 +46,10 @@ def flush_folder(path: Path) -> None:
 
 
 def try_writing(folder: Path) -> None:
-    """Makes the folder if it is not there, and writes to it: asked before what takes long to compute.
+    """Makes the folder if it is missing, and writes to it: to be called before a long computation.
 
     Raises:
-        OSError: one of the two cannot be done.
+        OSError: one of the two fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryFile(dir=folder):
@@ -65,6 +68,26 @@ def refuse_links(folder: Path, names: Iterable[str]) -> None:
 
 
 def cannot_write(path: Path, error: Exception) -> UserError:
-    """What to tell the user when the system refuses to write."""
+    """What to tell the user when the operating system refuses to write."""
     reason = getattr(error, "strerror", None) or str(error)
     return UserError(f"cannot write to {path}: {reason}; free the disk or choose another run_dir")
+
+
+def cell(value: Any) -> Any:
+    """What goes into a CSV: None is empty, a float keeps all its digits."""
+    return "" if value is None else repr(value) if isinstance(value, float) else value
+
+
+def strict_json(value: Any) -> str:
+    """Indented JSON that ends with a newline. Strict JSON has no nan and no infinity: they become null."""
+    return json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(below) for key, below in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(below) for below in value]
+    return value

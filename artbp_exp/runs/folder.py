@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,10 +12,17 @@ import yaml
 
 from artbp_exp.errors import UserError
 from artbp_exp.runs import checkpoint, lock
-from artbp_exp.runs.cells import cell, strict_json
-from artbp_exp.runs.files import cannot_write, refuse_links, write_atomically
-from artbp_exp.runs.status import Identity, differences, refuse_another, told
-from artbp_exp.runs.summary import FINAL, read_summary
+from artbp_exp.runs.config import RunConfig
+from artbp_exp.runs.files import cannot_write, cell, refuse_links, strict_json, write_atomically
+from artbp_exp.runs.status import (
+    FINAL,
+    data_sha256,
+    differences,
+    read_summary,
+    refuse_another,
+    refuse_other_data,
+    told,
+)
 
 WRITTEN = ("config.yaml", "metrics.csv", "segments.csv", "summary.json", "model.pt", "metrics.unfinished.csv")
 
@@ -25,39 +31,34 @@ class RunFolder:
     """Writes a run's records. Opening it decides whether the run is to be done at all.
 
     Args:
-        path: the folder; made if it is not there.
-        config: the resolved configuration, plain containers.
-        identity: configuration → its settings as flat keys, those that make it another computation.
+        config: the run's.
 
     Attributes:
-        path: the folder.
+        path: the folder; made if it is missing.
         begun: whether `open` or `resume` has put it to use.
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        config: Mapping[str, Any],
-        *,
-        identity: Identity,
-    ) -> None:
-        self.path = Path(path)
-        self._identity = identity
-        self._config = dict(config)
+    def __init__(self, config: RunConfig) -> None:
+        self.path = config.folder
+        self.begun = False
+        self._config = config
         self._columns: list[str] = []
+        self._data: dict[str, str] = {}
         self._lock = lock.FolderLock(self.path)
         self._bytes = 0
-        self.begun = False
 
     def finished(self) -> dict[str, Any] | None:
         """The summary of a finished run of this very configuration, None if there is none.
 
         Raises:
-            UserError: the folder holds a run, finished or not, of another configuration.
+            UserError: the folder holds a run, finished or not, with other settings; or a finished one with other data.
         """
-        refuse_another(self.path, self._config, self._identity)
+        refuse_another(self.path, self._config)
         summary = read_summary(self.path)
-        return summary if summary and summary.get("status") in FINAL else None
+        if not summary or summary.get("status") not in FINAL:
+            return None
+        refuse_other_data(self.path, lambda: data_sha256(self._config.task))
+        return summary
 
     def take(self, *, patience: float = 1.0) -> None:
         """Makes the folder and locks it against other processes until `release`, or until this process ends.
@@ -86,27 +87,30 @@ class RunFolder:
         """Lets other processes have the folder."""
         self._lock.release()
 
-    def resume(self, columns: Iterable[str]) -> dict[str, Any] | None:
+    def resume(self, columns: Iterable[str], data: Mapping[str, str]) -> dict[str, Any] | None:
         """Goes on with an unfinished run: puts `metrics.csv` back to where its last whole checkpoint saw it.
 
         Args:
             columns: header of `metrics.csv`.
+            data: file name → sha256, of the files that the task has read.
 
         Returns:
             What `save` was given, None where there is no checkpoint: the run is then to be started by `open`.
 
         Raises:
-            UserError: the folder cannot be read or written, or the checkpoint belongs to other settings or to another
-                version of this program. Nothing is deleted then.
+            UserError: the folder cannot be read or written, the data have changed, or the checkpoint belongs to other
+                settings or to another version of this program. Nothing is deleted then.
         """
-        self._columns, self.begun = list(columns), True
+        self._columns, self._data, self.begun = list(columns), dict(data), True
         try:
+            if any((self.path / name).exists() for name in (checkpoint.NEWEST, checkpoint.PREVIOUS)):
+                refuse_other_data(self.path, lambda: data)
             state, refused = checkpoint.load(self.path)
             for line in refused:
                 print(f"warning: {line}", file=sys.stderr)
             if state is None:
                 return None
-            if other := differences(self._identity(self._config), state["settings"]):
+            if other := differences(self._config.identity(), state["settings"]):
                 raise UserError(
                     f"{self.path / checkpoint.NEWEST} belongs to a run with other settings ({told(other)}); "
                     f"choose another run_dir, or overwrite=true to start from the beginning"
@@ -134,28 +138,29 @@ class RunFolder:
         Raises:
             UserError: it cannot be written; the one before is still there.
         """
-        belongs = {"settings": self._identity(self._config), "metrics_bytes": self._bytes}
+        belongs = {"settings": self._config.identity(), "metrics_bytes": self._bytes}
         try:
             self._flush_metrics()
             checkpoint.save(self.path, {**state, **belongs})
         except OSError as error:
             raise cannot_write(self.path, error) from error
 
-    def open(self, columns: Iterable[str]) -> None:
+    def open(self, columns: Iterable[str], data: Mapping[str, str]) -> None:
         """Starts the run's files.
 
         Metrics of an unfinished earlier run are kept as `metrics.unfinished.csv`.
 
         Args:
             columns: header of `metrics.csv`.
+            data: file name → sha256, of the files that the task has read.
 
         Raises:
             UserError: the folder cannot be written.
         """
-        self._columns, self.begun = list(columns), True
+        self._columns, self._data, self.begun = list(columns), dict(data), True
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            # first of all: it must never be taken for one of the new configuration
+            # the checkpoint first: it must never pass for one of the new configuration
             checkpoint.remove(self.path, damaged=False)
             for stale in ("summary.json", "model.pt", "segments.csv"):
                 (self.path / stale).unlink(missing_ok=True)
@@ -224,7 +229,8 @@ class RunFolder:
             self._write_summary(summary)
 
     def _write_config(self) -> None:
-        text = yaml.safe_dump(self._config, sort_keys=False, allow_unicode=True)
+        data = {"data_sha256": self._data} if self._data else {}
+        text = yaml.safe_dump(self._config.plain() | data, sort_keys=False, allow_unicode=True)
         write_atomically(self.path / "config.yaml", lambda path: path.write_text(text, encoding="utf-8"))
 
     def _write_summary(self, summary: Mapping[str, Any]) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 import pandas as pd
 
 from artbp_exp.errors import UserError
-from artbp_exp.runs.status import read_config
-from artbp_exp.runs.summary import FINAL, read_summary
+from artbp_exp.runs.status import FINAL, read_config, read_summary
 from artbp_exp.runs.validation import RESULTS, SETTINGS, Kept, damaged, flaw
 
 

@@ -1,18 +1,20 @@
-"""What has become of a run, read from its folder: the only place where a sweep's verdict comes from."""
+"""What has become of a run, read from its folder: the only source of a sweep's verdict."""
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from artbp_exp import registry
 from artbp_exp.errors import UserError
 from artbp_exp.runs import lock
-from artbp_exp.runs.summary import read_summary
+from artbp_exp.runs.config import Choice, RunConfig, identity
+from artbp_exp.runs.overwrite_guard import overwrites
 
-Identity = Callable[[Mapping[str, Any]], dict[str, Any]]
-"""Configuration → its settings as flat keys, those that make it another computation."""
-
+FINAL = ("finished", "diverged")
+"""Statuses of a run that has its result; the others are `interrupted` and `failed`."""
 
 ADDED = {
     "precision": "auto",
@@ -23,9 +25,12 @@ ADDED = {
 }
 """Settings that older runs did not record → the value that computes the same."""
 
+Checksums = Callable[[Choice], Mapping[str, str]]
+"""Task → name of a file of its data → sha256."""
+
 
 def read_config(path: Path) -> dict[str, Any] | None:
-    """A run folder's `config.yaml`, None where there is none. Nothing in it can make the reader do anything.
+    """A run folder's `config.yaml`, None where there is none. Reading it never runs code from it.
 
     Raises:
         UserError: it cannot be read, or is not plain YAML.
@@ -42,8 +47,26 @@ def read_config(path: Path) -> dict[str, Any] | None:
     return there if isinstance(there, dict) else {}
 
 
-def refuse_another(path: Path, config: Mapping[str, Any], identity: Identity) -> None:
-    """Refuses a folder that holds a run of another configuration than `config`.
+def read_summary(path: Path) -> dict[str, Any] | None:
+    """A run folder's `summary.json`: how the run ended. None where there is none or it is broken."""
+    try:
+        summary = json.loads((path / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return summary if isinstance(summary, dict) else None
+
+
+def data_sha256(task: Choice) -> Mapping[str, str]:
+    """Checksums of the files that a task reads now; empty where it reads none, or they are not there."""
+    try:
+        checksums: Mapping[str, str] = registry.build("task", task).data_sha256
+    except UserError:
+        return {}
+    return checksums
+
+
+def refuse_another(path: Path, config: RunConfig) -> None:
+    """Refuses a folder that holds a run with other settings than `config`.
 
     Raises:
         UserError: it does; names the settings that differ.
@@ -51,7 +74,7 @@ def refuse_another(path: Path, config: Mapping[str, Any], identity: Identity) ->
     there = read_config(path)
     if there is None:
         return
-    differing = differences(identity(config), identity(there))
+    differing = differences(config.identity(), identity(there))
     if differing:
         raise UserError(
             f"{path} already holds a run of another configuration ({told(differing)}); "
@@ -59,23 +82,51 @@ def refuse_another(path: Path, config: Mapping[str, Any], identity: Identity) ->
         )
 
 
-def told(differing: Mapping[str, tuple[Any, Any]]) -> str:
-    """What `differences` found, in words."""
-    return ", ".join(f"{key}={old} there, {new} now" for key, (new, old) in differing.items())
+def refuse_other_data(path: Path, now: Callable[[], Mapping[str, str]]) -> None:
+    """Refuses a folder whose run has read files that have changed since.
 
+    Args:
+        path: the folder.
+        now: checksums of the files; called only where the run has recorded some.
 
-def state(path: Path, config: Mapping[str, Any], identity: Identity) -> tuple[str, str]:
-    """(status, reason) of the run of `config` that belongs into `path`.
-
-    The status is finished, diverged, interrupted, failed, killed (begun, and not a word), running, or waiting.
+    Raises:
+        UserError: one has changed; names it.
     """
-    try:
-        refuse_another(path, config, identity)
-    except UserError as error:
-        return "failed", str(error)
+    there = (read_config(path) or {}).get("data_sha256")
+    if not isinstance(there, dict):
+        return
+    current = now()
+    for name, checksum in there.items():
+        if current.get(name, checksum) != checksum:
+            raise UserError(
+                f"the text has changed since the run in {path} began: {name} has sha256 {current[name][:12]}… now, "
+                f"{str(checksum)[:12]}… then; restore the file, choose another run_dir or set overwrite=true"
+            )
+
+
+def state(config: RunConfig, *, checksums: Checksums = data_sha256) -> tuple[str, str]:
+    """(status, reason) of a run.
+
+    Args:
+        config: the run's.
+        checksums: see `data_sha256`; a sweep remembers them.
+
+    Returns:
+        The status is finished, diverged, interrupted, failed, killed (begun, without a word on its end), running, or
+        waiting.
+    """
+    path = config.folder
     if lock.held(path):
         return "running", ""
-    summary = read_summary(path)
+    if overwrites(config) and (path / "config.yaml").exists():
+        return "waiting", "to be done anew"
+    try:
+        refuse_another(path, config)
+        summary = read_summary(path)
+        if summary is not None and summary.get("status") in FINAL:
+            refuse_other_data(path, lambda: checksums(config.task))
+    except UserError as error:
+        return "failed", str(error)
     if summary is not None:
         return str(summary.get("status")), str(summary.get("reason", ""))
     if (path / "config.yaml").is_file():
@@ -88,3 +139,8 @@ def differences(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, tup
     keys = [*new, *(key for key in old if key not in new)]
     known = {key: value for key, value in ADDED.items() if key in new} | dict(old)
     return {key: (new.get(key), known.get(key)) for key in keys if new.get(key) != known.get(key)}
+
+
+def told(differing: Mapping[str, tuple[Any, Any]]) -> str:
+    """What `differences` found, in words."""
+    return ", ".join(f"{key}={old} there, {new} now" for key, (new, old) in differing.items())

@@ -1,6 +1,5 @@
 """A tree of run folders as one tidy table: a row a run, its settings and its results as columns."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,8 @@ import pandas as pd
 
 from artbp_exp.errors import UserError
 from artbp_exp.runs import lock
-from artbp_exp.runs.status import Identity, read_config
-from artbp_exp.runs.summary import FINAL, read_summary
+from artbp_exp.runs.config import flatten, identity
+from artbp_exp.runs.status import FINAL, read_config, read_summary
 
 TIMES = ("wall_seconds", "peak_memory_mib", "starts")
 """Columns that tell how a run went, not what came out: they differ when it is repeated."""
@@ -31,12 +30,11 @@ _NO_RESULTS = {
 }
 
 
-def collect(root: Path, identity: Identity) -> tuple[pd.DataFrame, list[str]]:
+def collect(root: Path) -> tuple[pd.DataFrame, list[str]]:
     """Gathers every run below `root`, whatever has become of it.
 
     Args:
         root: any folder.
-        identity: configuration → its settings as flat keys.
 
     Returns:
         A table with the columns `path`, `status`, `reason`, the settings (`method.length`, `seed`, …), then what the
@@ -57,7 +55,7 @@ def collect(root: Path, identity: Identity) -> tuple[pd.DataFrame, list[str]]:
             skipped.append(f"{file} is not the configuration of a run")
             continue
         summary = read_summary(path) or {}
-        found = _flat({key: value for key, value in summary.items() if key not in ("status", "reason")})
+        found = flatten({key: value for key, value in summary.items() if key not in ("status", "reason")})
         found = {key: value for key, value in found.items() if key not in ("task", "method", "length", "seed")}
         settings |= dict.fromkeys(chosen)
         results |= dict.fromkeys(found)
@@ -93,7 +91,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-_GROUPS = ("task", "method", "model", "optimizer")
+_GROUPS = ("task", "method", "model", "optimizer", "boundary", "auxiliary")
 
 
 def _interval(values: "pd.Series[float]") -> str:
@@ -106,13 +104,3 @@ def _interval(values: "pd.Series[float]") -> str:
 def _is_number(column: "pd.Series[Any]") -> bool:
     known = column.dropna()
     return not known.empty and all(isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in known)
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from artbp_exp.cli import collect as cli
-from artbp_exp.cli.config import identity
 from artbp_exp.runs.load import load_runs
 from artbp_exp.runs.table import collect, summarise
 from tests.conftest import ROOT
@@ -20,13 +19,13 @@ def tree(root: Path) -> Path:
         method = {"name": "artbp", "length": 4}
         complete(root / "short" / f"seed{seed}", "diverged" if seed else "finished", seed=seed, method=method)
     begun = make(root / "begun", seed=9)
-    begun.open(COLUMNS)
+    begun.open(COLUMNS, {})
     begun.leave({"status": "interrupted", "reason": "interrupted by SIGTERM at step 1"})
     return root
 
 
 def test_a_row_a_run_with_settings_as_columns(tmp_path: Path) -> None:
-    table, skipped = collect(tree(tmp_path), identity)
+    table, skipped = collect(tree(tmp_path))
     assert skipped == []
     assert list(table.columns[:3]) == ["path", "status", "reason"]
     assert table["status"].value_counts().to_dict() == {"finished": 4, "diverged": 2, "interrupted": 1}
@@ -35,7 +34,7 @@ def test_a_row_a_run_with_settings_as_columns(tmp_path: Path) -> None:
 
 
 def test_the_summary_has_medians_over_seeds_and_the_rate_of_divergence(tmp_path: Path) -> None:
-    table, _ = collect(tree(tmp_path), identity)
+    table, _ = collect(tree(tmp_path))
     table["loss"] = [1.0 + k for k in range(len(table))]
     summary = summarise(table).set_index("method.length")
     assert summary["runs"].to_dict() == {4: 3, 16: 4}
@@ -45,7 +44,7 @@ def test_the_summary_has_medians_over_seeds_and_the_rate_of_divergence(tmp_path:
 
 
 def test_the_committed_results_collect(tmp_path: Path) -> None:
-    table, skipped = collect(ROOT / "results" / "influence_balancing", identity)
+    table, skipped = collect(ROOT / "results" / "influence_balancing")
     assert skipped == []
     assert len(table) == 40
     assert summarise(table)["diverged"].tolist() == ["0/10", "10/10", "0/10", "0/10"]

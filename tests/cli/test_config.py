@@ -1,15 +1,16 @@
 """Names of run folders: two configurations never share one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from artbp_exp.cli.config import directory, identity, run_folder
+from artbp_exp.cli.config import directory
 from artbp_exp.errors import UserError
+from artbp_exp.runs.config import RunConfig
 
-Compose = Callable[..., dict[str, Any]]
+Configure = Callable[..., RunConfig]
 
 CHANGES = [
     *("method.length=5", "method.length=5.5", "method.alpha=4", "method.alpha=40", "method.schedule=constant"),
@@ -23,51 +24,51 @@ CHANGES = [
 ]
 
 
-def test_different_configurations_have_different_folders(compose: Compose) -> None:
-    folders = {change: run_folder(compose(*change.split())) for change in ["seed=0", *CHANGES]}
+def test_different_configurations_have_different_folders(configure: Configure) -> None:
+    folders = {change: configure(*change.split()).folder for change in ["seed=0", *CHANGES]}
     assert len(set(folders.values())) == len(folders)
     assert all(len(part) < 250 for folder in folders.values() for part in folder.parts)
 
 
-def test_a_name_a_folder_cannot_have_is_told_apart(compose: Compose) -> None:
-    blank = compose("task=ptb")
-    blank["task"]["data_dir"] = "a b"
-    under = compose("task=ptb", "task.data_dir=a_b")
-    slash = compose("task=ptb", "task.data_dir=a/b")
-    assert len({run_folder(s) for s in (blank, under, slash)}) == 3
-    assert all(len(run_folder(s).parts) == 5 for s in (blank, under, slash))
+def test_a_name_a_folder_cannot_have_is_told_apart(configure: Configure) -> None:
+    plain = configure("task=ptb")
+    blank = replace(plain, task=plain.task.but(data_dir="a b"))
+    under = configure("task=ptb", "task.data_dir=a_b")
+    slash = configure("task=ptb", "task.data_dir=a/b")
+    assert len({s.folder for s in (blank, under, slash)}) == 3
+    assert all(len(s.folder.parts) == 5 for s in (blank, under, slash))
 
 
 @pytest.mark.parametrize("how", ["device=cpu", "threads=1", "overwrite=true"])
-def test_how_it_is_run_makes_no_other_folder(compose: Compose, how: str) -> None:
-    assert run_folder(compose(how)) == run_folder(compose())
-    assert identity(compose(how)) == identity(compose())
+def test_how_it_is_run_makes_no_other_folder(configure: Configure, how: str) -> None:
+    assert configure(how).folder == configure().folder
+    assert configure(how).identity() == configure().identity()
 
 
-def test_the_name_says_method_length_and_what_differs(compose: Compose) -> None:
-    assert run_folder(compose()) == Path("results/runs/synthetic/artbp-length=16/seed0")
-    named = run_folder(compose("method=tbptt", "method.length=10", "optimizer.lr=0.001", "seed=7"))
+def test_the_name_says_method_length_and_what_differs(configure: Configure) -> None:
+    assert configure().folder == Path("results/runs/synthetic/artbp-length=16/seed0")
+    named = configure("method=tbptt", "method.length=10", "optimizer.lr=0.001", "seed=7").folder
     assert named == Path("results/runs/synthetic/tbptt-length=10-optimizer.lr=0.001/seed7")
-    assert run_folder(compose("run_dir=here")) == Path("here")
-    assert run_folder(compose("results_dir=there")).parts[0] == "there"
+    assert configure("run_dir=here").folder == Path("here")
+    assert configure("results_dir=there").folder.parts[0] == "there"
 
 
-def test_suggestions_are_no_settings_of_a_run(compose: Compose) -> None:
-    flat = identity(compose())
+def test_suggestions_are_no_settings_of_a_run(configure: Configure) -> None:
+    flat = configure().identity()
     assert not any("suggest" in key for key in flat)
     assert flat["method.length"] == 16
     assert "results_dir" not in flat
 
 
 @pytest.mark.parametrize("seed", ["-1", "0.5", "abc", "null", "true"])
-def test_a_seed_that_is_none_is_refused(compose: Compose, seed: str) -> None:
+def test_a_seed_that_is_none_is_refused(configure: Configure, seed: str) -> None:
     with pytest.raises(UserError, match="seed must be a whole number ≥ 0"):
-        compose(f"seed={seed}")
+        configure(f"seed={seed}")
 
 
-def test_a_key_that_is_no_setting_is_refused(compose: Compose) -> None:
+def test_a_key_that_is_no_setting_is_refused(configure: Configure) -> None:
     with pytest.raises(UserError, match="sed is not a setting; did you mean seed"):
-        compose("+sed=3")
+        configure("+sed=3")
 
 
 def test_the_yaml_files_are_there() -> None:
@@ -75,6 +76,6 @@ def test_the_yaml_files_are_there() -> None:
 
 
 @pytest.mark.parametrize(("task", "model"), [("synthetic", "linear"), ("ptb", "lstm")])
-def test_a_task_brings_its_model_unless_another_is_named(compose: Compose, task: str, model: str) -> None:
-    assert compose(f"task={task}")["model"]["name"] == model
-    assert compose("task=ptb", "model=gru")["model"]["name"] == "gru"
+def test_a_task_brings_its_model_unless_another_is_named(configure: Configure, task: str, model: str) -> None:
+    assert configure(f"task={task}").model.name == model
+    assert configure("task=ptb", "model=gru").model.name == "gru"

@@ -4,17 +4,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from artbp_exp.cli import config as conf
 from artbp_exp.errors import UserError
+from artbp_exp.runs.config import RunConfig
 from artbp_exp.training.experiment import Experiment
 
-Compose = Callable[..., dict[str, Any]]
+Configure = Callable[..., RunConfig]
 
 
 @pytest.mark.parametrize(
@@ -27,13 +26,13 @@ Compose = Callable[..., dict[str, Any]]
         "task=ptb task.data_dir=5",
     ],
 )
-def test_is_refused(compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: str) -> None:
+def test_is_refused(configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: str) -> None:
     monkeypatch.chdir(tmp_path)
 
     def begin() -> None:
-        settings = compose(*odd.split())
-        conf.run_folder(settings)
-        Experiment(settings)
+        settings = configure(*odd.split())
+        assert settings.folder
+        Experiment(settings.plain())
 
     with pytest.raises((UserError, HydraException, OmegaConfBaseException)):
         begin()
@@ -63,7 +62,7 @@ def test_a_folder_name_that_no_file_system_takes_ends_the_program_with_2(tmp_pat
     assert "File name too long" in line
 
 
-def test_a_value_that_looks_like_a_setting_does_not_share_a_folder_with_it(compose: Compose) -> None:
-    one = compose("task=ptb", "task.data_dir=a", "task.epochs=3")
-    other = compose("task=ptb", "task.data_dir='a-task.epochs=3'")
-    assert conf.run_folder(one) != conf.run_folder(other)
+def test_a_value_that_looks_like_a_setting_does_not_share_a_folder_with_it(configure: Configure) -> None:
+    one = configure("task=ptb", "task.data_dir=a", "task.epochs=3")
+    other = configure("task=ptb", "task.data_dir='a-task.epochs=3'")
+    assert one.folder != other.folder

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from artbp_exp.cli.plan import Planned
 from artbp_exp.cli.progress import line
 from artbp_exp.cli.sweep import installed, sweep, table
 from artbp_exp.errors import UserError
 from artbp_exp.runs import lock
+from artbp_exp.runs.config import RunConfig
 from tests.cli.test_run import QUICK, artbp_run
 from tests.cli.test_signals import rows, start, wait_for
 from tests.conftest import ROOT
@@ -126,19 +128,14 @@ def test_a_module_is_there_or_not_or_not_even_its_package() -> None:
 
 def test_the_table_and_the_live_line_come_from_the_folders(tmp_path: Path) -> None:
     jobs = []
+    parts = {part: {"name": "x"} for part in ("task", "method", "model", "optimizer")}
     for name, summary in {"a": '{"status": "finished"}', "b": '{"status": "failed", "reason": "why"}', "c": ""}.items():
-        settings = {
-            "task": {"name": "t"},
-            "method": {"name": "m"},
-            "seed": 0,
-            "overwrite": False,
-            "run_dir": str(tmp_path / name),
-        }
-        jobs.append(Planned(overrides=(), settings=settings))
+        config = RunConfig.of({**parts, "seed": 0, "run_dir": str(tmp_path / name)})
+        jobs.append(Planned(overrides=(), config=config))
         (tmp_path / name).mkdir()
-        (tmp_path / name / "config.yaml").write_text("task: {name: t}\nmethod: {name: m}\nseed: 0\n")
+        (tmp_path / name / "config.yaml").write_text(yaml.safe_dump(config.plain()))
         (tmp_path / name / "summary.json").write_text(summary)
-    jobs.append(Planned(overrides=("x=1",), settings=None, error="x is not a setting"))
+    jobs.append(Planned(overrides=("x=1",), config=None, error="x is not a setting"))
     (tmp_path / "c" / "metrics.csv").write_text("loss,step\n1,10\n1,20\n1,3")
     holding = lock.FolderLock(tmp_path / "c")
     holding.acquire()

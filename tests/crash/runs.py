@@ -14,25 +14,26 @@ import torch
 from artbp_exp.cli import config as conf
 from artbp_exp.cli.job import run
 from artbp_exp.cli.signals import Interrupted
+from artbp_exp.runs.config import RunConfig
 
 TIMES = ("seconds", "symbols_per_second")
 # when, where and in how many pieces it was run
 CIRCUMSTANCES = ("wall_seconds", "peak_memory_mib", "starts", "command")
 
 
-def short(task: str, run_dir: Path, corpus: Path, *overrides: str) -> dict[str, Any]:
-    """Settings of a run that takes a fraction of a second; inside an initialised Hydra."""
+def short(task: str, run_dir: Path, corpus: Path, *overrides: str) -> RunConfig:
+    """Configuration of a run that takes a fraction of a second; inside an initialised Hydra."""
     characters = ["task.corpus=own", f"task.data_dir={corpus}", "task.epochs=3", "task.batch_size=32"]
     usual = {
         "synthetic": ["task.steps=20000", "method.length=8"],
         "ptb": [*characters, "task.rows_per_epoch=3", "model.hidden_size=5", "optimizer.lr=0.01", "method.length=20"],
     }
     chosen = [f"task={task}", "threads=1", f"run_dir={run_dir}", *usual[task], *overrides]
-    return conf.plain(hydra.compose(conf.NAME, overrides=chosen))
+    return conf.run_config(hydra.compose(conf.NAME, overrides=chosen))
 
 
-def do(settings: dict[str, Any], **how: Any) -> dict[str, Any]:
-    return run(settings, command="test", **how)
+def do(config: RunConfig, **how: Any) -> dict[str, Any]:
+    return run(config, command="test", **how)
 
 
 def result(folder: Path) -> dict[str, Any]:
@@ -55,10 +56,10 @@ def left_over(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} - usual
 
 
-Settings = Callable[..., dict[str, Any]]
+Settings = Callable[..., RunConfig]
 
 
-def interrupted(config: dict[str, Any], *, after: int) -> None:
+def interrupted(config: RunConfig, *, after: int) -> None:
     """Stops a run at its `after`-th segment boundary (from 1)."""
     asked = iter([None] * (after - 1) + [15] * 1000)
     with pytest.raises(Interrupted):

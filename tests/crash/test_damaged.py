@@ -124,5 +124,8 @@ def test_a_checkpoint_of_another_configuration_is_not_used(settings: Settings, t
         do(settings("ptb", "run", "seed=1"))
     interrupted(settings("ptb", "run", "seed=1", "overwrite=true"), after=1)
     (tmp_path / "run" / checkpoint.NEWEST).write_bytes(kept)
-    do(settings("ptb", "run", "seed=1"))
+    with pytest.raises(UserError, match="belongs to a run with other settings"):
+        do(settings("ptb", "run", "seed=1"))
+    assert (tmp_path / "run" / checkpoint.NEWEST).read_bytes() == kept
+    do(settings("ptb", "run", "seed=1", "overwrite=true"))
     assert result(tmp_path / "run") == result(tmp_path / "reference")

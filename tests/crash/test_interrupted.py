@@ -3,10 +3,12 @@
 import itertools
 import json
 import os
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,11 @@ import torch
 import yaml
 
 from artbp_exp.cli import job
-from artbp_exp.cli import overwrite_guard as once
 from artbp_exp.cli.plan import Planned
 from artbp_exp.cli.slurm_preemption import preemptible
 from artbp_exp.errors import UserError
-from artbp_exp.runs import checkpoint
+from artbp_exp.runs import checkpoint, status
+from artbp_exp.runs.overwrite_guard import beginning
 from tests.crash.runs import Settings, do, interrupted, left_over, result
 
 
@@ -121,8 +123,8 @@ def test_a_sweep_overwrites_a_run_once(settings: Settings, tmp_path: Path) -> No
     do(settings("ptb", "run"))
     os.utime(tmp_path / "run" / "config.yaml", (1e9, 1e9))
     config = settings("ptb", "run", "overwrite=true")
-    planned = Planned(overrides=(), settings=config)
-    with once.beginning():
+    planned = Planned(overrides=(), config=config)
+    with beginning():
         assert planned.state() == ("waiting", "to be done anew")
         interrupted(config, after=9)
         assert planned.state()[0] == "interrupted"
@@ -172,3 +174,46 @@ def test_a_bug_leaves_its_reason_and_is_not_hidden(
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (summary["status"], summary["reason"]) == ("failed", "ZeroDivisionError: division by zero")
     assert do(settings("ptb", "run"))["status"] == "finished"
+
+
+def changed(corpus: Path, part: str, text: str) -> None:
+    (corpus / f"{part}.txt").write_text(text, encoding="ascii")
+
+
+@pytest.fixture
+def editable(own_corpus: Path, tmp_path: Path) -> Path:
+    """A copy of the corpus."""
+    return Path(shutil.copytree(own_corpus, tmp_path / "corpus"))
+
+
+@pytest.mark.parametrize("edit", ["half of the text", "a text of the same length", "another validation text"])
+def test_a_run_does_not_go_on_with_another_text(edit: str, editable: Path, settings: Settings, tmp_path: Path) -> None:
+    config = settings("ptb", "run", f"task.data_dir={editable}")
+    interrupted(config, after=9)
+    part = "valid" if "validation" in edit else "train"
+    before = (editable / f"{part}.txt").read_text(encoding="ascii")
+    changed(editable, part, before[: len(before) // 2] if "half" in edit else before[::-1])
+    kept = {file: file.read_bytes() for file in (tmp_path / "run").iterdir() if file.name != "summary.json"}
+    with pytest.raises(UserError, match=rf"the text has changed since the run in \S+run began: {part}\.txt has sha256"):
+        do(config)
+    assert {file: file.read_bytes() for file in kept} == kept
+    changed(editable, part, before)
+    assert do(config)["starts"] == 2
+
+
+def test_a_finished_run_of_another_text_is_not_already_finished(
+    editable: Path, settings: Settings, tmp_path: Path
+) -> None:
+    config = settings("ptb", "run", f"task.data_dir={editable}")
+    do(config)
+    assert status.state(config)[0] == "finished"
+    before = (editable / "train.txt").read_text(encoding="ascii")
+    changed(editable, "train", before[::-1])
+    with pytest.raises(UserError, match="the text has changed"):
+        do(config)
+    assert status.state(config)[0] == "failed"
+    do(replace(config, overwrite=True))
+    assert status.state(config)[0] == "finished"
+    shutil.rmtree(editable)  # a finished run needs its text no more
+    assert status.state(config)[0] == "finished"
+    assert do(config)["status"] == "finished"

@@ -4,12 +4,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from artbp_exp.errors import UserError
 from artbp_exp.runs import lock
+from artbp_exp.runs.config import RunConfig
 from tests.conftest import ROOT
 from tests.crash.faults import Faults, disk_full
 from tests.crash.runs import Settings, do, left_over, result
@@ -54,7 +54,7 @@ def test_a_full_disk_at_every_operation(task: str, settings: Settings, tmp_path:
     assert at > 10
 
 
-def complaint(config: dict[str, Any]) -> list[str]:
+def complaint(config: RunConfig) -> list[str]:
     try:
         do(config)
     except UserError as error:

@@ -1,14 +1,15 @@
 """What holds for every tracker, and that a new one is one file."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import artbp_exp.loggers
 from artbp_exp import registry
-from artbp_exp.cli.run import run
+from artbp_exp.cli.job import run
+from artbp_exp.runs.config import Choice, RunConfig
 
 MEMORY = '''
 SEEN = []
@@ -35,13 +36,15 @@ def test_every_logger_takes_a_run(name: str, tmp_path: Path) -> None:
     logger.close({"status": "diverged", "loss": float("inf"), "valid_bpc": None, "git_dirty": True, "versions": {}})
 
 
-def test_another_tracker_is_one_file(
-    compose: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_another_tracker_is_one_file_and_one_yaml(
+    configure: Callable[..., RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "memory.py").write_text(MEMORY, encoding="utf-8")
     monkeypatch.setattr(artbp_exp.loggers, "__path__", [*artbp_exp.loggers.__path__, str(tmp_path)])
-    settings = compose("task.steps=30", f"run_dir={tmp_path}/run") | {"logger": {"name": "memory"}}
-    run(settings, command="")
+    usual = registry.names
+    monkeypatch.setattr(registry, "names", lambda group: ["memory"] if group == "logger" else usual(group))
+    config = configure("task.steps=30", f"run_dir={tmp_path}/run")
+    run(replace(config, logger=Choice({"name": "memory"})), command="")
     seen = registry.builder("logger", "memory").__globals__["SEEN"]
     assert seen[0] == ("start", 0)
     assert seen[-1] == ("close", "finished")

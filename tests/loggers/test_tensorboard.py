@@ -5,19 +5,19 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from artbp_exp import registry
-from artbp_exp.cli.run import run
+from artbp_exp.cli.job import run
 from artbp_exp.errors import UserError
 from artbp_exp.loggers.tensorboard import TensorBoardLogger
+from artbp_exp.runs.config import RunConfig
 
 pytest.importorskip("tensorboard")
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-Compose = Callable[..., dict[str, Any]]
+Configure = Callable[..., RunConfig]
 QUICK = ("task.steps=200", "task.size=4", "task.positive=1")
 
 
@@ -27,8 +27,8 @@ def events(folder: Path) -> EventAccumulator:
     return found
 
 
-def test_the_events_say_what_the_csv_says(compose: Compose, tmp_path: Path) -> None:
-    run(compose(*QUICK, "logger=tensorboard", f"run_dir={tmp_path}/run"), command="")
+def test_the_events_say_what_the_csv_says(configure: Configure, tmp_path: Path) -> None:
+    run(configure(*QUICK, "logger=tensorboard", f"run_dir={tmp_path}/run"), command="")
     with (tmp_path / "run/metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     summary = json.loads((tmp_path / "run/summary.json").read_text())
@@ -46,12 +46,12 @@ def test_the_events_say_what_the_csv_says(compose: Compose, tmp_path: Path) -> N
     assert "_hparams_/session_start_info" in found.summary_metadata
 
 
-def test_it_is_off_by_default_and_makes_no_other_run(compose: Compose, tmp_path: Path) -> None:
-    assert compose()["logger"] == {"name": "none"}
-    run(compose(*QUICK, f"run_dir={tmp_path}/run"), command="")
+def test_it_is_off_by_default_and_makes_no_other_run(configure: Configure, tmp_path: Path) -> None:
+    assert configure().logger.name == "none"
+    run(configure(*QUICK, f"run_dir={tmp_path}/run"), command="")
     assert not (tmp_path / "run/tensorboard").exists()
     # finished already, whichever tracker is asked for: where it is shown is not what is computed
-    assert run(compose(*QUICK, "logger=tensorboard", f"run_dir={tmp_path}/run"), command="")["status"] == "finished"
+    assert run(configure(*QUICK, "logger=tensorboard", f"run_dir={tmp_path}/run"), command="")["status"] == "finished"
 
 
 def test_a_run_that_goes_on_replaces_what_comes_again(tmp_path: Path) -> None:
@@ -73,11 +73,11 @@ def test_a_run_without_rows_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_without_the_package_one_line_says_what_to_install(
-    compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     for name in [name for name in sys.modules if name.startswith("torch.utils.tensorboard")]:
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(UserError, match=r"pip install '\.\[tensorboard\]'"):
-        run(compose(*QUICK, "logger=tensorboard", f"run_dir={tmp_path}/run"), command="")
+        run(configure(*QUICK, "logger=tensorboard", f"run_dir={tmp_path}/run"), command="")
     assert not (tmp_path / "run").exists()

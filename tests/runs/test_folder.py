@@ -13,8 +13,8 @@ import pytest
 import torch
 import yaml
 
-from artbp_exp.cli.config import identity
 from artbp_exp.errors import UserError
+from artbp_exp.runs.config import RunConfig
 from artbp_exp.runs.folder import RunFolder
 from artbp_exp.runs.load import load_runs
 from artbp_exp.runs.status import differences
@@ -22,6 +22,8 @@ from artbp_exp.runs.status import differences
 CONFIG: dict[str, Any] = {
     "task": {"name": "synthetic", "steps": 10, "suggest": {"lr": 1}},
     "method": {"name": "artbp", "length": 16},
+    "model": {"name": "linear"},
+    "optimizer": {"name": "sgd"},
     "seed": 0,
     "device": "cpu",
     "threads": None,
@@ -30,12 +32,12 @@ COLUMNS = ("step", "loss", "theta")
 
 
 def make(path: Path, **changes: Any) -> RunFolder:
-    return RunFolder(path, CONFIG | changes, identity=identity)
+    return RunFolder(RunConfig.of(CONFIG | {"run_dir": str(path)} | changes))
 
 
 def complete(path: Path, status: str = "finished", **changes: Any) -> RunFolder:
     folder = make(path, **changes)
-    folder.open(COLUMNS)
+    folder.open(COLUMNS, {})
     folder.write_row({"step": 1, "loss": 0.1, "theta": None})
     folder.write_model({"theta": torch.tensor(1 / 3, dtype=torch.float64)})
     folder.close({"status": status, "loss": math.nan, "nested": {"x": [math.inf, 1.5]}}, {3: 2, 1: 5})
@@ -57,7 +59,7 @@ def test_everything_written_comes_back(tmp_path: Path) -> None:
     complete(tmp_path / "deep" / "run")
     (run,) = load_runs(tmp_path)
     assert run.path == tmp_path / "deep" / "run"
-    assert run.config == CONFIG
+    assert run.config == RunConfig.of(CONFIG | {"run_dir": str(run.path)}).plain()
     assert run.summary["status"] == "finished"
     assert run.metrics()["loss"].tolist() == [0.1]
     assert math.isnan(run.metrics()["theta"][0])
@@ -73,7 +75,7 @@ def test_everything_written_comes_back(tmp_path: Path) -> None:
 
 def test_none_is_an_empty_cell_and_floats_keep_every_digit(tmp_path: Path) -> None:
     folder = make(tmp_path)
-    folder.open(COLUMNS)
+    folder.open(COLUMNS, {})
     folder.write_row({"step": 7, "loss": 0.1 + 0.2, "theta": None})
     with (tmp_path / "metrics.csv").open(encoding="utf-8") as file:
         assert list(csv.reader(file)) == [list(COLUMNS), ["7", "0.30000000000000004", ""]]
@@ -82,7 +84,7 @@ def test_none_is_an_empty_cell_and_floats_keep_every_digit(tmp_path: Path) -> No
 
 def test_rows_are_on_disk_before_the_run_ends(tmp_path: Path) -> None:
     folder = make(tmp_path)
-    folder.open(COLUMNS)
+    folder.open(COLUMNS, {})
     for step in range(3):
         folder.write_row({"step": step, "loss": 1.0, "theta": 1.0})
         assert len((tmp_path / "metrics.csv").read_text().splitlines()) == step + 2
@@ -124,7 +126,7 @@ def test_another_configuration_is_refused_and_told_apart_by_its_keys(tmp_path: P
     if finished:
         complete(tmp_path)
     else:
-        make(tmp_path).open(COLUMNS)
+        make(tmp_path).open(COLUMNS, {})
     other = make(tmp_path, seed=1, method={"name": "artbp", "length": 50})
     with pytest.raises(UserError, match="another configuration") as caught:
         other.finished()
@@ -135,18 +137,18 @@ def test_another_configuration_is_refused_and_told_apart_by_its_keys(tmp_path: P
 
 def test_metrics_of_an_unfinished_run_are_kept(tmp_path: Path) -> None:
     first = make(tmp_path)
-    first.open(COLUMNS)
+    first.open(COLUMNS, {})
     first.write_row({"step": 1, "loss": 2.5, "theta": 0.5})
     again = make(tmp_path)
     assert again.finished() is None
-    again.open(COLUMNS)
+    again.open(COLUMNS, {})
     assert "2.5" in (tmp_path / "metrics.unfinished.csv").read_text()
     assert "2.5" not in (tmp_path / "metrics.csv").read_text()
 
 
 def test_doing_a_run_again_leaves_nothing_of_the_old_result(tmp_path: Path) -> None:
     complete(tmp_path)
-    make(tmp_path).open(COLUMNS)
+    make(tmp_path).open(COLUMNS, {})
     assert not any((tmp_path / name).exists() for name in ("summary.json", "model.pt", "segments.csv"))
 
 
@@ -166,14 +168,14 @@ def test_a_configuration_that_is_no_yaml_is_refused(tmp_path: Path) -> None:
 def test_a_folder_below_a_file_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot write to \S+run"):
-        make(tmp_path / "file" / "run").open(COLUMNS)
+        make(tmp_path / "file" / "run").open(COLUMNS, {})
 
 
 def test_a_full_disk_is_said_in_one_line_and_leaves_no_half_files(tmp_path: Path) -> None:
     with full_disk(), pytest.raises(UserError, match="cannot write to"):
-        make(tmp_path / "new").open(COLUMNS)
+        make(tmp_path / "new").open(COLUMNS, {})
     folder = make(tmp_path / "begun")
-    folder.open(COLUMNS)
+    folder.open(COLUMNS, {})
     with full_disk(), pytest.raises(UserError, match="cannot write to"):
         folder.write_model({"theta": torch.ones(10)})
     with full_disk(), pytest.raises(UserError, match="cannot write to"):
@@ -183,8 +185,8 @@ def test_a_full_disk_is_said_in_one_line_and_leaves_no_half_files(tmp_path: Path
 
 
 def test_the_configuration_is_readable_yaml_in_its_own_order(tmp_path: Path) -> None:
-    make(tmp_path).open(COLUMNS)
-    assert list(yaml.safe_load((tmp_path / "config.yaml").read_text(encoding="utf-8"))) == list(CONFIG)
+    make(tmp_path).open(COLUMNS, {})
+    assert list(yaml.safe_load((tmp_path / "config.yaml").read_text(encoding="utf-8")))[:2] == ["model", "optimizer"]
 
 
 def test_differences_name_what_only_one_has() -> None:

@@ -15,7 +15,7 @@ def test_runs_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
 
 def test_runs_without_a_result_are_left_out(tmp_path: Path) -> None:
     complete(tmp_path / "done")
-    make(tmp_path / "begun").open(COLUMNS)
+    make(tmp_path / "begun").open(COLUMNS, {})
     complete(tmp_path / "broken")
     (tmp_path / "broken" / "summary.json").write_text("{")
     complete(tmp_path / "headless")

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from artbp_exp import registry
-from artbp_exp.cli.config import identity
 from artbp_exp.errors import UserError
 from artbp_exp.runs import checkpoint
 from artbp_exp.runs.load import load_runs
@@ -88,7 +87,7 @@ def test_a_configuration_with_code_in_it_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run" / "config.yaml").write_text(f"a: !!python/object/apply:pathlib.Path.touch [{proof}]\n")
     with pytest.raises(UserError, match="cannot be read as plain YAML"):
         make(tmp_path / "run").finished()
-    table, skipped = collect(tmp_path, identity)
+    table, skipped = collect(tmp_path)
     assert (len(table), len(skipped)) == (0, 1)
     assert not proof.exists()
 
@@ -132,7 +131,7 @@ def test_a_planted_temporary_file_is_not_written_through(tmp_path: Path) -> None
     folder.take()
     for name in ("config.yaml", "model.pt", "summary.json", "checkpoint.pt"):
         (tmp_path / "run" / f".{name}.partial").symlink_to(outside)
-    folder.open(COLUMNS)
+    folder.open(COLUMNS, {})
     folder.write_model({"x": torch.ones(1)})
     folder.save({"rows": []})
     folder.leave({"status": "failed"})

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from artbp_exp.cli.config import identity
 from artbp_exp.cli.figures import draw, draw_curves, main
 from artbp_exp.errors import UserError
 from artbp_exp.evidence.figures.curves import MOST, Line, curves, lines
+from artbp_exp.runs.config import identity
 from artbp_exp.runs.load import load_runs
 
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from artbp_exp.cli.figures import EVIDENCE, draw
-from artbp_exp.cli.run import run
+from artbp_exp.cli.job import run
 from artbp_exp.errors import UserError
 from artbp_exp.evidence.figures.common import spread
 from artbp_exp.evidence.figures.segment_lengths import independent, sum_of_counts
+from artbp_exp.runs.config import RunConfig
 from artbp_exp.runs.load import load_runs
 from tests.conftest import ROOT
 
@@ -41,14 +42,15 @@ def results(tmp_path_factory, own_corpus):
     artbp = {"name": "artbp", "length": 16, "alpha": 6, "schedule": "paper"}
     for below in ("influence_balancing", "learning_rates"):
         for seed in (0, 1):
-            run(settings(root / below, artbp, seed), command="test")
-        run(settings(root / below, {"name": "tbptt", "length": 10}, 0, divergence=20), command="test")
+            run(RunConfig.of(settings(root / below, artbp, seed)), command="test")
+        diverging = settings(root / below, {"name": "tbptt", "length": 10}, 0, divergence=20)
+        run(RunConfig.of(diverging), command="test")
     for method in ({**artbp, "length": 20}, {"name": "tbptt", "length": 20}):
         characters = settings(root / "ptb_tier1", method, 0)
         characters["task"] = {"name": "ptb", "corpus": "own", "data_dir": str(own_corpus), "epochs": 2}
         characters["model"] = {"name": "lstm", "hidden_size": 4}
         characters["optimizer"] = {"name": "adam", "lr": 1e-2}
-        run(characters, command="test")
+        run(RunConfig.of(characters), command="test")
     return root
 
 

@@ -1,16 +1,14 @@
-"""`overwrite=true` means once: what a sweep has begun anew is continued, not begun anew again."""
+"""`overwrite=true` means once: a sweep does not start again what it has started itself."""
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
-from artbp_exp import checks
+from artbp_exp.runs.config import RunConfig
 
 BEGAN = "ARTBP_SWEEP_BEGAN"
-"""Set by a sweep for its jobs, here or on a cluster: its start, in seconds since 1970."""
+"""Set by a sweep for its jobs, here or on a cluster: when it began, in seconds since 1970."""
 
 COARSE = 0.05
 """Seconds by which a file's time may lag behind the clock."""
@@ -29,21 +27,18 @@ def beginning() -> Iterator[None]:
             del os.environ[BEGAN]
 
 
-def overwrites(settings: Mapping[str, Any], folder: Path) -> bool:
-    """Whether the run in `folder` is to be begun anew: `overwrite` is set, and this sweep has not done so yet.
+def overwrites(config: RunConfig) -> bool:
+    """Returns whether the run starts from the beginning: `overwrite` is set, and this sweep has not started it yet.
 
     A job that the cluster requeues, or a sweep that goes on after a worker was killed, is still the same sweep.
-
-    Raises:
-        UserError: `overwrite` is neither true nor false.
     """
-    if not checks.flag("overwrite", settings["overwrite"]):
+    if not config.overwrite:
         return False
     began = os.environ.get(BEGAN)
     if began is None:
         return True
     try:
         # written when a run begins, and not when it is continued
-        return (folder / "config.yaml").stat().st_mtime < float(began)
+        return (config.folder / "config.yaml").stat().st_mtime < float(began)
     except OSError:
         return True
