@@ -27,8 +27,8 @@ demo: $(VENV)/installed ## the synthetic experiment, ARTBP against truncated BPT
 	$(BIN)/artbp-run -m experiment=demo method=artbp
 	$(BIN)/python scripts/demo_figure.py
 
-test: $(VENV)/installed-test ## run the tests
-	$(BIN)/python -m pytest
+test: $(VENV)/installed-test ## run the tests, one process a core
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-slurm: $(VENV)/installed-test ## a sweep through a real Slurm, installed here; as root on Debian or Ubuntu (two minutes)
 	$(BIN)/python scripts/slurm_test.py
