@@ -8,7 +8,7 @@ from artbp_exp.truncation.lengths import from_lengths
 from artbp_exp.truncation.scheme import Scheme
 
 
-def build(*, shortest: int, longest: int, reweight: bool = False, memory: int | None = None) -> Scheme:
+def build(*, shortest: int = 25, longest: int = 75, reweight: bool = False, memory: int | None = None) -> Scheme:
     """Lengths uniform on a … b: c(d) = 1 / (b − d + 1) from d = a on. Biased unless b covers the sequence.
 
     Args:
