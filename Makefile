@@ -52,22 +52,10 @@ figures: $(VENV)/installed ## redraw every figure from the CSVs in results/; run
 	$(BIN)/artbp-figures
 
 evidence: $(VENV)/installed ## run whatever of the committed evidence is missing: minutes, and hours for Penn Treebank
-	$(BIN)/artbp-run -m experiment=influence_balancing method=tbptt method.length=10,100,200
-	$(BIN)/artbp-run -m experiment=influence_balancing method=artbp method.length=16
-	$(BIN)/artbp-run -m experiment=learning_rates method=tbptt method.length=10,100,200
-	$(BIN)/artbp-run -m experiment=learning_rates method=artbp method.length=16
-	$(BIN)/artbp-run -m experiment=ptb_tier1 method=artbp,tbptt
-	$(BIN)/artbp-run -m experiment=ptb_tier1 method=artbp method.reweight=false
+	$(BIN)/python scripts/run_evidence.py 'make evidence'
 
 phase: $(VENV)/installed ## the phase diagrams' runs (about half an hour), gathered into results/phase_*/cells.csv
-	$(BIN)/artbp-run -m experiment=phase_diagram method=tbptt seed=0
-	$(BIN)/artbp-run -m experiment=phase_diagram method=artbp
-	$(BIN)/artbp-run -m experiment=phase_diagram method=artbp method.reweight=false
-	for pair in 7,3 12,5 23,10 46,20 69,30 92,40; do \
-	  size="task.size=$${pair%,*} task.positive=$${pair#*,}"; \
-	  $(BIN)/artbp-run -m experiment=phase_sizes method=tbptt seed=0 method.length=8,16,32,64,96,128,192,256,384,512 $$size && \
-	  $(BIN)/artbp-run -m experiment=phase_sizes method=artbp method.length=4,8,16,32,64,128 $$size || exit; \
-	done
+	$(BIN)/python scripts/run_evidence.py 'make phase'
 	$(BIN)/python scripts/collect_phase.py
 
 readme: $(VENV)/installed ## put the numbers of the committed CSVs into README.md

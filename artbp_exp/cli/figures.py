@@ -6,23 +6,26 @@ from pathlib import Path
 
 from artbp_exp.cli.errors import entry_point, path
 from artbp_exp.errors import UserError, nearest
+from artbp_exp.evidence.experiments import EXPERIMENTS
 from artbp_exp.evidence.figures.common import save
 from artbp_exp.evidence.figures.curves import MOST, Line, curves, lines
-from artbp_exp.evidence.pictures import PICTURES
 from artbp_exp.runs.config import identity
+from artbp_exp.runs.distinct import distinct
 from artbp_exp.runs.load import has_result, load_all
 
 CURVES = "curves"
-EVIDENCE = {picture.name: picture for picture in PICTURES}
+EVIDENCE = {picture.name: (picture, each.made_by) for each in EXPERIMENTS for picture in each.figures}
+"""Name of a figure → it, and the command that makes what it is drawn from."""
+
 RESULTS, RUNS = Path("results"), Path("results/runs")
 
 
-def draw(results: Path, out: Path, names: list[str]) -> list[Path]:
+def draw(results: Path, out: Path | None, names: list[str]) -> list[Path]:
     """Draws the named figures of the evidence, those whose records are there.
 
     Args:
         results: folder with the evidence as this repository lays it out.
-        out: where the figures go.
+        out: where the figures go; None: their places in `results`.
         names: of `EVIDENCE`.
 
     Returns:
@@ -33,11 +36,12 @@ def draw(results: Path, out: Path, names: list[str]) -> list[Path]:
     """
     written, absent = [], {}
     for name in names:
-        figure = EVIDENCE[name].draw(results)
+        picture, made_by = EVIDENCE[name]
+        figure = picture.draw(results)
         if figure is None:
-            absent[name] = EVIDENCE[name].made_by
+            absent[name] = made_by
             continue
-        files = save(figure, out / name)
+        files = save(figure, results / picture.file if out is None else out / name)
         written += files
         print(f"{name} → {files[0]}")
     if not written:
@@ -71,17 +75,19 @@ def draw_curves(root: Path, out: Path) -> list[Path]:
     if not done:
         begun = f" ({len(runs)} begun)" if runs else ""
         raise UserError(f"no run below {root} has a result yet{begun}; name the folder of your runs with --results")
+    once = [done[index] for index in distinct([identity(run.config) for run in done])]
     panels: dict[str, list[Line]] = {}
-    for task in sorted({run.config["task"]["name"] for run in done}):
-        mine = [run for run in done if run.config["task"]["name"] == task]
+    for task in sorted({run.config["task"]["name"] for run in once}):
+        mine = [run for run in once if run.config["task"]["name"] == task]
         panels[task] = lines(mine, [identity(run.config) for run in mine])
         if len(panels[task]) > MOST:
             print(
                 f"{task}: {len(panels[task])} settings, of which the first {MOST} are drawn; name a folder with fewer"
             )
     written = save(curves(panels), out / CURVES)
+    repeats = f", {len(done) - len(once)} more that repeat one of them" if len(done) > len(once) else ""
     rest = f", {len(runs) - len(done)} more without a result" if len(runs) > len(done) else ""
-    print(f"{CURVES}: {len(done)} runs{rest} → {written[0]}")
+    print(f"{CURVES}: {len(once)} runs{repeats}{rest} → {written[0]}")
     return written
 
 
@@ -92,16 +98,15 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Draw figures from the records of a results folder; runs nothing.",
         epilog=(
-            f"of any runs, your own too, below --results (default: {RUNS}):\n  {CURVES}: loss or valid bits per "
+            f"of any runs, your own too, below --results (default: {RUNS}):\n  {CURVES}: loss or validation bits per "
             "character as training goes on, a line for each setting that differs\n"
             f"of this repository's evidence, laid out as in --results (default: {RESULTS}):\n"
             + "".join(f"  {name}\n" for name in EVIDENCE)
-            + "artbp-diagnose and artbp-bench draw theirs themselves.\n"
         ),
     )
     made.add_argument("names", nargs="*", metavar="figure", help="which, of those below (default: all of the evidence)")
     made.add_argument("--results", type=path, default=None, help="folder of results or of runs")
-    made.add_argument("--out", type=path, default=None, help="where they go (default: <results>/figures)")
+    made.add_argument("--out", type=path, default=None, help="where they go (default: where they lie)")
     return made
 
 
@@ -120,7 +125,7 @@ def main() -> None:
             if wanted == [CURVES]:
                 draw_curves(results, options.out or results / "figures")
             elif wanted:
-                draw(results, options.out or results / "figures", wanted)
+                draw(results, options.out, wanted)
     sys.stdout.flush()
 
 

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from artbp_exp.cli.errors import entry_point, path
-from artbp_exp.evidence.page import tally
-from artbp_exp.evidence.write import write_report
+from artbp_exp.evidence.report.render import tally
+from artbp_exp.evidence.report.write import write_report
 
 
 def main() -> None:

@@ -8,9 +8,6 @@ import pandas as pd
 from artbp_exp.errors import UserError
 from artbp_exp.runs.validation import flaw
 
-AUTHORS = ("epoch", "method", "valid_bpc_mean", "valid_bpc_sd")
-"""Columns of the authors' curves."""
-
 
 def read(path: Path, columns: Collection[str] = (), *, words: Collection[str] = ()) -> pd.DataFrame | None:
     """A CSV, None where it is not there.

@@ -1,8 +1,9 @@
-"""Median and interval of a handful of seeds."""
+"""Intervals for a handful of seeds, and differences between means with a pooled noise."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from scipy import stats
@@ -10,40 +11,38 @@ from scipy import stats
 CONFIDENCE = 0.95
 RESAMPLES = 9999
 
+Cell = TypeVar("Cell", bound=Hashable)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """A measured quantity over seeds.
+    """A measured quantity.
 
     Attributes:
-        points: a value for each seed.
-        median: of the points.
-        low: lower end of the interval of the median; None where there are fewer than three seeds.
+        points: every value, one a seed, say.
+        center: their median, or a mean (`statistic`).
+        low: lower end of its interval; None where there is none.
         high: upper end.
+        statistic: what `center` is.
     """
 
     points: tuple[float, ...]
-    median: float
+    center: float
     low: float | None
     high: float | None
+    statistic: str = "median"
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Median with its 95 % bootstrap interval (BCa, 9999 resamples, scipy).
+    """Median with its 95 % bootstrap interval (BCa, 9999 resamples, scipy); none below three values.
 
-    Fewer than three seeds give no interval. With as few as three it is about their range, and covers the true
-    median less often than it says: it is shown with the points, not instead of them.
+    With as few as three it is about their range, and covers the true median less often than it says.
     """
     points = np.asarray(values, dtype=float)
-    median = float(np.median(points))
-    low: float | None = None
-    high: float | None = None
-    if points.size >= 3:
-        if np.ptp(points) == 0:
-            low = high = median
-        else:
-            low, high = _bca(points)
-    return Spread(points=tuple(float(x) for x in points), median=median, low=low, high=high)
+    if points.size < 3:
+        return bare(values)
+    low, high = (points[0], points[0]) if np.ptp(points) == 0 else _bca(points)
+    return Spread(points=tuple(points.tolist()), center=float(np.median(points)), low=float(low), high=float(high))
 
 
 def _bca(points: np.ndarray) -> tuple[float, float]:
@@ -67,7 +66,7 @@ def _bca(points: np.ndarray) -> tuple[float, float]:
 
 def bare(values: Sequence[float]) -> Spread:
     """Points and median without an interval: for values that are no sample of anything (sizes, lengths, settings)."""
-    return Spread(points=tuple(map(float, values)), median=float(np.median(values)), low=None, high=None)
+    return Spread(points=tuple(map(float, values)), center=float(np.median(values)), low=None, high=None)
 
 
 def without_chance(values: Sequence[float]) -> tuple[Spread, str]:
@@ -80,11 +79,57 @@ def without_chance(values: Sequence[float]) -> tuple[Spread, str]:
     return bare(values[:1]), "deterministic: its seeds coincide"
 
 
-def level(points: Sequence[float]) -> float | None:
-    """Two-sided level of the t-test that the mean is 0; None below three points, or where they all coincide."""
-    if len(points) < 3 or np.ptp(points) == 0:
+@dataclass(frozen=True, kw_only=True)
+class Contrast:
+    """A weighted sum of cell means.
+
+    Attributes:
+        value: of the sum.
+        error: its standard error.
+        freedom: degrees of freedom of the pooled variance.
+        noise: the pooled standard deviation of a single run.
+    """
+
+    value: float
+    error: float
+    freedom: int
+    noise: float
+
+    @property
+    def half(self) -> float:
+        """Half the width of the 95 % interval."""
+        return float(self.error * stats.t.isf((1 - CONFIDENCE) / 2, self.freedom))
+
+    @property
+    def p(self) -> float:
+        """Two-sided level of the test that the sum is 0."""
+        return float(2 * stats.t.sf(abs(self.value) / self.error, self.freedom))
+
+
+def contrast(cells: Mapping[Cell, Sequence[float]], weights: Mapping[Cell, float]) -> Contrast | None:
+    """Σ_k w_k·mean_k, with one noise for all cells: s² = Σ_k SS_k / Σ_k (n_k − 1), error² = s² Σ_k w_k²/n_k.
+
+    A standard deviation of three runs says little, so every cell of an experiment helps to estimate the noise, whether
+    or not the sum weighs it. Runs are taken as independent: that some share a seed is not used.
+
+    Args:
+        cells: cell → its replicates.
+        weights: cell → weight, for the cells of the sum.
+
+    Returns:
+        None where a weighed cell has no replicate, or no cell has two that differ.
+    """
+    filled = {cell: np.asarray(values, dtype=float) for cell, values in cells.items() if len(values)}
+    freedom = sum(values.size - 1 for values in filled.values())
+    if freedom < 1 or not weights.keys() <= filled.keys():
         return None
-    return float(stats.ttest_1samp(points, 0.0).pvalue)
+    squares = sum(float(((values - values.mean()) ** 2).sum()) for values in filled.values())
+    noise = float(np.sqrt(squares / freedom))
+    if noise == 0:
+        return None
+    value = sum(weight * float(filled[cell].mean()) for cell, weight in weights.items())
+    error = noise * float(np.sqrt(sum(weight**2 / filled[cell].size for cell, weight in weights.items())))
+    return Contrast(value=value, error=error, freedom=freedom, noise=noise)
 
 
 def holm(levels: Sequence[float]) -> list[float]:
@@ -97,18 +142,3 @@ def holm(levels: Sequence[float]) -> list[float]:
     adjusted = np.empty(len(levels))
     adjusted[order] = np.maximum.accumulate(np.asarray(levels)[order] * np.arange(len(levels), 0, -1)).clip(max=1)
     return [float(p) for p in adjusted]
-
-
-def sign_verdict(found: Spread, p: float | None) -> str:
-    """`holds` where the points lie above 0, `does not hold` where below, else `not settled`.
-
-    Asks for both: the interval of the median excludes 0, and `p` is below 5 %. With three seeds the interval alone is
-    about their range: without any effect it would exclude 0 in a quarter of all cases.
-
-    Args:
-        found: the points.
-        p: level of their t-test, adjusted if it is one of a family; None where there is none.
-    """
-    if found.low is None or found.high is None or p is None or p >= 1 - CONFIDENCE:
-        return "not settled"
-    return "holds" if found.low > 0 else "does not hold" if found.high < 0 else "not settled"

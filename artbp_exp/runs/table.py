@@ -9,6 +9,7 @@ import pandas as pd
 from artbp_exp.errors import UserError
 from artbp_exp.runs import lock
 from artbp_exp.runs.config import flatten, identity
+from artbp_exp.runs.distinct import LABELS
 from artbp_exp.runs.status import FINAL, read_config, read_summary
 
 TIMES = ("wall_seconds", "peak_memory_mib", "starts")
@@ -69,13 +70,17 @@ def collect(root: Path) -> tuple[pd.DataFrame, list[str]]:
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
     """Median and range over seeds of every number that came out, and how many runs diverged.
 
-    A row for each combination of the settings that differ within `table`, the seed apart. Numbers are those of
-    finished runs: a diverged run has none that means anything.
+    A row for each combination of the settings that differ within `table`, the seed apart. Of runs that compute the same
+    one counts, if possible one that has a result. Numbers are those of finished runs: a diverged run has none that
+    means anything.
     """
     names = list(table.columns)
     # the settings stand between the reason and the results, and the experiment's name ends them
     last = max((names.index(c) for c in names if c.split(".")[0] in _GROUPS or c in ("seed", "engine")), default=2)
-    settings = [c for c in names[3 : last + 1] if c not in ("seed", "experiment")]
+    computed = [c for c in names[3 : last + 1] if c not in LABELS]
+    first = table["status"].isin(FINAL).sort_values(ascending=False, kind="stable").index
+    table = table.loc[table.loc[first, computed].astype(str).drop_duplicates().index].sort_index()
+    settings = [c for c in computed if c != "seed"]
     varying = [c for c in settings if table[c].nunique(dropna=False) > 1 or c in ("task.name", "method.name")]
     results = [c for c in names[last + 1 :] if c not in _NO_RESULTS and _is_number(table[c])]
     rows = []

@@ -1,12 +1,13 @@
 """The commands that made the committed evidence find it finished, and would run only what is missing."""
 
-import re
 import subprocess
 import sys
 from collections import Counter
 
 import pytest
 
+from artbp_exp.evidence.experiments import EXPERIMENTS
+from artbp_exp.evidence.recipe import recipe
 from tests.conftest import ROOT
 
 PLAN = """
@@ -16,8 +17,12 @@ from artbp_exp.cli.run import hydra_main
 for job in plan(hydra_main, sys.argv[1:]):
     print(*job.state())
 """
-RECIPE = re.search(r"^evidence:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
-COMMANDS = re.findall(r"artbp-run (.*)", RECIPE[1]) if RECIPE else []
+COMMANDS = [
+    command.removeprefix("artbp-run ")
+    for experiment in EXPERIMENTS
+    for name in (experiment.recipes if experiment.made_by == "make evidence" else ())
+    for command in recipe(name).commands
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from artbp_exp.evidence.claim import Claim
+from artbp_exp.evidence.claims.claim import Claim
 from tests.conftest import ROOT
 
 
@@ -22,7 +22,7 @@ def ptb_run(
     worse: float = 0.0,
     folder: str = "ptb_tier1",
 ) -> None:
-    """A run of ten epochs whose ninth is the best, and whose last is `worse` than that."""
+    """A run of ten epochs whose last three are at `valid`, but the very last `worse` by that: end point + a third."""
     name = "-".join(str(value) for value in (*method.values(), carry))
     run = results / folder / "ptb" / name / f"seed{seed}"
     run.mkdir(parents=True)
@@ -38,7 +38,7 @@ def ptb_run(
     summary |= {"command": f"artbp-run recorded method={method['name']} seed={seed}", "git_commit": "0123456789"}
     (run / "summary.json").write_text(json.dumps(summary | {"length": 50}))
     (run / "metrics.csv").write_text(
-        f"epoch,step,valid_bpc\n1,10,{valid + 0.3}\n9,90,{valid}\n10,100,{valid + worse}\n"
+        f"epoch,step,valid_bpc\n1,10,{valid + 0.3}\n8,80,{valid}\n9,90,{valid}\n10,100,{valid + worse}\n"
     )
 
 
@@ -66,6 +66,6 @@ def results(tmp_path: Path) -> Path:
     return folder
 
 
-def find(claims: list[Claim], *words: str) -> Claim:
-    (found,) = [claim for claim in claims if all(word in claim.claim for word in words)]
+def find(claims: list[Claim], key: str) -> Claim:
+    (found,) = [claim for claim in claims if claim.key == key]
     return found

@@ -5,15 +5,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from artbp_exp.evidence.figures.common import STYLE, new_figure
+from artbp_exp.evidence.figures.common import COLORS, STYLE, new_figure, shade
 
 BASE = "nn.LSTM one-hot"
 BARS = [
-    ("artbp fused", "ARTBP, fused", "#0072B2"),
-    ("tbptt fused", "truncated BPTT, fused", "#56B4E9"),
-    ("artbp every=10 vendor", "ARTBP, every=10, vendor", "#009E73"),
-    (BASE, "truncated nn.LSTM, one-hot", "#E69F00"),
-    ("nn.LSTM embedding", "truncated nn.LSTM, embedding", "#D55E00"),
+    ("artbp fused", "ARTBP, fused", COLORS["artbp"]),
+    ("artbp every=10 vendor", "ARTBP, every=10, vendor", shade(COLORS["artbp"], 1, 2)),
+    ("tbptt fused", "truncated BPTT, fused", COLORS["tbptt"]),
+    (BASE, "truncated nn.LSTM, one-hot", shade(COLORS["tbptt"], 1, 2)),
+    ("nn.LSTM embedding", "truncated nn.LSTM, embedding", shade(COLORS["tbptt"], 0, 2)),
     ("artbp plain", "ARTBP, plain engine", "#999999"),
     ("artbp loop one-hot", "ARTBP, loop over nn.LSTMCell, one-hot", "#BBBBBB"),
     ("artbp loop embedding", "ARTBP, loop over nn.LSTMCell, embedding", "#DDDDDD"),
@@ -51,9 +51,9 @@ def bench(throughput: pd.DataFrame, sequence: pd.DataFrame, mean: pd.DataFrame) 
 
 
 def _lines(axes: Axes, table: pd.DataFrame, column: str) -> None:
-    names = {"artbp": ("ARTBP", "C0", "-o"), "tbptt": ("truncated BPTT", "C1", "--s")}
+    names = {"artbp": ("ARTBP", "-o"), "tbptt": ("truncated BPTT", "--s")}
     for method, group in table.groupby("method"):
-        label, color, style = names[str(method)]
+        (label, style), color = names[str(method)], COLORS[str(method)]
         micro = 1e6 / group.set_index(column)[["median", "least", "greatest"]].sort_index()
         axes.plot(micro.index, micro["median"], style, color=color, label=label, markersize=3)
         axes.fill_between(micro.index, micro["greatest"], micro["least"], color=color, alpha=0.15)

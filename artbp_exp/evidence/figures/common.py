@@ -3,40 +3,38 @@
 import functools
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from artbp_exp.errors import UserError
 from artbp_exp.runs.load import Run
 
+P = ParamSpec("P")
 Arm = tuple[str, float | None]
+"""(method, truncation length) of a run."""
 
 STYLE = Path(__file__).with_name("artbp.mplstyle")
 
-# Okabe & Ito's colours; a line style besides, for print without colour
-LOOKS: dict[Arm, tuple[str, str]] = {
-    ("artbp", 16): ("#0072B2", "-"),
-    ("artbp", 50): ("#0072B2", "-"),
-    ("tbptt", 10): ("#D55E00", "--"),
-    ("tbptt", 50): ("#D55E00", "--"),
-    ("tbptt", 100): ("#E69F00", "-."),
-    ("tbptt", 200): ("#009E73", ":"),
-}
-SPARE = ["#CC79A7", "#56B4E9", "#000000"]
+COLORS = {"artbp": "#0072B2", "tbptt": "#D55E00", "random": "#009E73", "constant": "#CC79A7", "bptt": "#000000"}
+"""Method → its colour in every figure (Okabe & Ito 2008); lengths and settings of one are shades of it."""
+
+LINES = ["-", "--", "-.", ":"]
+"""For print without colour."""
 
 
-def house_style(draw: Callable[[list[Run]], Figure]) -> Callable[[list[Run]], Figure]:
+def house_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     """Draws in the house style, and leaves the style of everything else alone."""
 
     @functools.wraps(draw)
-    def styled(runs: list[Run]) -> Figure:
+    def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with mpl.rc_context(fname=STYLE):
-            return draw(runs)
+            return draw(*args, **kwargs)
 
     return styled
 
@@ -64,16 +62,11 @@ def save(figure: Figure, path: Path) -> list[Path]:
     return written
 
 
-def arm(run: Run) -> Arm:
-    """(method, truncation length) of a run."""
-    return run.summary["method"], run.summary["length"]
-
-
 def arms(runs: Iterable[Run]) -> dict[Arm, list[Run]]:
     """Runs by method and length: methods in alphabetical order, lengths ascending."""
     grouped: dict[Arm, list[Run]] = {}
     for run in sorted(runs, key=lambda run: (run.summary["method"], run.summary["length"] or 0)):
-        grouped.setdefault(arm(run), []).append(run)
+        grouped.setdefault((run.summary["method"], run.summary["length"]), []).append(run)
     return grouped
 
 
@@ -84,10 +77,30 @@ def label(which: Arm) -> str:
     return "full BPTT" if length is None else f"{names.get(method, method)} = {length:g}"
 
 
-def look(which: Arm, spare: int = 0) -> dict[str, Any]:
-    """Colour and line style of a method."""
-    color, style = LOOKS.get(which, (SPARE[spare % len(SPARE)], "-"))
-    return {"color": color, "linestyle": style}
+def plain(which: Arm) -> str:
+    """The same without mathematical markup."""
+    return label(which).replace("$L_0$", "L0").replace("$L$", "L")
+
+
+def looks(which: Iterable[Arm]) -> dict[Arm, dict[str, Any]]:
+    """Colour and line style of each: a colour for a method, from dark to light as the length grows."""
+    lengths: dict[str, list[float | None]] = {}
+    for method, length in which:
+        lengths.setdefault(method, []).append(length)
+    return {
+        (method, length): {"color": shade(COLORS[method], index, len(mine)), "linestyle": LINES[index % len(LINES)]}
+        for method, mine in lengths.items()
+        for index, length in enumerate(mine)
+    }
+
+
+def shade(color: str, index: int, count: int) -> Any:
+    """The `index`-th of `count` shades of a colour, from dark to light; the colour itself where it is the only one."""
+    if count == 1:
+        return color
+    place = 2 * index / (count - 1) - 1  # from −1, dark, to 1, light
+    other, share = ((1.0, 1.0, 1.0), 0.5 * place) if place > 0 else ((0.0, 0.0, 0.0), -0.45 * place)
+    return tuple((1 - share) * own + share * end for own, end in zip(to_rgb(color), other, strict=True))
 
 
 def spread(runs: list[Run], column: str, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

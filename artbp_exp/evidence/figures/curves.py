@@ -11,16 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from artbp_exp.evidence.figures.common import STYLE, new_figure, spread
+from artbp_exp.evidence.figures.common import COLORS, LINES, STYLE, new_figure, spread
 from artbp_exp.runs.load import Run
 
 MOST = 12
 """Lines in a panel; more cannot be told apart."""
 
 # the house's seven colours, and five of Tol's muted ones
-COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
-COLORS += ["#882255", "#44AA99", "#999933", "#332288", "#888888"]
-LINES = ["-", "--", ":", "-."]
+PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+PALETTE += ["#882255", "#44AA99", "#999933", "#332288", "#888888"]
 METHOD = "method.name"
 
 Settings = Mapping[str, object]
@@ -77,7 +76,7 @@ def lines(runs: Sequence[Run], settings: Sequence[Settings]) -> list[Line]:
 def curves(panels: dict[str, list[Line]]) -> Figure:
     """A panel for each task: median over seeds as a line, range as a band, a cross where a run diverged.
 
-    Runs that have epochs show valid bits per character against them, others the loss against steps, log-log.
+    Runs that have epochs show validation bits per character against them, others the loss against steps, log-log.
     Colours tell settings apart, line styles methods. At most `MOST` lines in a panel; its title says if there are more.
 
     Args:
@@ -98,10 +97,10 @@ def _panel(axes: Axes, task: str, all_lines: list[Line]) -> None:
     rests = list(dict.fromkeys(line.rest for line in drawn))
     by_epoch = "valid_bpc" in drawn[0].runs[0].metrics().columns
     for line in drawn:
-        # where nothing but the method differs, it has the colours as well
-        color = rests.index(line.rest) if len(rests) > 1 else methods.index(line.method)
+        # where nothing but the method differs, each has the colour that it has everywhere
+        own = COLORS.get(line.method.removeprefix("method=")) if len(rests) == 1 else None
         look = {
-            "color": COLORS[color],
+            "color": own or PALETTE[rests.index(line.rest) if len(rests) > 1 else methods.index(line.method)],
             "linestyle": LINES[methods.index(line.method) % len(LINES)],
             "label": f"{line.chosen} ({len(line.runs)} seed{'s' if len(line.runs) > 1 else ''})",
         }
@@ -109,7 +108,7 @@ def _panel(axes: Axes, task: str, all_lines: list[Line]) -> None:
     left_out = f", the first {MOST} of {len(all_lines)} settings" if len(all_lines) > MOST else ""
     axes.set_title(f"{task}: median and range over seeds{left_out}")
     if by_epoch:
-        axes.set(xlabel="epoch", ylabel="valid bits per character (×: diverged)")
+        axes.set(xlabel="epoch", ylabel="validation bits per character (×: diverged)")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     else:
         axes.set(xscale="log", yscale="log", xlabel="steps", ylabel="loss a step (×: diverged)")

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from artbp_exp.diagnosis.comparisons import RARE_LIMIT
 from artbp_exp.diagnosis.influence_decay import fit_decay, least_length
-from artbp_exp.evidence.figures.common import STYLE, save
+from artbp_exp.evidence.figures.common import COLORS, STYLE, save, shade
 
 CAPTIONS = {
     "bias_and_variance": (
@@ -21,7 +21,7 @@ CAPTIONS = {
         "bars: 95 % bootstrap intervals, and for truncated BPTT the range over offsets of its cuts; crosses: the "
         "variance that the formula predicts. Hollow circles with an arrow: most of the predicted variance, the number "
         "beside them, is in segments too rare to be among the draws, so that what was measured is too low. A bias that "
-        "cannot be told from none is drawn at the upper end of its interval, a hollow triangle."
+        "cannot be distinguished from zero is drawn at the upper end of its interval, a hollow triangle."
     ),
     "variance_and_cost": (
         "variance against the exponent α (right-most: constant hazard), as a share of the squared true gradient, at "
@@ -36,10 +36,10 @@ CAPTIONS = {
     ),
 }
 KINDS = {
-    "truncated BPTT": "#D55E00",
-    "ARTBP, paper's schedule": "#0072B2",
-    "ARTBP, constant hazard": "#CC79A7",
-    "random cuts, not reweighted": "#009E73",
+    "truncated BPTT": COLORS["tbptt"],
+    "ARTBP, paper's schedule": COLORS["artbp"],
+    "ARTBP, constant hazard": COLORS["constant"],
+    "random cuts, not reweighted": COLORS["random"],
 }
 
 
@@ -116,7 +116,7 @@ def bias_and_variance(table: pd.DataFrame) -> Figure:
 
 
 def _shown(rows: pd.DataFrame) -> pd.Series:
-    """The predicted variance, but where it is in segments that are too rare to be among the draws."""
+    """The predicted variance, except where it is in segments that are too rare to be among the draws."""
     return rows["predicted"].where(rows["predicted_rare"] < RARE_LIMIT)
 
 
@@ -152,7 +152,8 @@ def variance_and_cost(table: pd.DataFrame) -> Figure:
         sound = table[(table["method"] == "artbp") & table["reweight"] & (table["comparison"] != "length")]
         exponents = sorted(sound["alpha"].dropna().unique())
         constant = 1.5 * max(exponents, default=1.0)
-        for comparison, color in (("equal length", "#0072B2"), ("equal memory", "#D55E00")):
+        for index, comparison in enumerate(("equal length", "equal memory")):
+            color = shade(COLORS["artbp"], index, 2)
             rows = sound[sound["comparison"] == comparison]
             if rows.empty:
                 continue
@@ -194,8 +195,10 @@ def influence(falls: pd.DataFrame, table: pd.DataFrame) -> Figure:
     with mpl.rc_context(fname=STYLE):
         figure = Figure(figsize=(4.6, 3.6))
         axes = figure.subplots()
-        axes.plot(falls["lag"], falls["influence"], color="#0072B2", label="‖∂ℓ$_t$/∂s$_{t−k}$‖, root mean square")
-        axes.fill_between(falls["lag"], falls["low"], falls["high"], color="#0072B2", alpha=0.2, linewidth=0)
+        axes.plot(
+            falls["lag"], falls["influence"], color=COLORS["artbp"], label="‖∂ℓ$_t$/∂s$_{t−k}$‖, root mean square"
+        )
+        axes.fill_between(falls["lag"], falls["low"], falls["high"], color=COLORS["artbp"], alpha=0.2, linewidth=0)
         greatest = float(falls["influence"].max())
         lowest = float(falls["influence"][falls["influence"] > 0].min())
         found = fit_decay(falls)
@@ -205,7 +208,7 @@ def influence(falls: pd.DataFrame, table: pd.DataFrame) -> Figure:
             axes.plot(
                 lags,
                 found.level * found.ratio ** (lags - found.first),
-                color="#D55E00",
+                color="black",
                 linestyle="--",
                 linewidth=1,
                 label=f"fit: {100 * (found.ratio - 1):+.2g} % a step, $L_0$ above {needed:.3g}".replace("-", "−"),
@@ -214,7 +217,7 @@ def influence(falls: pd.DataFrame, table: pd.DataFrame) -> Figure:
             lengths = sorted(constant["length"].unique())
             for index, length in enumerate(lengths):
                 line = found.level * (1 - 1 / length) ** ((lags - found.first) / 2)
-                gray = str(0.6 * index / max(len(lengths) - 1, 1))
+                gray = str(0.35 + 0.4 * index / max(len(lengths) - 1, 1))
                 label = f"√(1 − 1/$L_0$)$^k$, $L_0$ = {length:g}"
                 axes.plot(
                     lags, line, color=gray, linewidth=1, linestyle=[":", "-.", (0, (5, 1))][index % 3], label=label

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from artbp_exp.evidence.figures.common import arms, house_style, label, look, new_figure, spread
+from artbp_exp.evidence.figures.common import arms, house_style, label, looks, new_figure, spread
 from artbp_exp.runs.load import Run
 
 CEILING = 1e9
@@ -20,8 +20,9 @@ def influence_balancing(runs: list[Run]) -> Figure:
     figure, (left, right) = new_figure(2)
     last = max(run.summary["steps"] for run in runs)
     grid = np.unique(np.geomspace(10, last, 200).round())
-    for index, (which, members) in enumerate(arms(runs).items()):
-        style = look(which, index)
+    grouped = arms(runs)
+    for which, style in looks(grouped).items():
+        members = grouped[which]
         name = f"{label(which)} ({len(members)} seeds)"
         for axes, column in ((left, "loss"), (right, "theta")):
             median, least, greatest = spread(members, column, grid)

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from artbp_exp.evidence.figures.common import arms, house_style, label, look, new_figure
+from artbp_exp.evidence.figures.common import arms, house_style, label, looks, new_figure
 from artbp_exp.runs.load import Run
 
 DIVERGED = 1e3
@@ -18,19 +18,20 @@ def learning_rates(runs: list[Run]) -> Figure:
         runs: of the synthetic task over learning rates, methods and seeds.
     """
     figure, (axes,) = new_figure(1)
-    for index, (which, members) in enumerate(arms(runs).items()):
-        style = look(which, index)
+    grouped = arms(runs)
+    for which, style in looks(grouped).items():
+        members = grouped[which]
         rates = sorted({run.config["optimizer"]["lr"] for run in members})
         medians = []
         for rate in rates:
-            seeds = [distance(run) for run in members if run.config["optimizer"]["lr"] == rate]
+            seeds = [drawn(run) for run in members if run.config["optimizer"]["lr"] == rate]
             medians.append(np.median(seeds))
             axes.plot([rate] * len(seeds), seeds, ".", color=style["color"], alpha=0.5, markersize=4)
         axes.plot(rates, medians, label=label(which), **style)
     first = runs[0].summary
     start = abs(runs[0].config["model"]["theta"] - first["theta_optimal"])
     axes.axhline(start, color="black", linewidth=0.9, linestyle=(0, (1, 2)))
-    axes.annotate("start", (axes.get_xlim()[1], start), xytext=(-24, 3), textcoords="offset points")
+    axes.annotate("start", (1.0, start), (3, -3), xycoords=("axes fraction", "data"), textcoords="offset points")
     axes.set(
         xscale="log",
         yscale="log",
@@ -42,7 +43,7 @@ def learning_rates(runs: list[Run]) -> Figure:
     return figure
 
 
-def distance(run: Run) -> float:
+def drawn(run: Run) -> float:
     """|θ − θ*| at the end, at least 10⁻¹⁷ (for a log axis) and at most `DIVERGED`."""
     theta = run.summary["theta"]
     if run.summary["status"] == "diverged" or theta is None:

@@ -1,54 +1,40 @@
-"""Figure: every paired difference in bits per character, seed by seed, with its interval."""
+"""Figure: every difference in end points on Penn Treebank, seed by seed, with its interval."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from artbp_exp.evidence.figures.common import STYLE
-
-Points = tuple[Sequence[float], float | None, float | None]
-"""Differences, a value a seed, and the interval of their median."""
-
-PARTS = {
-    "valid": ("valid, best epoch", "#0072B2", "o", -0.24),
-    "test": ("test, best valid epoch", "#E69F00", "s", 0.0),
-    "last": ("valid, end of the last epoch", "#009E73", "^", 0.24),
-}
-"""What was measured → its label, colour, marker, and how far below the middle of its row."""
+from artbp_exp.evidence.claims.ptb import Lead
+from artbp_exp.evidence.figures.common import COLORS, house_style
 
 
-def paired_seeds(leads: Mapping[str, Mapping[str, Mapping[str, Points]]]) -> Figure:
-    """Points are seeds, the bar is the interval of their median; right of the line ARTBP is ahead.
+@house_style
+def paired_seeds(rows: Sequence[Lead]) -> Figure:
+    """Points are seeds (hollow: with repeated runs), the bar is the interval of the mean; to the right ARTBP is ahead.
 
     Args:
-        leads: family (a heading) → method that ARTBP is held against → key of `PARTS` → its points.
+        rows: those of one heading stand together.
     """
-    rows = [(family, method) for family, methods in leads.items() for method in (None, *methods)]
-    with mpl.rc_context(fname=STYLE):
-        figure = Figure(figsize=(7.0, 1.1 + 0.3 * len(rows)))
-        axes = figure.subplots()
-        for index, (family, method) in enumerate(rows):
-            for part, (points, low, high) in (leads[family][method] if method else {}).items():
-                _, color, marker, shift = PARTS[part]
-                y = index + shift
-                if low is not None and high is not None:
-                    axes.plot([low, high], [y, y], color=color, linewidth=4, alpha=0.3, solid_capstyle="butt")
-                axes.plot(points, [y] * len(points), marker, color=color, markersize=3.5, linestyle="")
-        axes.axvline(0, color="black", linewidth=0.9)
-        labels = axes.set_yticks(
-            range(len(rows)), [f"against {method}" if method else family for family, method in rows]
-        )
-        for tick, (_, method) in zip(labels, rows, strict=True):
-            tick.label1.set_fontweight("normal" if method else "bold")
-            tick.label1.set_fontsize(7.5)
-            tick.gridline.set_visible(method is not None)
-        axes.tick_params(axis="y", length=0)
-        axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.set(xlabel="bits per character by which ARTBP is ahead, paired by seed")
-        handles = [
-            Line2D([], [], color=c, marker=m, markersize=3.5, linestyle="", label=p) for p, c, m, _ in PARTS.values()
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=7)
-        return figure
+    headings = list(dict.fromkeys(row.heading for row in rows))
+    figure = Figure(figsize=(7.0, 1.0 + 0.36 * len(headings)))
+    axes = figure.subplots()
+    labels: dict[str, str] = {"tbptt": "against truncated BPTT", "random": "against random cuts, not reweighted"}
+    for row in rows:
+        alone = sum(row.heading == other.heading for other in rows) == 1
+        y = headings.index(row.heading) + (0 if alone else 0.17 if row.method == "random" else -0.17)
+        look: dict[str, Any] = {"color": COLORS[row.method]}
+        lead = row.lead
+        if lead.low is not None and lead.high is not None:
+            axes.plot([lead.low, lead.high], [y, y], linewidth=5, alpha=0.3, solid_capstyle="butt", **look)
+            axes.plot(lead.center, y, "|", markersize=9, **look)
+        axes.plot(lead.points, [y] * len(lead.points), "o", markersize=3.5, label=labels.pop(row.method, None), **look)
+        axes.plot(row.repeated, [y] * len(row.repeated), "o", markersize=3.5, markerfacecolor="white", **look)
+    axes.axvline(0, color="black", linewidth=0.9)
+    axes.set_yticks(range(len(headings)), headings, fontsize=7.5)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    axes.set_ylim(len(headings) - 0.5, -0.5)
+    axes.set(xlabel="bits per character by which ARTBP's end point is ahead")
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure

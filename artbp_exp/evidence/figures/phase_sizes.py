@@ -1,62 +1,48 @@
 """Figure: the length that each method needs, against the size of the system."""
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from artbp_exp.evidence.figures.common import STYLE
-from artbp_exp.evidence.figures.phase_diagram import reached
+from artbp_exp.evidence.claims.lengths import working
+from artbp_exp.evidence.figures.common import COLORS, house_style
 
-LOOKS = {"tbptt": ("#D55E00", "truncated BPTT", "s", -0.02), "artbp": ("#0072B2", "ARTBP", "o", 0.02)}
+LOOKS = {"tbptt": ("truncated BPTT", "s", -0.02), "artbp": ("ARTBP", "o", 0.02)}
 
 
+@house_style
 def phase_sizes(cells: pd.DataFrame, signs: pd.DataFrame) -> Figure:
     """Lengths that work (filled) and that do not (hollow) for each size; a line through the least that work.
 
-    A length works if, at some learning rate of the grid, every seed ends near θ*.
+    A length works if, at some learning rate of the grid, every seed reaches θ*.
 
     Args:
         cells: `results/phase_sizes/cells.csv`.
         signs: `results/phase_sizes/signs.csv`, the least L whose mean sensitivity has the right sign.
     """
-    with mpl.rc_context(fname=STYLE):
-        figure = Figure(figsize=(4.6, 3.2))
-        axes = figure.subplots()
-        found = working(cells)
-        for method, (color, name, marker, shift) in LOOKS.items():
-            mine = found[found["method"] == method]
-            at = mine["size"] * (1 + shift)
-            for works, face in ((True, color), (False, "white")):
-                some = mine["works"] == works
-                axes.plot(
-                    at[some], mine["length"][some], marker, color=color, markerfacecolor=face, markersize=4, alpha=0.75
-                )
-            least = least_length(found, method)
-            axes.plot(least.index * (1 + shift), least.to_numpy(), color=color, label=f"{name}: least that works")
-        axes.plot(
-            signs["size"],
-            signs["sign_length"],
-            "k:",
-            label="truncated BPTT: right sign of the mean sensitivity from here",
-        )
-        sizes = sorted(cells["size"].unique())
-        axes.set(xscale="log", yscale="log", xlabel="size n of the system (units)", ylabel="(mean) length, steps")
-        axes.set_xticks(sizes, [str(size) for size in sizes])
-        axes.minorticks_off()
-        ticks = sorted(cells["length"].unique())
-        axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-        axes.set_title("Filled: every seed reaches θ* at some learning rate of the grid")
-        axes.legend(loc="upper left", fontsize=6.5)
-        axes.set_ylim(top=float(np.max(ticks)) * 5)
-        return figure
-
-
-def working(cells: pd.DataFrame) -> pd.DataFrame:
-    """For each size, method and length: whether there is a learning rate at which every seed ends near θ*."""
-    near = cells.assign(near=reached(cells))
-    by_rate = near.groupby(["size", "method", "length", "lr"])["near"].all()
-    return by_rate.groupby(["size", "method", "length"]).any().rename("works").reset_index()
+    figure = Figure(figsize=(4.6, 3.4))
+    axes = figure.subplots()
+    found = working(cells)
+    for method, (name, marker, shift) in LOOKS.items():
+        mine = found[found["method"] == method]
+        at, color = mine["size"] * (1 + shift), COLORS[method]
+        for works, face in ((True, color), (False, "white")):
+            some = mine["works"] == works
+            axes.plot(
+                at[some], mine["length"][some], marker, color=color, markerfacecolor=face, markersize=4, alpha=0.75
+            )
+        least = least_length(found, method)
+        axes.plot(least.index * (1 + shift), least.to_numpy(), color=color, label=f"{name}: shortest tried that works")
+    axes.plot(signs["size"], signs["sign_length"], "k:", label="mean sensitivity has the right sign from here")
+    sizes, ticks = sorted(cells["size"].unique()), sorted(cells["length"].unique())
+    axes.set(xscale="log", yscale="log", xlabel="size n of the system (units)", ylabel="(mean) length, steps")
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.minorticks_off()
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=7)
+    axes.set_title("Filled: every seed reaches θ* at some learning rate")
+    figure.legend(loc="outside lower center", fontsize=6.5)
+    axes.set_ylim(top=float(np.max(ticks)) * 1.3)
+    return figure
 
 
 def least_length(found: pd.DataFrame, method: str) -> pd.Series:

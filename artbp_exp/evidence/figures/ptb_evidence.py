@@ -1,86 +1,94 @@
-"""Figure: Penn Treebank, our runs over the authors' logged curves, and ARTBP's lead epoch by epoch."""
+"""Figure: Penn Treebank, one model a panel: validation bits per character, and ARTBP's lead, epoch by epoch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from artbp_exp.evidence.figures.common import STYLE
-from artbp_exp.runs.load import Run
+from artbp_exp.evidence.figures.common import COLORS, house_style
+from artbp_exp.evidence.ptb_runs import METHODS, STATES, Arms, Tier
 
-COLORS = {"artbp": "#0072B2", "tbptt": "#D55E00", "random": "#009E73"}
-NAMES = {"artbp": "ARTBP", "tbptt": "truncated BPTT", "random": "random cuts, not reweighted"}
-LINES: tuple[tuple[float, tuple[float, ...]], ...] = ((0, ()), (0, (4, 1.5)), (0, (4, 1.5, 1, 1.5)))
-"""Whole, dashed, dash-dotted; the authors' means are dotted."""
 BEHIND, AHEAD = -0.12, 0.08
 """Bits per character at which the panels of the leads end."""
 
-Arms = Mapping[tuple[str, bool], Mapping[int, Run]]
-"""(method, carry_state) → seed → run."""
+Curves = dict[str, dict[int, pd.Series]]
+"""Method → seed or run → validation bpc, indexed by the epoch."""
 
 
-def ptb_evidence(families: Mapping[str, Arms], authors: pd.DataFrame) -> Figure:
-    """Above: valid bits per character against epochs. Below: by how much ARTBP is ahead there, paired by seed.
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """A model, and its curves.
 
-    Left with the state carried across cuts, right with it reset. A line for each seed, a line style for each family;
-    the authors' runs as bands.
+    Attributes:
+        title: two lines.
+        curves: of its runs.
+        paired: whether runs of one number share their seed, so that a lead is drawn for each; else that of the means.
+    """
+
+    title: str
+    curves: Curves
+    paired: bool = True
+
+
+@house_style
+def ptb_evidence(families: Mapping[str, tuple[Tier, Arms]], logs: pd.DataFrame | None) -> Figure:
+    """Above: validation bits per character against epochs, a line a run. Below: by how much ARTBP is ahead.
 
     Args:
-        families: what the runs of a family have in common (in the legend) → its runs, finished or not; at most three.
-        authors: `results/authors/ptb_epochs.csv`: mean ± sd over 6 logged runs of each method.
+        families: tier → its runs, finished or not.
+        logs: the authors' replicated runs, from `results/authors/ptb_logs.csv`.
     """
-    drawn = {name: arms for name, arms in families.items() if any(arms.values())}
-    with mpl.rc_context(fname=STYLE):
-        figure = Figure(figsize=(7.0, 4.6))
-        panels = figure.subplots(2, 2, sharey="row", sharex=True, height_ratios=(3, 2))
-        for (above, below), carried in zip(panels.T, (True, False), strict=True):
-            above.set(title="State carried across cuts" if carried else "State reset at cuts")
-            below.set(xlabel="epoch")
-            below.axhline(0, color="black", linewidth=0.9)
-            below.xaxis.set_major_locator(MaxNLocator(integer=True))
-            _authors(above, below, authors)
-            for arms, line in zip(drawn.values(), LINES, strict=False):
-                own = arms.get(("artbp", carried), {})
-                for method, color in COLORS.items():
-                    look = {"color": color, "linestyle": line, "linewidth": 1.0, "marker": ".", "markersize": 3}
-                    for seed, run in arms.get((method, carried), {}).items():
-                        bpc = run.at_epochs("valid_bpc")
-                        above.plot(bpc.index, bpc, **look)
-                        if method != "artbp" and seed in own:
-                            lead = (bpc - own[seed].at_epochs("valid_bpc")).dropna()
-                            below.plot(lead.index, lead, **look)
-        panels[0, 0].set(ylabel="valid bits per character", ylim=(1.4, 2.3))
-        panels[1, 0].set(ylabel="ARTBP ahead of it by", ylim=(BEHIND, AHEAD))
-        handles = [
-            *(Line2D([], [], color=COLORS[method], label=name) for method, name in NAMES.items()),
-            Patch(color="#888888", alpha=0.3, linewidth=0, label="the authors' logs, mean ± sd of 6"),
-            *(Line2D([], [], color="#444444", linestyle=line, label=_counted(name, arms))
-              for (name, arms), line in zip(drawn.items(), LINES, strict=False)),
-        ]  # fmt: skip
-        figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=7)
-        return figure
+    panels = [*_own(families), *_authors(logs)]
+    figure = Figure(figsize=(2.1 * max(len(panels), 2) + 0.6, 4.2))
+    places = figure.subplots(2, len(panels), sharey="row", sharex="col", height_ratios=(3, 2), squeeze=False)
+    for (above, below), panel in zip(places.T, panels, strict=True):
+        above.set_title(panel.title, fontsize=8)
+        below.set(xlabel="epoch")
+        below.axhline(0, color="black", linewidth=0.9)
+        below.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _draw(above, below, panel)
+    places[0, 0].set(ylabel="validation bits per character", ylim=(1.4, 2.3))
+    places[1, 0].set(ylabel="ARTBP ahead by", ylim=(BEHIND, AHEAD))
+    handles = [Line2D([], [], color=COLORS[method], label=name) for method, name in METHODS.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
 
 
-def _authors(above: Axes, below: Axes, authors: pd.DataFrame) -> None:
-    logs = {method: authors[authors["method"] == method].set_index("epoch") for method in ("artbp", "tbptt")}
-    for method, log in logs.items():
-        _band(above, log["valid_bpc_mean"], log["valid_bpc_sd"], COLORS[method])
-    lead = logs["tbptt"]["valid_bpc_mean"] - logs["artbp"]["valid_bpc_mean"]
-    # their runs are not pairs: the spread is that of a difference of two independent ones
-    sd = (logs["tbptt"]["valid_bpc_sd"] ** 2 + logs["artbp"]["valid_bpc_sd"] ** 2) ** 0.5
-    _band(below, lead, sd, COLORS["tbptt"])
+def _own(families: Mapping[str, tuple[Tier, Arms]]) -> Iterator[Panel]:
+    for tier, arms in families.values():
+        for carried in tier.carried:
+            curves = {
+                method: {seed: run.at_epochs("valid_bpc") for seed, run in arms.get((method, carried), {}).items()}
+                for method in tier.methods
+            }
+            if any(curves.values()):
+                yield Panel(title=f"{tier.title.rpartition(',')[0]}\nstate {STATES[carried]}", curves=curves)
 
 
-def _band(axes: Axes, mean: pd.Series, sd: pd.Series, color: str) -> None:
-    axes.fill_between(mean.index, mean - sd, mean + sd, color=color, alpha=0.18, linewidth=0)
-    axes.plot(mean.index, mean, color=color, linewidth=0.8, linestyle=":")
+def _authors(logs: pd.DataFrame | None) -> Iterator[Panel]:
+    if logs is None:
+        return
+    curves: Curves = {}
+    for _, rows in logs.groupby(["method", "run"]):
+        method, run = str(rows["method"].iloc[0]), int(rows["run"].iloc[0])
+        curves.setdefault(method, {})[run] = rows.set_index("epoch")["valid_bpc"]
+    yield Panel(title="the authors' logs: 1000 units\nB = 64, state reset at cuts", curves=curves, paired=False)
 
 
-def _counted(name: str, arms: Arms) -> str:
-    seeds = max(len(runs) for runs in arms.values())
-    return f"{name}, {seeds} seed{'s' if seeds > 1 else ''}"
+def _draw(above: Axes, below: Axes, panel: Panel) -> None:
+    own = panel.curves.get("artbp", {})
+    for method, runs in panel.curves.items():
+        look: dict[str, Any] = {"color": COLORS[method], "linewidth": 0.9, "marker": ".", "markersize": 3}
+        for seed, bpc in runs.items():
+            above.plot(bpc.index, bpc, **look)
+            if panel.paired and method != "artbp" and seed in own:
+                lead = (bpc - own[seed]).dropna()
+                below.plot(lead.index, lead, **look)
+        if not panel.paired and method != "artbp":
+            lead = pd.concat(runs, axis=1).mean(axis=1) - pd.concat(own, axis=1).mean(axis=1)
+            below.plot(lead.index, lead, **look)

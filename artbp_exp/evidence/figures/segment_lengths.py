@@ -3,9 +3,12 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from artbp_exp import registry
-from artbp_exp.evidence.figures.common import house_style, new_figure
+from artbp_exp.evidence.figures.common import COLORS, house_style, new_figure, shade
 from artbp_exp.runs.load import Run
+from artbp_exp.truncation.artbp import build
+
+SCHEME = ("length", "schedule", "alpha", "every")
+"""Settings that the distribution of lengths depends on."""
 
 
 @house_style
@@ -25,11 +28,10 @@ def segment_lengths(runs: list[Run]) -> Figure:
         groups.setdefault(f"$L_0$ = {method['length']:g}, {tail}", []).append(run)
     for index, (name, members) in enumerate(sorted(groups.items())):
         counts = sum_of_counts(independent(members))
-        lengths = np.arange(counts.size)
-        drawn = 1.0 - np.cumsum(counts) / counts.sum()
-        scheme = registry.build("method", members[0].config["method"])
-        color = f"C{index}"
-        seen = drawn > 0
+        lengths, drawn = np.arange(counts.size), 1.0 - np.cumsum(counts) / counts.sum()
+        settings = members[0].config["method"]
+        scheme = build(**{key: settings[key] for key in SCHEME if key in settings})
+        color, seen = shade(COLORS["artbp"], index, len(groups)), drawn > 0
         axes.step(
             lengths[1:][seen[1:]],
             drawn[1:][seen[1:]],
@@ -39,22 +41,11 @@ def segment_lengths(runs: list[Run]) -> Figure:
             alpha=0.4,
             label=f"{name}: drawn ({counts.sum():,.0f} segments, longest {lengths[-1]})",
         )
-        axes.plot(
-            lengths[1:],
-            scheme.survival(int(lengths[-1]))[1:],
-            color=color,
-            linestyle="--",
-            linewidth=1.0,
-            label=f"{name}: theory (mean {members[0].config['method']['length']:g})",
-        )
-    axes.set(
-        xscale="log",
-        yscale="log",
-        xlabel="segment length n (steps)",
-        ylabel="P(length > n)",
-        title="Segment lengths",
-        ylim=(1e-9, 2),
-    )
+        theory = scheme.survival(int(lengths[-1]))[1:]
+        name = f"{name}: theory (mean {settings['length']:g})"
+        axes.plot(lengths[1:], theory, color=color, linestyle="--", linewidth=1.0, label=name)
+    axes.set(xscale="log", yscale="log", ylim=(1e-9, 2))
+    axes.set(xlabel="segment length n (steps)", ylabel="P(length > n)", title="Segment lengths")
     axes.legend(loc="lower left")
     return figure
 

@@ -9,6 +9,7 @@ import yaml
 
 from artbp_exp.cli.figures import draw, draw_curves, main
 from artbp_exp.errors import UserError
+from artbp_exp.evidence.figures.common import COLORS
 from artbp_exp.evidence.figures.curves import MOST, Line, curves, lines
 from artbp_exp.runs.config import identity
 from artbp_exp.runs.load import load_runs
@@ -102,7 +103,7 @@ def test_runs_without_a_result_are_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["curvs"], "there is no figure curvs; did you mean curves? valid: curves, influence_balancing, "),
+        (["curvs"], "there is no figure curvs; did you mean curves? valid: bench/bench, curves, "),
         (["--results", "nowhere"], "nowhere is not a folder"),
     ],
 )
@@ -120,3 +121,18 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot write \S+file/curves.png and .pdf: .* name another folder"):
         draw_curves(tmp_path / "runs", tmp_path / "file")
+
+
+def test_one_computation_counts_once_whatever_it_is_called(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed in (0, 1):
+        run(tmp_path / "demo", ARTBP, seed)
+    run(tmp_path / "again", ARTBP, 0)
+    draw_curves(tmp_path, tmp_path / "out")
+    assert capsys.readouterr().out.startswith("curves: 2 runs, 1 more that repeat one of them → ")
+
+
+def test_a_method_has_the_colour_that_it_has_everywhere(tmp_path: Path) -> None:
+    run(tmp_path, ARTBP | {"length": 16, "alpha": 6}, 0)
+    run(tmp_path, {"name": "tbptt", "length": 16}, 0)
+    (axes,) = curves({"synthetic": grouped(tmp_path)}).axes
+    assert [line.get_color() for line in axes.lines] == [COLORS["artbp"], COLORS["tbptt"]]

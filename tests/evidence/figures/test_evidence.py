@@ -8,11 +8,17 @@ from types import ModuleType
 import pandas as pd
 import pytest
 
+from artbp_exp.evidence import authors
+from artbp_exp.evidence.claims.lengths import working
+from artbp_exp.evidence.claims.ptb import Lead
 from artbp_exp.evidence.figures.common import save
 from artbp_exp.evidence.figures.paired_seeds import paired_seeds
-from artbp_exp.evidence.figures.phase_diagram import phase_diagram, reached
-from artbp_exp.evidence.figures.phase_sizes import least_length, phase_sizes, working
+from artbp_exp.evidence.figures.phase_diagram import phase_diagram
+from artbp_exp.evidence.figures.phase_sizes import least_length, phase_sizes
 from artbp_exp.evidence.figures.ptb_evidence import ptb_evidence
+from artbp_exp.evidence.optimum import reached_cells
+from artbp_exp.evidence.ptb_runs import TIERS
+from artbp_exp.evidence.statistics import bare
 from artbp_exp.runs.load import Run
 from tests.conftest import ROOT
 
@@ -50,7 +56,7 @@ def test_the_least_length_that_works(cells: pd.DataFrame) -> None:
 
 def test_a_diverged_run_has_not_reached_anything(cells: pd.DataFrame) -> None:
     diverged = cells.assign(status="diverged", theta=cells["theta_optimal"])
-    assert not reached(diverged).any()
+    assert not reached_cells(diverged).any()
 
 
 def test_one_seed_that_fails_spoils_a_length(cells: pd.DataFrame) -> None:
@@ -61,14 +67,13 @@ def test_one_seed_that_fails_spoils_a_length(cells: pd.DataFrame) -> None:
 
 def test_they_are_drawn_alike_twice(cells: pd.DataFrame, tmp_path: Path) -> None:
     signs = pd.DataFrame({"size": [7, 23], "positive": [3, 10], "sign_length": [30, 110]})
-    authors = pd.read_csv(ROOT / "results" / "authors" / "ptb_epochs.csv")
+    logs = authors.logs(ROOT / "results")
+    lead = Lead(heading="256 units", method="tbptt", lead=bare([0.1, 0.2]), repeated=(0.0,))
     draw = {
         "phase_diagram": lambda: phase_diagram(cells[cells["size"] == 23]),
         "phase_sizes": lambda: phase_sizes(cells[cells["reweight"]], signs),
-        "ptb_evidence": lambda: ptb_evidence({}, authors),
-        "paired_seeds": lambda: paired_seeds(
-            {"256 units": {"a": {"valid": ([0.1, 0.2], None, None), "test": ([0.1, -0.2, 0.1], -0.2, 0.1)}}}
-        ),
+        "ptb_evidence": lambda: ptb_evidence({}, logs),
+        "paired_seeds": lambda: paired_seeds([lead]),
     }
     for name, make in draw.items():
         first, again = save(make(), tmp_path / name), save(make(), tmp_path / f"{name}_again")
@@ -76,11 +81,11 @@ def test_they_are_drawn_alike_twice(cells: pd.DataFrame, tmp_path: Path) -> None
         assert first[0].read_bytes() == again[0].read_bytes()
 
 
-def test_a_row_for_each_method_under_the_heading_of_its_family() -> None:
-    points = {"valid": ([0.1, 0.2], None, None)}
-    figure = paired_seeds({"256 units": {"a": points, "b": points}, "512 units": {"a": points}})
+def test_a_row_for_each_model_and_state() -> None:
+    both = [Lead(heading="256 units", method=method, lead=bare([0.1, 0.2])) for method in ("tbptt", "random")]
+    figure = paired_seeds([*both, Lead(heading="512 units", method="tbptt", lead=bare([0.1]))])
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert labels == ["256 units", "against a", "against b", "512 units", "against a"]
+    assert labels == ["256 units", "512 units"]
 
 
 def begun(path: Path, valid: list[float]) -> Run:
@@ -93,13 +98,13 @@ def begun(path: Path, valid: list[float]) -> Run:
 
 def test_a_lead_is_drawn_as_far_as_both_runs_of_a_seed_have_come(tmp_path: Path) -> None:
     own, others = begun(tmp_path / "a", [2.0, 1.7, 1.5]), begun(tmp_path / "b", [1.9, 1.8])
-    authors = pd.read_csv(ROOT / "results" / "authors" / "ptb_epochs.csv")
-    figure = ptb_evidence({"small": {("artbp", True): {3: own}, ("tbptt", True): {3: others, 4: own}}}, authors)
-    _, _, carried, reset = figure.axes
-    (line,) = [line for line in carried.lines if line.get_marker() == "."]
+    arms = {("artbp", True): {3: own}, ("tbptt", True): {3: others, 4: own}}
+    figure = ptb_evidence({"small": (TIERS[0], arms)}, None)
+    above, below = figure.axes  # a panel for the state carried, and none for what was not run
+    assert above.get_title() == "LSTM, 256 units\nstate carried"
+    (line,) = [line for line in below.lines if line.get_marker() == "."]
     assert list(line.get_xdata()) == [1, 2]
     assert line.get_ydata() == pytest.approx([-0.1, 0.1])
-    assert not [line for line in reset.lines if line.get_marker() == "."]
 
 
 def script(name: str) -> ModuleType:

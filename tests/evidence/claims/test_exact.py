@@ -5,8 +5,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from artbp_exp.evidence.claim import NOT_YET
-from artbp_exp.evidence.exact_claims import exact_claims
+from artbp_exp.evidence.claims import exact
+from artbp_exp.evidence.claims.claim import NOT_YET
+from artbp_exp.evidence.claims.exact import exact_claims
+from artbp_exp.verification import everything
+from artbp_exp.verification.broken import BROKEN, BROKEN_FAR
 from artbp_exp.verification.sweep_report import lags_beside
 from tests.conftest import ROOT
 
@@ -24,7 +27,7 @@ def test_a_sweep_of_the_verification_that_was_cut_short_shows_nothing(tmp_path: 
     assert " more" in enumerated.note
 
 
-@pytest.mark.parametrize(("kept", "missing"), [(1, "artbp length=50 "), (-1, "× factor forgotten between two pieces")])
+@pytest.mark.parametrize(("kept", "missing"), [(1, "clipped and 3 more"), (-1, "factor forgotten between two pieces")])
 def test_lags_that_were_cut_short_show_nothing(tmp_path: Path, kept: int, missing: str) -> None:
     (tmp_path / "verify").mkdir()
     lines = lags_beside(VERIFIED).read_text().splitlines(keepends=True)
@@ -46,3 +49,15 @@ def test_a_fault_at_long_lags_that_was_missed_is_said(tmp_path: Path) -> None:
 
 def test_the_committed_sweep_of_the_verification_is_whole() -> None:
     assert [claim.verdict for claim in exact_claims(ROOT / "results")] == ["holds"] * 4
+
+
+def test_the_faults_that_are_wanted_are_those_of_the_verification() -> None:
+    assert set(exact.BROKEN) == set(BROKEN)
+    assert set(exact.BROKEN_FAR) == set(BROKEN_FAR)
+
+
+def test_the_committed_sweep_has_every_line_that_the_verification_makes() -> None:
+    table = pd.read_csv(VERIFIED)
+    assert everything.wanted() <= set(zip(table.method, table.model, table.engine, strict=True))
+    lags = pd.read_csv(lags_beside(VERIFIED)).fillna({"broken": ""})
+    assert everything.far_wanted() <= set(zip(lags.method, lags.broken, strict=True))

@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from artbp_exp.evidence.claim import MEASURED, NOT_YET, Claim, number
+from artbp_exp.evidence.claims.claim import FAILS, HOLDS, MEASURED, NOT_YET, OPEN, Claim, number
 from artbp_exp.evidence.read import read
 from artbp_exp.evidence.statistics import bare
 
-GROUP = "Bias, variance and memory for one model, its parameters fixed"
 CHECKPOINTS = {"synthetic": "influence balancing at its start", "ptb": "Penn Treebank, a trained LSTM"}
 NEEDED = {"variance_se", "predicted_se", "predicted_rare", "updates_to_match"}
 """A table without them was written before they were: it counts as not measured."""
@@ -36,31 +35,37 @@ def diagnosis_claims(results: Path) -> list[Claim]:
     return [claim for name in CHECKPOINTS for claim in _checkpoint(name, results / "diagnose" / name)]
 
 
+def commands(results: Path) -> list[str]:
+    """What made the tables, as each of them says."""
+    tables = (read(results / "diagnose" / name / "checkpoint.csv", ABOUT, words=("command",)) for name in CHECKPOINTS)
+    said = [str(about["command"].iloc[0]) for about in tables if about is not None and len(about)]
+    return said or ["artbp-diagnose"]
+
+
 def _checkpoint(name: str, folder: Path) -> Iterator[Claim]:
     table, about = read(folder / "methods.csv"), read(folder / "checkpoint.csv", ABOUT, words=("command",))
-    where = CHECKPOINTS[name]
     if table is None or about is None or about.empty or not set(table.columns) >= NEEDED:
-        table, facts = None, pd.Series({"command": "artbp-diagnose"})
+        table, facts = None, pd.Series()
     else:
         table, facts = read(folder / "methods.csv", [*NEEDED, *NUMBERS]), about.iloc[0]
-    yield _formula(table, where, str(facts["command"]))
-    yield _updates(table, facts, where)
+    yield _formula(table, name)
+    yield _updates(table, facts, name)
 
 
-def _formula(table: pd.DataFrame | None, where: str, command: str) -> Claim:
+def _formula(table: pd.DataFrame | None, name: str) -> Claim:
     """z = (measured − predicted)/√(standard errors², summed) of each distinct setting, two-sided."""
     found, verdict, note = None, NOT_YET, ""
     if table is not None:
         distinct = table.dropna(subset=["predicted"]).drop_duplicates(SETTING)
         rows = distinct[distinct["predicted_rare"] <= UNSEEN]
-        verdict, note = "not settled", "no setting whose draws could show its variance"
+        verdict, note = OPEN, "no setting whose draws could show its variance"
     if table is not None and len(rows):
         measured, predicted = rows["variance"].to_numpy(), rows["predicted"].to_numpy()
         error = np.hypot(rows["variance_se"].to_numpy(), rows["predicted_se"].to_numpy())
         limit = float(stats.norm.isf(ERROR_RATE / 2 / len(rows)))
         z = float(np.abs((measured - predicted) / error).max())
         hidden = float((limit * error / predicted).max())
-        verdict = "does not hold" if z > limit else "holds" if hidden <= POWER else "not settled"
+        verdict = FAILS if z > limit else HOLDS if hidden <= POWER else OPEN
         ratios = measured / predicted
         found = bare(ratios.tolist())
         note = (
@@ -71,14 +76,13 @@ def _formula(table: pd.DataFrame | None, where: str, command: str) -> Claim:
             f"{_left_out(distinct[distinct['predicted_rare'] > UNSEEN])}"
         )
     return Claim(
-        group=GROUP,
-        claim=f"The measured variance is the one that the closed formula predicts ({where})",
+        key=f"formula_{name}",
+        claim=f"The measured variance is the one that the closed formula predicts ({CHECKPOINTS[name]})",
         source="this project",
         quantity="measured variance over predicted variance, a point for each setting of ARTBP",
-        spread=found,
+        found=found,
         unit="settings",
         verdict=verdict,
-        command=command,
         note=note,
     )
 
@@ -106,7 +110,7 @@ def _left_out(rows: pd.DataFrame) -> str:
     )
 
 
-def _updates(table: pd.DataFrame | None, facts: pd.Series, where: str) -> Claim:
+def _updates(table: pd.DataFrame | None, facts: pd.Series, name: str) -> Claim:
     found, verdict, note = None, NOT_YET, ""
     if table is not None:
         rows = table[(table["comparison"] == "length") & (table["schedule"] == "paper")]
@@ -121,29 +125,28 @@ def _updates(table: pd.DataFrame | None, facts: pd.Series, where: str) -> Claim:
             common = (
                 f"the part of the bias that is the same on other text, from {facts['bias_streams']} streams of it"
                 if facts["bias_streams"] > 1
-                else "all of the bias, as every stretch of the data is alike here"
+                else "all of the bias, as every window of the data is alike here"
             )
             note = (
                 f"{each}. In brackets: from the ends of the 95 % intervals of the variance and of the bias. "
-                f"Lasting bias: {common}. Both over T = {facts['steps']} steps, the variance with "
+                f"Systematic bias: {common}. Both over T = {facts['steps']} steps, the variance with "
                 f"{facts['streams']} stream{'s' if facts['streams'] > 1 else ''}; with more, N* falls as the "
                 f"variance does. The updates' errors are taken as uncorrelated"
             )
     return Claim(
-        group=GROUP,
+        key=f"updates_{name}",
         claim=(
-            "How many ARTBP updates must be averaged before their noise is smaller than the error truncated BPTT "
-            f"never loses ({where})"
+            "How many ARTBP updates must be averaged before their noise is smaller than truncated BPTT's systematic "
+            f"bias ({CHECKPOINTS[name]})"
         ),
         source="this project",
         quantity=(
-            "updates N* = (T/L0) · variance of ARTBP's gradient / squared lasting bias of truncated BPTT's, both of "
+            "updates N* = (T/L0) · variance of ARTBP's gradient / squared systematic bias of truncated BPTT's, both of "
             "the sum over T steps, at mean length L0 and L = L0; a point for each length"
         ),
-        spread=found,
+        found=found,
         unit="lengths",
         verdict=verdict,
-        command=str(facts["command"]),
         note=note,
     )
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from artbp_exp.evidence.claim import MEASURED, NOT_YET, Claim
-from artbp_exp.evidence.diagnosis_claims import diagnosis_claims
+from artbp_exp.evidence.claims.claim import MEASURED, NOT_YET, Claim
+from artbp_exp.evidence.claims.diagnosis import commands, diagnosis_claims
 
 
 @pytest.fixture
@@ -41,11 +41,11 @@ def changed(results: Path, **factors: float) -> Claim:
 def test_a_formula_within_the_errors_holds_and_says_what_could_hide(results: Path) -> None:
     formula = diagnosis_claims(results)[0]
     assert formula.verdict == "holds"
-    assert formula.command == "artbp-diagnose seed=3"
-    assert formula.spread is not None
+    assert commands(results) == ["artbp-diagnose seed=3"]
+    assert formula.found is not None
     # the same setting in two comparisons counts once; settings are no sample
-    assert formula.spread.points == pytest.approx((1.05, 1.05))
-    assert (formula.spread.low, formula.spread.high) == (None, None)
+    assert formula.found.points == pytest.approx((1.05, 1.05))
+    assert (formula.found.low, formula.found.high) == (None, None)
     # two settings: the quantile at 5 %/2/2, times a standard error of 0.05
     assert "of the 2.24 allowed" in formula.note
     assert formula.note.startswith(
@@ -73,7 +73,7 @@ def test_what_no_draw_can_show_is_left_out_and_said(results: Path) -> None:
     table.to_csv(path, index=False)
     formula = diagnosis_claims(results)[0]
     assert formula.verdict == "holds"
-    assert formula.seeds == 1
+    assert formula.counted == "1 setting"
     assert formula.note.endswith("α = 4 at L0 = 4")
 
 
@@ -86,9 +86,9 @@ def test_a_table_of_an_earlier_version_counts_as_not_measured(results: Path) -> 
 def test_updates_to_match_are_measured_and_nothing_is_claimed(results: Path) -> None:
     _, updates, *others = diagnosis_claims(results)
     assert updates.verdict == MEASURED
-    assert updates.spread is not None
-    assert updates.spread.points == (40, 80)
-    assert (updates.spread.low, updates.spread.high) == (None, None)
+    assert updates.found is not None
+    assert updates.found.points == (40, 80)
+    assert (updates.found.low, updates.found.high) == (None, None)
     assert "length 4: 40 (39 to 81)" in updates.note
     assert "T = 400 steps, the variance with 3 streams" in updates.note
     assert "the part of the bias that is the same on other text, from 9 streams" in updates.note

@@ -1,0 +1,77 @@
+"""The authors' training logs on Penn Treebank: their cell of 1000 units, the state reset at every cut."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from artbp_exp.evidence.ptb_runs import late
+from artbp_exp.evidence.read import read
+
+FILE = Path("authors", "ptb_logs.csv")
+COLUMNS = ("method", "run", "batch_size", "forget_bias", "epoch", "train_bpc", "valid_bpc")
+SETTING = {"batch_size": 64, "forget_bias": 2}
+"""Of the runs with replicates."""
+
+LEARNING_RATE = 1e-4
+"""Of Adam; runs with another one do not compare at equal progress."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lead:
+    """By how much ARTBP's end point is below truncated BPTT's in the logs.
+
+    Attributes:
+        value: in bits per character.
+        low: lower end of its 95 % interval (Welch's t).
+        high: upper end.
+        runs: of each method.
+    """
+
+    value: float
+    low: float
+    high: float
+    runs: int
+
+
+def logs(results: Path) -> pd.DataFrame | None:
+    """All of them, a row for each run and epoch; None where they are not there."""
+    return read(results / FILE, COLUMNS, words=("method",))
+
+
+def replicated(table: pd.DataFrame) -> pd.DataFrame:
+    """The runs at B = 64 with forget bias 2, five of each method."""
+    chosen: pd.DataFrame = table[(table[list(SETTING)] == pd.Series(SETTING)).all(axis=1)]
+    return chosen
+
+
+def lead(table: pd.DataFrame) -> Lead:
+    """ARTBP's lead at the end point that our own runs have: the mean over the last quarter of the epochs."""
+    mine = replicated(table)
+    last = mine[mine["epoch"] > mine["epoch"].max() - late(int(mine["epoch"].max()))]
+    ends = last.groupby(["method", "run"])["valid_bpc"].mean()
+    found = stats.ttest_ind(ends["tbptt"], ends["artbp"], equal_var=False).confidence_interval()
+    value = float(ends["tbptt"].mean() - ends["artbp"].mean())
+    return Lead(value=value, low=float(found.low), high=float(found.high), runs=len(ends["artbp"]))
+
+
+def at_epoch(table: pd.DataFrame, epoch: int, column: str = "valid_bpc") -> dict[str, tuple[float, float]]:
+    """Method → (mean, standard deviation) over the replicated runs."""
+    mine = replicated(table)
+    groups = mine[mine["epoch"] == epoch].groupby("method")[column]
+    return {str(method): (float(values.mean()), float(values.std())) for method, values in groups}
+
+
+def behind_at(table: pd.DataFrame, level: float) -> float | None:
+    """By how much the authors' mean ARTBP was behind when their mean truncated BPTT stood at `level` bpc.
+
+    Between epochs both are interpolated. None where their truncated BPTT never stood there.
+    """
+    means = replicated(table).groupby(["method", "epoch"])["valid_bpc"].mean().unstack(0)
+    truncated = means["tbptt"].to_numpy()
+    if not truncated.min() <= level <= truncated.max():
+        return None
+    epoch = np.interp(-level, -np.minimum.accumulate(truncated), means.index)
+    return float(np.interp(epoch, means.index, means["artbp"]) - level)

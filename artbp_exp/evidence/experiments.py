@@ -1,0 +1,280 @@
+"""Every experiment of this repository's evidence, declared once: its recipes, claims, figures and tables.
+
+The report, the figures, the tables of README.md and docs/, `make evidence` and `make phase` all read `EXPERIMENTS`.
+To add one, write its recipe in `conf/experiment` and one entry here.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from artbp_exp.evidence import authors
+from artbp_exp.evidence.claims import diagnosis, ptb
+from artbp_exp.evidence.claims.balancing import balancing_claims
+from artbp_exp.evidence.claims.claim import Claim
+from artbp_exp.evidence.claims.exact import exact_claims
+from artbp_exp.evidence.claims.lengths import diagram_claims, size_claims
+from artbp_exp.evidence.claims.rates import rate_claims
+from artbp_exp.evidence.figures import diagnosis as diagnosed
+from artbp_exp.evidence.figures.bench import bench
+from artbp_exp.evidence.figures.influence_balancing import influence_balancing
+from artbp_exp.evidence.figures.learning_rates import learning_rates
+from artbp_exp.evidence.figures.paired_seeds import paired_seeds
+from artbp_exp.evidence.figures.phase_diagram import phase_diagram
+from artbp_exp.evidence.figures.phase_sizes import phase_sizes
+from artbp_exp.evidence.figures.ptb_evidence import ptb_evidence
+from artbp_exp.evidence.figures.segment_lengths import segment_lengths
+from artbp_exp.evidence.ptb_runs import TIERS
+from artbp_exp.evidence.read import read
+from artbp_exp.evidence.recipe import recipe
+from artbp_exp.evidence.tables import balancing, engines, ptb_bpc
+from artbp_exp.evidence.tables.diagnosis import diagnosis_table
+from artbp_exp.runs.load import Run, load_runs
+
+Draw = Callable[[Path], Figure | None]
+Table = Callable[[Path], str]
+README = "README.md"
+
+
+def nothing(results: Path) -> tuple[()]:
+    """No claims, and no commands."""
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A figure that is drawn from a results folder.
+
+    Attributes:
+        file: of its PNG and PDF, below the results folder, without the suffix.
+        draw: results folder → the figure; None where what it is drawn from is not there.
+        caption: a sentence or two for the report; empty where the report leaves it out.
+    """
+
+    file: str
+    draw: Draw
+    caption: str = ""
+
+    @property
+    def name(self) -> str:
+        """What `artbp-figures` calls it."""
+        return self.file.removeprefix("figures/")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """An experiment of the evidence.
+
+    Attributes:
+        heading: of the report under which it stands; experiments that share one follow one another.
+        sources: files and folders below the results folder that it is made from.
+        recipes: in `conf/experiment`, whose commands make the runs.
+        made_by: the command that makes all of the sources.
+        claims: results folder → its rows of the report; `nothing` where it is no part of the report.
+        commands: results folder → commands besides those of the recipes.
+        figures: drawn from it.
+        tables: file → name of its mark → what stands there.
+    """
+
+    heading: str
+    sources: tuple[str, ...]
+    recipes: tuple[str, ...] = ()
+    made_by: str
+    claims: Callable[[Path], Iterable[Claim]] = nothing
+    commands: Callable[[Path], Iterable[str]] = nothing
+    figures: tuple[Picture, ...] = ()
+    tables: Mapping[str, Mapping[str, Table]] = field(default_factory=dict)
+
+    def all_commands(self, results: Path) -> list[str]:
+        """Every command that made it."""
+        return [*(command for name in self.recipes for command in recipe(name).commands), *self.commands(results)]
+
+
+def _runs(folder: str, figure: Callable[[list[Run]], Figure]) -> Draw:
+    def draw(results: Path) -> Figure | None:
+        runs = load_runs(results / folder)
+        return figure(runs) if runs else None
+
+    return draw
+
+
+def _tables(figure: Callable[..., Figure], *files: str) -> Draw:
+    def draw(results: Path) -> Figure | None:
+        tables = [table for file in files if (table := read(results / file)) is not None and len(table)]
+        return figure(*tables) if len(tables) == len(files) else None
+
+    return draw
+
+
+def _segment_lengths(results: Path) -> Figure | None:
+    folders = ("influence_balancing", "learning_rates", "ptb_tier1")
+    runs = [run for folder in folders for run in load_runs(results / folder) if "schedule" in run.config["method"]]
+    return segment_lengths(runs) if runs else None
+
+
+def _ptb_evidence(results: Path) -> Figure | None:
+    logs, families = authors.logs(results), {tier.name: (tier, tier.load(results)) for tier in TIERS}
+    if logs is None and not any(runs for _, runs in families.values()):
+        return None
+    return ptb_evidence(families, None if logs is None else authors.replicated(logs))
+
+
+def _paired_seeds(results: Path) -> Figure | None:
+    rows = ptb.leads(results)
+    return paired_seeds(rows) if rows else None
+
+
+def _diagnosed() -> Iterator[Picture]:
+    draw: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
+        "bias_and_variance": (diagnosed.bias_and_variance, ("methods.csv",)),
+        "variance_and_cost": (diagnosed.variance_and_cost, ("methods.csv",)),
+        "influence": (diagnosed.influence, ("influence.csv", "methods.csv")),
+    }
+    for name, where in diagnosis.CHECKPOINTS.items():
+        for kind, (figure, files) in draw.items():
+            folder = f"diagnose/{name}"
+            yield Picture(
+                file=f"{folder}/{kind}",
+                draw=_tables(figure, *(f"{folder}/{file}" for file in files)),
+                caption=f"{where[0].upper()}{where[1:]}: {diagnosed.CAPTIONS[kind]}",
+            )
+
+
+BALANCING = "Influence balancing"
+LENGTHS = "How long segments must be"
+
+EXPERIMENTS = (
+    Experiment(
+        heading="Unbiasedness",
+        sources=("verify/everything.csv",),
+        made_by="make verify",
+        claims=exact_claims,
+        commands=lambda _: ["make verify"],
+    ),
+    Experiment(
+        heading=BALANCING,
+        sources=("influence_balancing",),
+        recipes=("influence_balancing",),
+        made_by="make evidence",
+        claims=balancing_claims,
+        figures=(
+            Picture(
+                file="figures/influence_balancing",
+                draw=_runs("influence_balancing", influence_balancing),
+                caption="Influence balancing: loss and θ against steps, median and range over seeds.",
+            ),
+        ),
+        tables={README: {"influence_balancing": balancing.final}},
+    ),
+    Experiment(
+        heading=BALANCING,
+        sources=("learning_rates",),
+        recipes=("learning_rates",),
+        made_by="make evidence",
+        claims=rate_claims,
+        figures=(
+            Picture(
+                file="figures/learning_rates",
+                draw=_runs("learning_rates", learning_rates),
+                caption="Influence balancing: distance from θ* after 10⁶ steps against the learning rate, by seed.",
+            ),
+        ),
+        tables={README: {"learning_rates": balancing.rates}},
+    ),
+    Experiment(
+        heading=LENGTHS,
+        sources=("phase_diagram",),
+        recipes=("phase_diagram",),
+        made_by="make phase",
+        claims=diagram_claims,
+        figures=(
+            Picture(
+                file="figures/phase_diagram",
+                draw=_tables(phase_diagram, "phase_diagram/cells.csv"),
+                caption=(
+                    "Influence balancing: final loss over length × learning rate, median of 5 seeds (truncated BPTT "
+                    "draws nothing: one); yellow is good. Dot: every seed reached θ*. Cross: a seed or more diverged."
+                ),
+            ),
+        ),
+    ),
+    Experiment(
+        heading=LENGTHS,
+        sources=("phase_sizes",),
+        recipes=("phase_sizes",),
+        made_by="make phase",
+        claims=size_claims,
+        figures=(
+            Picture(
+                file="figures/phase_sizes",
+                draw=_tables(phase_sizes, "phase_sizes/cells.csv", "phase_sizes/signs.csv"),
+                caption="The length that each method needs, against the size of the system (10 plus to 13 minus).",
+            ),
+        ),
+    ),
+    Experiment(
+        heading="Bias, variance and memory for one model, its parameters fixed",
+        sources=tuple(f"diagnose/{name}" for name in diagnosis.CHECKPOINTS),
+        made_by="artbp-diagnose",
+        claims=diagnosis.diagnosis_claims,
+        commands=diagnosis.commands,
+        figures=tuple(_diagnosed()),
+        tables={
+            "results/diagnose/README.md": {
+                "diagnosis_synthetic": diagnosis_table("synthetic"),
+                "diagnosis_ptb": diagnosis_table("ptb"),
+            }
+        },
+    ),
+    Experiment(
+        heading="Penn Treebank, one character at a time",
+        sources=tuple(tier.name for tier in TIERS),
+        recipes=tuple(tier.name for tier in TIERS),
+        made_by="make evidence",
+        claims=ptb.ptb_claims,
+        commands=ptb.commands,
+        figures=(
+            Picture(
+                file="figures/ptb_evidence",
+                draw=_ptb_evidence,
+                caption=(
+                    "Penn Treebank, one model a panel. Above, validation bits per character, a line a run. Below, by "
+                    "how much ARTBP is ahead of truncated BPTT and of random cuts without reweighting at the end of "
+                    "each epoch, paired by seed (the authors' logs: of the means). Where the state is reset, two "
+                    "objectives are compared."
+                ),
+            ),
+            Picture(
+                file="figures/paired_seeds",
+                draw=_paired_seeds,
+                caption=(
+                    "Penn Treebank: by how much ARTBP's end point is ahead (the mean validation bits per character "
+                    "over the last quarter of the epochs). Every seed a point, hollow with the repeated runs; bar: "
+                    "mean and its 95 % interval, the noise pooled over methods and states, a repeated run being a "
+                    "replicate."
+                ),
+            ),
+        ),
+        tables={README: {"ptb_tier1": ptb_bpc.tier1, "ptb_tier2": ptb_bpc.tier2}},
+    ),
+    Experiment(
+        heading="Segment lengths",
+        sources=("influence_balancing", "learning_rates", "ptb_tier1"),
+        made_by="make evidence",
+        figures=(Picture(file="figures/segment_lengths", draw=_segment_lengths),),
+    ),
+    Experiment(
+        heading="Speed",
+        sources=("bench",),
+        made_by="make bench",
+        figures=(
+            Picture(
+                file="bench/bench",
+                draw=_tables(bench, "bench/throughput.csv", "bench/sequence_length.csv", "bench/mean_length.csv"),
+            ),
+        ),
+        tables={"docs/engines.md": {"bench": engines.bench, "ablations": engines.ablations}},
+    ),
+)

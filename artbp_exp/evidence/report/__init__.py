@@ -1,0 +1,1 @@
+"""The report: answers, rows and figures, as Markdown and as one HTML file."""

@@ -1,0 +1,116 @@
+"""The report as Markdown, and as one HTML file that needs no other."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from artbp_exp.evidence.claims.claim import FAILS, HOLDS, MEASURED, NOT_YET, OPEN, Claim, interval, number
+from artbp_exp.evidence.report.answers import answers
+
+VERDICTS = {
+    HOLDS: "what was measured agrees with the claim",
+    FAILS: "what was measured contradicts the claim",
+    OPEN: (
+        "a test at 5 % does not reject 0, or would not with a repeated run in the place of the run that it repeats, or "
+        "there is one seed, or ARTBP diverged on a seed, or the errors are too large to tell"
+    ),
+    MEASURED: "a quantity is given, and nothing is claimed of it",
+    NOT_YET: "runs are missing; the row says which",
+}
+MOST = 10
+"""Points of a row that are listed one by one."""
+
+Table = Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A figure as the pages show it.
+
+    Attributes:
+        path: of its PNG, relative to the results folder.
+        png: its bytes.
+        caption: in words.
+    """
+
+    path: Path
+    png: bytes
+    caption: str
+
+    @property
+    def data(self) -> str:
+        """The picture as the address of an image."""
+        return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A heading of the report.
+
+    Attributes:
+        heading: in words.
+        claims: its rows, settled or not.
+        figures: that stand under it.
+        commands: that made them.
+    """
+
+    heading: str
+    claims: Sequence[Claim]
+    figures: Sequence[Drawn]
+    commands: Sequence[str]
+
+
+def render(name: str, sections: Sequence[Section], logs: Table) -> str:
+    """A page.
+
+    Args:
+        name: of the page, `report.md` or `report.html`, whose template stands beside this file.
+        sections: in order.
+        logs: the authors' curves, the first row being the head; empty where there are none.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=name.endswith(".html"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"number": number, "interval": interval, "cell": _cell, "points": _points}
+    environment.filters["source"] = lambda text: Markup(text)
+    claims = [claim for section in sections for claim in section.claims]
+    return environment.get_template(f"{name}.j2").render(
+        sections=sections,
+        answers=answers(claims),
+        tally=tally(claims),
+        open=[claim for claim in claims if claim.verdict == OPEN],
+        verdicts=VERDICTS,
+        logs=logs,
+        OPEN=OPEN,
+        kinds={HOLDS: "holds", FAILS: "not"},
+        style=(Path(__file__).parent / "report.css").read_text(encoding="utf-8"),
+    )
+
+
+def tally(claims: Sequence[Claim]) -> str:
+    """How many rows came out how, the paper's claims apart from this project's."""
+    parts = []
+    for who, paper in (("The paper's claims", True), ("this project's", False)):
+        verdicts = [claim.verdict for claim in claims if claim.paper == paper]
+        counts = [f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS if verdict in verdicts]
+        parts.append(f"{who}: {', '.join(counts)}")
+    return "; ".join(parts)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "∣")
+
+
+def _points(claim: Claim) -> str:
+    assert claim.found is not None
+    shown = [number(point) for point in claim.found.points]
+    return ", ".join(shown) if len(shown) <= MOST else f"{shown[0]} … {shown[-1]} ({len(shown)} points)"

@@ -1,0 +1,1 @@
+"""Tables for README.md and docs/, as Markdown."""

@@ -1,0 +1,19 @@
+"""One computation counts once, however often and under whatever name it was run."""
+
+from collections.abc import Mapping, Sequence
+
+LABELS = ("experiment",)
+"""Settings that name a run and change nothing that it computes."""
+
+
+def distinct(settings: Sequence[Mapping[str, object]]) -> list[int]:
+    """Index of the first of each group of equal settings, `LABELS` apart.
+
+    Args:
+        settings: of each run, dotted key → value, the seed among them and nothing of where and how it is run.
+    """
+    first: dict[tuple[tuple[str, str], ...], int] = {}
+    for index, each in enumerate(settings):
+        key = tuple(sorted((name, repr(value)) for name, value in each.items() if name not in LABELS))
+        first.setdefault(key, index)
+    return list(first.values())
