@@ -9,7 +9,7 @@ import pytest
 
 from artbp_exp.evidence.figures.diagnosis import bias_and_variance, draw, variance_and_cost
 
-EVIDENCE = Path(__file__).parents[2] / "results" / "diagnose" / "ptb"
+EVIDENCE = Path(__file__).parents[3] / "results" / "diagnose" / "ptb"
 
 
 @pytest.mark.parametrize(
