@@ -46,7 +46,7 @@ def test_the_summary_has_medians_over_seeds_and_the_rate_of_divergence(tmp_path:
 def test_one_computation_counts_once_whatever_it_is_called(tmp_path: Path) -> None:
     tree(tmp_path)
     complete(tmp_path / "again" / "seed0", seed=0)
-    table, _ = collect(tmp_path, identity)
+    table, _ = collect(tmp_path)
     assert len(table) == 8
     assert summarise(table).set_index("method.length")["runs"].to_dict() == {4: 3, 16: 4}
 
