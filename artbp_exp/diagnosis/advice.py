@@ -39,13 +39,14 @@ def _run(table: pd.DataFrame, facts: Any) -> Iterator[str]:
     if facts["run_method"] == "bptt":
         return
     rows = table[table["method"] == facts["run_method"]]
-    if not pd.isna(facts["run_length"]):
-        rows = rows[rows["length"] == facts["run_length"]]
-    if facts["run_method"] == "artbp":
-        for key in ("schedule", "reweight", "every"):
+    known = (
+        ("length", "schedule", "alpha", "reweight", "every")
+        if facts["run_method"] == "artbp"
+        else ("length", "schedule")
+    )
+    for key in known:
+        if not pd.isna(facts[f"run_{key}"]):
             rows = rows[rows[key] == facts[f"run_{key}"]]
-        if facts["run_schedule"] == "paper":
-            rows = rows[rows["alpha"] == facts["run_alpha"]]
     if rows.empty:
         return
     row = rows.iloc[0]

@@ -29,8 +29,8 @@ def methods(own: Mapping[str, Any], *, kept: int | None, run: Mapping[str, Any])
         run: settings of the run's own method.
 
     Returns:
-        (comparison, settings of a method), each once within a comparison, with the run's own method and truncated BPTT
-        of its length last unless they are among the others; and a line for each that is left out, which says why.
+        (comparison, settings of a method), each once within a comparison: truncated BPTT and ARTBP, then the run's own
+        method and truncated BPTT of its length, then the others; and a line for each that is left out, which says why.
 
     Raises:
         UserError: a setting is wrong.
@@ -47,7 +47,6 @@ def methods(own: Mapping[str, Any], *, kept: int | None, run: Mapping[str, Any])
         found.append(("length", _artbp(value, alpha)))
         found.append(("length", {**_artbp(value, alpha), "reweight": False}))
         found.append(("length", _artbp(value, None)))
-    found += [("length", method) for method in _others(lengths)]
     left_out: list[str] = []
     if alphas:
         if run.get("schedule") == "paper" and run["alpha"] not in alphas:
@@ -56,7 +55,7 @@ def methods(own: Mapping[str, Any], *, kept: int | None, run: Mapping[str, Any])
         found += [("equal length", method) for method in schedules]
         equal, left_out = _equal_memory([*schedules, _truncated(1)], memory)
         found += [("equal memory", method) for method in equal]
-    found += [("length", method) for method in _of_run(run)]
+    found += [("length", method) for method in [*_of_run(run), *(_others(lengths) if lengths else ())]]
     if not found:
         raise UserError("nothing is left to measure; give diagnose.lengths, truncated_lengths or alphas an entry")
     distinct: Grid = []
@@ -67,12 +66,19 @@ def methods(own: Mapping[str, Any], *, kept: int | None, run: Mapping[str, Any])
 
 
 def normal(method: Mapping[str, Any]) -> Settings:
-    """The settings of a method as this grid writes them: numbers as floats, ARTBP's defaults written out, no memory."""
+    """The settings of a method as this grid writes them: ARTBP's defaults written out, others' left out, no memory."""
+    if method["name"] == "tbptt":
+        random = {"phase": "random"} if method.get("phase") == "random" else {}
+        return {**_truncated(method["length"]), **random}
     if method["name"] == "artbp":
         constant = method.get("schedule") == "constant"
         ours = _artbp(float(method["length"]), None if constant else float(method["alpha"]))
         return {**ours, "reweight": bool(method.get("reweight", True)), "every": int(method.get("every", 1))}
-    return {key: value for key, value in method.items() if key not in ("memory", "suggest")}
+    return {
+        key: value
+        for key, value in method.items()
+        if key not in ("memory", "suggest") and "${" not in str(value)  # a yaml that is read alone may refer to others
+    }
 
 
 def with_stored_steps(method: Settings, wanted: float) -> Settings:
@@ -106,7 +112,7 @@ def _others(lengths: Sequence[float]) -> list[Settings]:
             continue
         defaults = yaml.safe_load((registry.directory() / "method" / f"{name}.yaml").read_text(encoding="utf-8"))
         method = normal(defaults)
-        if "length" not in method:
+        if "length" not in defaults:
             found.append(method)
             continue
         # whole numbers as int, which a method may insist on
@@ -134,7 +140,7 @@ def _of_run(run: Settings) -> list[Settings]:
         return []
     length = run.get("length")
     same = [_truncated(int(length))] if length is not None and length == int(length) else []
-    return same if run["name"] == "tbptt" else [*same, run]
+    return same if run == _truncated(run.get("length", 0)) else [*same, run]
 
 
 def _with_memory(method: Settings, kept: int | None) -> Settings:

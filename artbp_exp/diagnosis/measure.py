@@ -66,7 +66,9 @@ def measure_at(
         rng=rng,
     )
     return {
-        **{key: settings.get(key) for key in ("length", "schedule", "alpha")},
+        "length": settings.get("length", None if scheme is None else scheme.length),
+        "schedule": settings.get("schedule", settings.get("phase")),
+        "alpha": settings.get("alpha"),
         "reweight": scheme is None or scheme.reweight,
         "every": settings.get("every", 1),
         "method": settings["name"],
@@ -111,7 +113,8 @@ def measure(
     row = {"draws": len(gradients), **(measures(found, rng=rng) if random else certain(found)), **NOT_PREDICTED}
     if scheme is None:
         return row | NOT_STORED
-    if crossings is not None and random and is_unbiased(scheme, loop.steps):
+    # the formula takes all segments of a pass to be drawn alike
+    if crossings is not None and random and scheme.first is None and is_unbiased(scheme, loop.steps):
         formula = predicted_variance(
             scheme, loop.steps, crossings, streams=streams, starts=starts, draws=draws, rng=rng
         )
@@ -172,5 +175,5 @@ def flat(gradients: Gradients) -> Tensor:
 
 def _is_random(scheme: Scheme, steps: int) -> bool:
     """Whether any cut within `steps` steps is neither certain nor impossible."""
-    hazard = hazards(scheme, steps - 1)
-    return bool((hazard * (1 - hazard)).any())
+    each = [hazards(one, steps - 1) for one in (scheme, scheme.at(0))]
+    return any((hazard * (1 - hazard)).any() for hazard in each)

@@ -106,7 +106,7 @@ def run_facts(method: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "run_method": found["name"],
         "run_length": method.get("length"),
-        "run_schedule": found.get("schedule"),
+        "run_schedule": found.get("schedule", found.get("phase")),
         "run_alpha": method["alpha"] if found.get("schedule") == "paper" else None,
         "run_reweight": found.get("reweight", True),
         "run_every": found.get("every", 1),

@@ -10,7 +10,7 @@ DASH = "–"
 def said(row: Any) -> str:
     """The method of a row of `methods.csv`."""
     if row["method"] == "tbptt":
-        return f"truncated L = {row['length']:g}"
+        return f"truncated L = {row['length']:g}{', random phase' if row.get('schedule') == 'random' else ''}"
     if row["method"] != "artbp":
         length = "" if row["length"] is None or np.isnan(row["length"]) else f" L = {row['length']:g}"
         return {"bptt": "full BPTT"}.get(row["method"], f"{row['method']}{length}")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from artbp_exp import registry
-from artbp_exp.diagnosis.grid import methods, with_stored_steps
+from artbp_exp.diagnosis.grid import COMPARED, Grid, methods, with_stored_steps
 from artbp_exp.diagnosis.words import said
 from artbp_exp.errors import UserError
 from tests.small import measured, small
@@ -17,6 +17,11 @@ BPTT: dict[str, Any] = {"name": "bptt"}
 ARTBP: dict[str, Any] = {"name": "artbp", "length": 9, "schedule": "paper", "alpha": 5, "reweight": True, "every": 1}
 
 
+def compared(grid: Grid) -> Grid:
+    """Without the methods that are measured over lengths only."""
+    return [one for one in grid if one[1]["name"] in COMPARED]
+
+
 def test_the_grid_has_every_comparison() -> None:
     found, left_out = methods(OWN, kept=30, run=BPTT)
     assert {comparison for comparison, _ in found} == {"length", "equal length", "equal memory"}
@@ -26,8 +31,7 @@ def test_the_grid_has_every_comparison() -> None:
 
 def test_the_method_of_the_run_comes_last_with_truncation_of_its_length() -> None:
     own = {**OWN, "alphas": [4, 5, 6]}
-    before, _ = methods(own, kept=30, run=BPTT)
-    found, _ = methods(own, kept=30, run=ARTBP)
+    before, found = (compared(methods(own, kept=30, run=run)[0]) for run in (BPTT, ARTBP))
     assert found[: len(before)] == before
     added = [(method["name"], method["length"], method.get("alpha")) for _, method in found[len(before) :]]
     assert added == [("tbptt", 9, None), ("artbp", 9, 5)]
@@ -40,7 +44,9 @@ def test_the_grid_of_cuts_of_the_run_is_its_own() -> None:
     assert [method["every"] for _, method in found if method["name"] == "artbp"][-2:] == [1, 3]
     # at the length and exponent of another row, but not the same scheme
     again, _ = methods(OWN, kept=30, run={**ARTBP, "length": 5, "alpha": 4, "every": 5})
-    assert [m["every"] for _, m in again if (m["length"], m.get("alpha"), m.get("reweight")) == (5, 4, True)] == [1, 5]
+    assert [
+        m["every"] for _, m in compared(again) if (m["length"], m.get("alpha"), m.get("reweight")) == (5, 4, True)
+    ] == [1, 5]
 
 
 def test_the_exponent_of_the_run_is_compared_with_others() -> None:
@@ -91,6 +97,22 @@ def test_truncated_bptt_is_given_the_length_that_stores_as_much() -> None:
     assert with_stored_steps({"name": "tbptt", "length": 1}, 50) == {"name": "tbptt", "length": 101}
 
 
+def test_a_random_phase_is_measured_beside_fixed_cuts() -> None:
+    run = {"name": "tbptt", "length": 6, "phase": "random", "memory": 300}
+    found, _ = methods(OWN, kept=30, run=run)
+    mine = [method for _, method in found if (method["name"], method.get("length")) == ("tbptt", 6)]
+    assert mine == [
+        {"name": "tbptt", "length": 6, "memory": 30},
+        {"name": "tbptt", "length": 6, "phase": "random", "memory": 30},
+    ]
+    rows = [measured(*small("linear", 40), method, draws=30, starts=4) for method in mine]
+    assert [row["draws"] for row in rows] == [6, 30]
+    assert [said(row) for row in rows] == ["truncated L = 6", "truncated L = 6, random phase"]
+    assert rows[1]["variance"] > rows[0]["variance"] == 0
+    fixed, _ = methods(OWN, kept=30, run={"name": "tbptt", "length": 7, "phase": "fixed", "memory": 300})
+    assert fixed == methods(OWN, kept=30, run=BPTT)[0]
+
+
 @pytest.mark.usefixtures("registered")
 def test_every_registered_scheme_is_measured() -> None:
     found, _ = methods({**OWN, "lengths": [5, 8.0]}, kept=30, run=BPTT)
@@ -104,7 +126,8 @@ def test_every_registered_scheme_is_measured() -> None:
 def test_a_run_of_any_scheme_is_measured_with_its_own_settings() -> None:
     run = {"name": "jittered", "length": 30, "spread": 7}
     found, _ = methods(OWN, kept=30, run=run)
-    assert found[-2:] == [("length", {"name": "tbptt", "length": 30, "memory": 30}), ("length", run)]
+    at = found.index(("length", run))
+    assert found[at - 1] == ("length", {"name": "tbptt", "length": 30, "memory": 30})
     model, task = small("linear", 40)
     row = measured(model, task, run, draws=5, starts=4)
     assert said(row) == "jittered L = 30"
