@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from artbp_exp.autograd.state import State
 
 if TYPE_CHECKING:
-    from artbp_exp.autograd.fused import Recurrence
+    from artbp_exp.autograd.fused import Recurrence, Weights
     from artbp_exp.autograd.unroll import Step
 
 
@@ -37,8 +37,12 @@ class RecurrentModel(nn.Module, ABC):
         return outputs
 
     def recurrence(self) -> "type[Recurrence] | None":
-        """The cell's fused recursion (engine=fused); None if it has none."""
+        """The cell's equations for engine=fused; None if it has none. One that has them defines `recurrent_weights`."""
         return None
+
+    def recurrent_weights(self) -> "Weights":
+        """The tensors that the equations of `recurrence` read."""
+        raise NotImplementedError
 
     def blocks(self) -> "Step | None":
         """A ready-made kernel that runs many steps at once (engine=vendor); None if there is none.

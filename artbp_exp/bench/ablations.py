@@ -7,15 +7,16 @@ from unittest import mock
 
 import torch
 
-from artbp_exp.autograd.fused import pointwise, product
+from artbp_exp.autograd.fused import execution, products
 from artbp_exp.bench.contestants import STREAMS, TBPTT, ours
 from artbp_exp.bench.throughput import STEPS
 from artbp_exp.bench.timing import interleaved, ratio
 
 WITHOUT: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "all": nullcontext,
-    "weights reordered for oneDNN": lambda: mock.patch.object(product, "WORTH_REORDERING", 1 << 60),
-    "element-wise kernels compiled by Numba": lambda: mock.patch.object(pointwise, "has_numba", return_value=False),
+    "a segment in one compiled call": lambda: mock.patch.object(execution, "is_whole", return_value=False),
+    "steps compiled by Numba": lambda: mock.patch.object(execution, "has_numba", return_value=False),
+    "weight gradients by oneDNN": lambda: mock.patch.object(products, "over_time_by_onednn", return_value=False),
 }
 
 

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from artbp_exp import checks
-from artbp_exp.autograd.fused import Recurrence
-from artbp_exp.autograd.fused.authors import AuthorsRecurrence
+from artbp_exp.autograd.fused import AuthorsRecurrence, Weights
 from artbp_exp.models.character import CharacterModel, uniform
 
 
@@ -54,9 +53,13 @@ class AuthorsCell(CharacterModel):
         hidden = torch.tanh(torch.sigmoid(leave) * cell)
         return hidden, (hidden, cell)
 
-    def recurrence(self) -> type[Recurrence]:
-        """See `backprop.fused.authors`."""
+    def recurrence(self) -> type[AuthorsRecurrence]:
+        """The equations of the fused engine."""
         return AuthorsRecurrence
+
+    def recurrent_weights(self) -> Weights:
+        """What they read."""
+        return Weights(inputs=self.table + self.bias, recurrent=self.gating, mixing=self.mixing)
 
 
 build = AuthorsCell

@@ -5,8 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from artbp_exp.autograd.fused import Recurrence
-from artbp_exp.autograd.fused.gru import GRURecurrence
+from artbp_exp.autograd.fused import GRURecurrence, Weights
 from artbp_exp.autograd.unroll import Step
 from artbp_exp.models.character import CharacterModel, uniform
 
@@ -45,9 +44,14 @@ class GRU(CharacterModel):
         hidden = candidate + update * (state - candidate)
         return hidden, hidden
 
-    def recurrence(self) -> type[Recurrence]:
-        """See `backprop.fused.gru`."""
+    def recurrence(self) -> type[GRURecurrence]:
+        """The equations of the fused engine."""
         return GRURecurrence
+
+    def recurrent_weights(self) -> Weights:
+        """What they read."""
+        inner = nn.functional.pad(self.candidate_bias, (2 * self.hidden_size, 0))
+        return Weights(inputs=self.table + self.bias, recurrent=self.recurrent, inner=inner)
 
     def blocks(self) -> Step:
         """`torch.nn.GRU`'s kernel on one-hot vectors."""

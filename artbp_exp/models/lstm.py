@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from artbp_exp import checks
-from artbp_exp.autograd.fused import Recurrence
-from artbp_exp.autograd.fused.lstm import LSTMRecurrence
+from artbp_exp.autograd.fused import LSTMRecurrence, Weights
 from artbp_exp.autograd.unroll import Step
 from artbp_exp.models.character import CharacterModel, uniform
 
@@ -52,9 +51,13 @@ class LSTM(CharacterModel):
         hidden = torch.sigmoid(leave) * torch.tanh(cell)
         return hidden, (hidden, cell)
 
-    def recurrence(self) -> type[Recurrence]:
-        """See `backprop.fused.lstm`."""
+    def recurrence(self) -> type[LSTMRecurrence]:
+        """The equations of the fused engine."""
         return LSTMRecurrence
+
+    def recurrent_weights(self) -> Weights:
+        """What they read."""
+        return Weights(inputs=self.table + self.bias, recurrent=self.recurrent)
 
     def blocks(self) -> Step:
         """`torch.nn.LSTM`'s kernel on one-hot vectors."""

@@ -5,8 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from artbp_exp.autograd.fused import Recurrence
-from artbp_exp.autograd.fused.rnn import RNNRecurrence
+from artbp_exp.autograd.fused import RNNRecurrence, Weights
 from artbp_exp.autograd.unroll import Step
 from artbp_exp.models.character import CharacterModel, uniform
 
@@ -35,9 +34,13 @@ class RNN(CharacterModel):
         hidden = torch.tanh(torch.addmm(inputs, state, self.recurrent.t()))
         return hidden, hidden
 
-    def recurrence(self) -> type[Recurrence]:
-        """See `backprop.fused.rnn`."""
+    def recurrence(self) -> type[RNNRecurrence]:
+        """The equations of the fused engine."""
         return RNNRecurrence
+
+    def recurrent_weights(self) -> Weights:
+        """What they read."""
+        return Weights(inputs=self.table + self.bias, recurrent=self.recurrent)
 
     def blocks(self) -> Step:
         """`torch.nn.RNN`'s kernel on one-hot vectors."""

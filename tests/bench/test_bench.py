@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from artbp_exp.autograd.fused import pointwise, product
+from artbp_exp.autograd.fused import execution, products
 from artbp_exp.bench import ablations, memory, scaling, throughput, timing
 from artbp_exp.bench.contestants import STREAMS
 from artbp_exp.cli import bench
@@ -60,10 +60,10 @@ def test_every_ratio_names_contestants_that_there_are() -> None:
 
 
 def test_an_ablation_leaves_the_engine_as_it_was() -> None:
-    before = (product.WORTH_REORDERING, pointwise.has_numba)
+    before = (execution.is_whole, execution.has_numba, products.over_time_by_onednn)
     found = list(ablations.ablations(4, repeats=1, device=CPU, share=0.01))
     assert [row["device"] for row in found] == [name for name in ablations.WITHOUT if name != "all"]
-    assert before == (product.WORTH_REORDERING, pointwise.has_numba)
+    assert before == (execution.is_whole, execution.has_numba, products.over_time_by_onednn)
 
 
 def test_a_bounded_segment_keeps_less_memory() -> None:

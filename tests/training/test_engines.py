@@ -2,20 +2,23 @@
 
 import gc
 import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from artbp_exp.autograd import leaves, map_state
+from artbp_exp.autograd import fused, leaves, map_state
 from artbp_exp.autograd.engines import ENGINES, find_engine
-from artbp_exp.autograd.fused import pointwise
+from artbp_exp.autograd.fused import execution, products
 from artbp_exp.errors import UserError
 from artbp_exp.methods import SegmentMethod
 from artbp_exp.truncation import Segment, artbp, bptt
-from tests.cells import NAMES, STREAMS, make_case
+from tests.cells import NAMES, STREAMS, VOCABULARY, build_model, make_case
 from tests.gradients import estimate, estimated_gradient, expected_gradient, full_gradient, relative_errors
 
 CHARACTER_CELLS = ["lstm", "authors", "gru", "rnn"]
@@ -45,7 +48,7 @@ PATHS = paths()
 
 @pytest.fixture(params=KERNELS)
 def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(pointwise, "has_numba", lambda: request.param == "compiled")
+    monkeypatch.setattr(execution, "has_numba", lambda: request.param == "compiled")
     return str(request.param)
 
 
@@ -198,9 +201,147 @@ def test_what_the_backward_pass_needs_is_saved_by_autograd(cell: str, kernels: s
         total = case.loss(case.model.decode(outputs), case.targets)
         del outputs, last
     gc.collect()
+    assert len(saved) > len(parameters)
     left = [ref() for ref in saved]
     assert all(t is None or id(t) in parameters or t.numel() <= case.inputs.numel() * 4 for t in left)
     total.backward()
+
+
+def run_and_backward(
+    cell: str, *, hidden: int, streams: int, steps: int, dtype: torch.dtype, engine: str, low: bool = False
+) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """Gradients at the parameters and the first state, and the outputs, of a segment with random factors."""
+    model = build_model(cell, hidden_size=hidden).to(dtype)
+    generator = torch.Generator().manual_seed(hidden)
+    symbols = torch.randint(VOCABULARY, (steps, streams), generator=generator)
+    state = map_state(lambda leaf: torch.randn(leaf.shape, generator=generator).to(dtype), model.init_state(streams))
+    start = [leaf.requires_grad_() for leaf in leaves(state)]
+    segment = Segment(length=steps, factors=0.5 + np.random.default_rng(0).random(steps - 1))
+    with torch.autocast("cpu", torch.bfloat16, enabled=low):
+        outputs, last = find_engine(engine, model)[1](symbols, state, segment)
+    weights = torch.randn(outputs.shape, generator=generator).to(dtype)
+    (outputs * weights).sum().add(sum(leaf.square().sum() for leaf in leaves(last))).backward()
+    found = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    found |= {f"state {index}": leaf.grad for index, leaf in enumerate(start) if leaf.grad is not None}
+    return found, outputs.detach()
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+# whole vectors and what is left over; whole tiles of rows and what is left over
+@pytest.mark.parametrize(("hidden", "streams"), [(37, 9), (16, 8), (3, 20), (129, 1)])
+@pytest.mark.parametrize("cell", CHARACTER_CELLS)
+def test_at_any_size_and_on_any_number_of_threads(cell: str, hidden: int, streams: int, threads: int) -> None:
+    sizes = {"hidden": hidden, "streams": streams, "steps": 6, "dtype": torch.float64}
+    exact, outputs = run_and_backward(cell, engine="plain", **sizes)
+    found, mine = run_and_backward(cell, engine="fused", **sizes)
+    torch.testing.assert_close(mine, outputs, rtol=1e-12, atol=1e-14)
+    assert max(relative_errors(found, exact).values()) < 1e-10
+
+
+@pytest.mark.parametrize("cell", CHARACTER_CELLS)
+def test_single_precision_within_two_millionths_of_the_largest_entry(cell: str, threads: int) -> None:
+    sizes = {"hidden": 260, "streams": 16, "steps": 30}
+    exact, _ = run_and_backward(cell, engine="plain", dtype=torch.float64, **sizes)
+    found, _ = run_and_backward(cell, engine="fused", dtype=torch.float32, **sizes)
+    for name, gradient in exact.items():
+        assert (found[name] - gradient).abs().max() < 2e-6 * gradient.abs().max(), name
+
+
+@pytest.mark.parametrize("hidden", [64, 128])
+@pytest.mark.parametrize("cell", CHARACTER_CELLS)
+def test_bfloat16_rounds_from_a_hundred_units_on(cell: str, hidden: int, kernels: str) -> None:
+    sizes = {"hidden": hidden, "streams": 8, "steps": 12}
+    exact, _ = run_and_backward(cell, engine="plain", dtype=torch.float64, **sizes)
+    found, outputs = run_and_backward(cell, engine="fused", dtype=torch.float32, low=True, **sizes)
+    assert outputs.dtype == (torch.float32 if hidden < 100 else torch.bfloat16)
+    assert all(gradient.dtype == torch.float32 for gradient in found.values())
+    worst = max(relative_errors({name: g.double() for name, g in found.items()}, exact).values())
+    assert worst < 1e-5 if hidden < 100 else 1e-4 < worst < 0.06
+
+
+@pytest.mark.parametrize("low", [False, True])
+@pytest.mark.parametrize("cell", CHARACTER_CELLS)
+def test_runs_repeat_digit_for_digit(cell: str, low: bool, threads: int) -> None:
+    sizes = {"hidden": 130, "streams": 8, "steps": 9, "dtype": torch.float32, "low": low}
+    (first, outputs), (second, same) = (run_and_backward(cell, engine="fused", **sizes) for _ in range(2))
+    assert torch.equal(outputs, same)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("spoilt", [float("nan"), float("inf")])
+@pytest.mark.parametrize("cell", CHARACTER_CELLS)
+def test_what_diverged_is_told_by_nan(cell: str, spoilt: float, kernels: str) -> None:
+    case = make_case(cell, 4)
+    run = find_engine("fused", case.model)[1]
+    state = map_state(lambda leaf: torch.full_like(leaf, spoilt), case.model.init_state(STREAMS))
+    outputs, _ = run(case.inputs, state, Segment(length=4, factors=np.ones(3)))
+    outputs.sum().backward()
+    assert not all(p.grad.isfinite().all() for p in case.model.parameters() if p.grad is not None)
+
+
+def test_a_symbol_that_the_table_does_not_have_is_an_error() -> None:
+    case = make_case("lstm", 3)
+    run = find_engine("fused", case.model)[1]
+    for wrong in (-1, VOCABULARY):
+        with pytest.raises(IndexError, match=f"symbols must be 0 … 3; got .*{wrong}"):
+            run(torch.full((3, STREAMS), wrong), case.model.init_state(STREAMS), Segment(length=3, factors=np.ones(2)))
+
+
+@pytest.mark.parametrize(
+    ("module", "kind"),
+    [(nn.LSTM, fused.LSTMRecurrence), (nn.GRU, fused.GRURecurrence), (nn.RNN, fused.RNNRecurrence)],
+)
+def test_dense_inputs_give_what_torchs_module_gives(module: Any, kind: Any, kernels: str) -> None:
+    torch.manual_seed(0)
+    layer = module(5, 19).double()
+    inputs = torch.randn(7, 9, 5, dtype=torch.float64, requires_grad=True)
+    state = tuple(torch.randn(1, 9, 19, dtype=torch.float64, requires_grad=True) for _ in range(1 + kind.has_cell))
+    outputs, last = layer(inputs, state if kind.has_cell else state[0])
+    inner = layer.bias_hh_l0
+    weights = fused.Weights(
+        inputs=nn.functional.linear(inputs, layer.weight_ih_l0, layer.bias_ih_l0),
+        recurrent=layer.weight_hh_l0,
+        inner=inner,
+    )
+    start = tuple(part[0] for part in state)
+    mine, final = fused.run_recurrence(kind, weights, None, start if kind.has_cell else start[0], np.ones(6))
+    torch.testing.assert_close(mine, outputs)
+    factors = torch.randn(outputs.shape, dtype=torch.float64)
+    wanted, found = (
+        torch.autograd.grad(
+            (out * factors).sum() + sum(leaf.square().sum() for leaf in leaves(end)),
+            [inputs, *state, *layer.parameters()],
+        )
+        for out, end in ((outputs, last), (mine, final))
+    )
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_onednn_never_gets_rows_that_are_not_dense(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would take a path a thousand times slower, without a word."""
+    seen = []
+    monkeypatch.setattr(products, "onednn_product", lambda x, w: seen.append((x, w)) or x @ w.t())
+    whole = torch.randn(5, 4, 40).to(dtype)
+    narrow = whole[:, :, :6]
+    for gradients, entering in ((narrow, whole), (whole, narrow), (narrow[:, ::2], whole[:, ::2])):
+        wanted = torch.einsum("tbo,tbi->oi", gradients.double(), entering.double()).to(dtype)
+        torch.testing.assert_close(products.over_time(gradients, entering), wanted)
+    assert len(seen) == (3 if dtype == torch.float32 else 0)
+    product = products.Product(torch.randn(300, 300).to(dtype), rows=4, times=9)
+    monkeypatch.setattr(product, "_packed", torch.randn(300, 300).to(dtype))
+    product(torch.randn(4, 400).to(dtype)[:, :300])
+    for x, weight in seen:
+        assert x.is_contiguous() or x.t().is_contiguous()
+        assert weight.is_contiguous() or weight.t().is_contiguous()
 
 
 def test_an_engine_that_a_model_lacks_is_refused() -> None:

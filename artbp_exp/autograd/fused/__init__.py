@@ -1,6 +1,16 @@
-"""A whole segment as one autograd function: the recursion of SPEC section 3 on preallocated buffers."""
+"""A whole segment as one autograd function, with the carry factors inside its backward recursion (SPEC section 3)."""
 
-from artbp_exp.autograd.fused.recurrence import Recurrence
-from artbp_exp.autograd.fused.segment import run_segment
+from artbp_exp.autograd.fused.cells import AuthorsRecurrence, GRURecurrence, LSTMRecurrence, RNNRecurrence
+from artbp_exp.autograd.fused.recurrence import Recurrence, Weights
+from artbp_exp.autograd.fused.segment import run_recurrence, run_segment
 
-__all__ = ["Recurrence", "run_segment"]
+__all__ = [
+    "AuthorsRecurrence",
+    "GRURecurrence",
+    "LSTMRecurrence",
+    "RNNRecurrence",
+    "Recurrence",
+    "Weights",
+    "run_recurrence",
+    "run_segment",
+]

@@ -2,69 +2,162 @@
 
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from artbp_exp.autograd.fused.recurrence import Recurrence
+from artbp_exp.autograd.fused.arrays import Backward, Forward
+from artbp_exp.autograd.fused.execution import run_backward, run_forward
+from artbp_exp.autograd.fused.products import over_time
+from artbp_exp.autograd.fused.recurrence import Recurrence, Weights
 from artbp_exp.autograd.state import State, leaves
 from artbp_exp.truncation import Segment
 
+SMALL = 100
+"""Units below which a step's products take less time than rounding to bfloat16: there all is computed in float32."""
 
-class _FusedSegment(torch.autograd.Function):
-    """(symbols, state, parameters) → (hidden states (n, B, H), last state)."""
+
+class _Segment(torch.autograd.Function):
+    """(inputs, weights, state) → (hidden states (n, B, H), last state)."""
 
     @staticmethod
     def forward(
         ctx: Any,
         kind: type[Recurrence],
-        factors: list[float],
-        symbols: Tensor,
-        width: int,
-        *tensors: Tensor,
+        factors: Any,
+        keep: bool,
+        symbols: Tensor | None,
+        inputs: Tensor,
+        recurrent: Tensor,
+        inner: Tensor | None,
+        mixing: Tensor | None,
+        hidden: Tensor,
+        cell: Tensor | None,
     ) -> Any:
-        device = symbols.device.type
-        low = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensors[0].dtype
-        with torch.autocast(device, enabled=False):
-            recurrence = kind(symbols=symbols, state=tensors[:width], parameters=tensors[width:], product_dtype=low)
-            for step in range(symbols.shape[0]):
-                recurrence.forward(step)
-        ctx.factors, ctx.width = factors, width
-        ctx.needs_state = any(ctx.needs_input_grad[4 : 4 + width])
+        dtype, low = inputs.dtype, _product_dtype(inputs, hidden.shape[1])
+        steps = len(inputs if symbols is None else symbols)
+        kept = steps if keep else 1
+
+        def buffer(steps: int, parts: int, dtype: torch.dtype) -> Tensor:
+            return inputs.new_empty(steps, hidden.shape[0], parts * hidden.shape[1], dtype=dtype)
+
+        all_hidden = buffer(steps + 1, 1, low)
+        all_hidden[0] = hidden
+        # where there is no cell, the memory is h itself, in full precision
+        memory = all_hidden if cell is None and low == dtype else buffer(steps + 1 if keep else 1, 1, dtype)
+        memory[0] = hidden if cell is None else cell
+        gates, extra = buffer(kept, kind.gates, low), buffer(kept, kind.extra, low)
+        mixed = None if mixing is None else buffer(kept, 1, low)
+        arrays = Forward(
+            x=inputs.flatten(0, -2).contiguous(),
+            index=symbols,
+            inner=inner,
+            hidden=all_hidden,
+            memory=memory,
+            gates=gates,
+            extra=extra,
+            mixed=mixed,
+        )
+        with torch.autocast(inputs.device.type, enabled=False):
+            run_forward(kind, arrays, recurrent, mixing)
+        ctx.kind, ctx.factors, ctx.done = kind, factors, False
         # gradients of outputs that nobody read arrive as None, not as tensors of zeros
         ctx.set_materialize_grads(False)
-        results = recurrence.outputs(), *recurrence.last()
         # saved by autograd's own means, so that checkpointing can drop it and compute it again
-        ctx.save_for_backward(*recurrence.take_tensors())
-        ctx.recurrence = recurrence
-        return results
+        ctx.save_for_backward(symbols, inputs, recurrent, inner, mixing, all_hidden, memory, gates, extra, mixed)
+        last = memory[-1].clone() if cell is None else all_hidden[-1].to(dtype, copy=True)
+        return all_hidden[1:], last, None if cell is None else memory[-1].clone()
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor | None) -> Any:
-        recurrence: Recurrence | None = ctx.recurrence
-        if recurrence is None:
+    @once_differentiable
+    def backward(ctx: Any, outputs: Tensor | None, last: Tensor | None, last_cell: Tensor | None) -> Any:
+        if ctx.done:
             raise RuntimeError("a fused segment can be backpropagated once: the backward pass overwrites what it reads")
-        recurrence.put_tensors(ctx.saved_tensors)
-        ctx.recurrence = None
-        steps = recurrence.steps
-        recurrence.begin_backward(gradients[0], gradients[1:])
-        # δ_t = ∂ℓ_t/∂s_t + factor_t · δ_{t+1} ∂F/∂s: what arrives from step t + 1 is scaled as step t takes it up
-        for step in reversed(range(steps)):
-            recurrence.backward(step, ctx.factors[step] if step + 1 < steps else 1.0)
-            if step > 0 or ctx.needs_state:
-                recurrence.carry_back(step)
-        state = recurrence.state_gradient() if ctx.needs_state else (None,) * ctx.width
-        parameters = recurrence.parameter_gradients()
-        return None, None, None, None, *state, *parameters
+        symbols, inputs, recurrent, inner, mixing, hidden, memory, gates, extra, mixed = ctx.saved_tensors
+        ctx.done = True
+        streams, size = hidden.shape[1:]
+        # a table's rows are read again and again, and their gradients added up
+        dx = (torch.empty_like if symbols is None else torch.zeros_like)(inputs.flatten(0, -2))
+        arrays = Backward(
+            index=symbols,
+            outputs=torch.zeros_like(hidden[1:]) if outputs is None else outputs.to(hidden.dtype).contiguous(),
+            factors=ctx.factors,
+            hidden=hidden,
+            memory=memory,
+            gates=gates,
+            extra=extra,
+            dmemory=inputs.new_zeros(streams, size) if last_cell is None else last_cell.clone(),
+            dx=dx,
+            sums=None if symbols is None else dx,
+            dinner=None if inner is None else torch.zeros_like(inner),
+            dmixed=None if mixing is None else torch.empty_like(mixed),
+        )
+        needs_state = any(ctx.needs_input_grad[8:])
+        carried = hidden.new_zeros(streams, size) if last is None else last.to(hidden.dtype)
+        with torch.autocast(inputs.device.type, enabled=False):
+            carried = run_backward(ctx.kind, arrays, recurrent, mixing, carried, needs_state).to(inputs.dtype)
+            d_recurrent = over_time(gates, hidden[:-1] if mixing is None else mixed).to(recurrent.dtype)
+            d_mixing = None if mixing is None else over_time(arrays.dmixed, hidden[:-1]).to(mixing.dtype)
+        d_cell = arrays.dmemory if ctx.kind.has_cell else None
+        d_hidden = carried if ctx.kind.has_cell else carried + arrays.dmemory
+        state = (d_hidden, d_cell) if needs_state else (None, None)
+        return None, None, None, None, dx.view_as(inputs), d_recurrent, arrays.dinner, d_mixing, *state
+
+
+def _product_dtype(inputs: Tensor, size: int) -> torch.dtype:
+    """That of autocast, which leaves float64 alone; small cells on CPU are faster in float32."""
+    device = inputs.device.type
+    lowered = torch.is_autocast_enabled(device) and inputs.dtype == torch.float32
+    if not lowered or (device == "cpu" and size < SMALL):
+        return inputs.dtype
+    return torch.get_autocast_dtype(device)
+
+
+def run_recurrence(
+    kind: type[Recurrence], weights: Weights, symbols: Tensor | None, state: State, factors: Any
+) -> tuple[Tensor, State]:
+    """Runs a recurrence over a segment.
+
+    Args:
+        kind: the cell.
+        weights: what it reads.
+        symbols: rows of the table `weights.inputs`, (n, B), int64; None where `weights.inputs` is dense.
+        state: h, or (h, c), each (B, H).
+        factors: what the carried gradient is multiplied by between one step and the next, (n − 1,), float64.
+
+    Returns:
+        (hidden states (n, B, H), last state).
+
+    Raises:
+        IndexError: a symbol that the table does not have.
+    """
+    if symbols is not None:
+        _check_symbols(symbols, len(weights.inputs))
+    start = leaves(state)
+    outputs, hidden, cell = _Segment.apply(
+        kind,
+        np.append(np.asarray(factors, dtype=np.float64), 1.0),
+        torch.is_grad_enabled(),
+        None if symbols is None else symbols.contiguous(),
+        weights.inputs.to(weights.recurrent.dtype),
+        weights.recurrent,
+        weights.inner,
+        weights.mixing,
+        start[0],
+        start[1] if kind.has_cell else None,
+    )
+    return outputs, (hidden, cell) if kind.has_cell else hidden
 
 
 def run_segment(
-    kind: type[Recurrence], model: nn.Module, inputs: Tensor, state: State, segment: Segment | None = None
+    kind: type[Recurrence], model: Any, inputs: Tensor, state: State, segment: Segment | None = None
 ) -> tuple[Tensor, State]:
     """Runs `model` over a segment with the recurrence `kind`; equal to `unroll` but for rounding.
 
     Args:
-        kind: the cell's recursion.
-        model: holds the parameters that `kind.parameters` names.
+        kind: the cell.
+        model: one that has `recurrent_weights`.
         inputs: symbols (n, B), int64.
         state: tensor or tuple of tensors (B, H).
         segment: its factors enter the backward recursion; they are numbers of float64. None: all are 1.
@@ -72,8 +165,13 @@ def run_segment(
     Returns:
         (hidden states (n, B, H), last state).
     """
-    start = leaves(state)
-    parameters = [getattr(model, name) for name in kind.parameters]
-    factors = [1.0] * (len(inputs) - 1) if segment is None else segment.factors.tolist()
-    outputs, *last = _FusedSegment.apply(kind, factors, inputs, len(start), *start, *parameters)
-    return outputs, last[0] if isinstance(state, Tensor) else tuple(last)
+    factors = np.ones(len(inputs) - 1) if segment is None else segment.factors
+    return run_recurrence(kind, model.recurrent_weights(), inputs, state, factors)
+
+
+def _check_symbols(symbols: Tensor, count: int) -> None:
+    # compiled code would read beyond the table
+    if symbols.device.type == "cpu" and symbols.numel():
+        least, greatest = symbols.aminmax()
+        if least < 0 or greatest >= count:
+            raise IndexError(f"symbols must be 0 … {count - 1}; got {int(least)} … {int(greatest)}")

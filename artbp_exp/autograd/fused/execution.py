@@ -1,0 +1,85 @@
+"""How the steps of a segment are run: all in one compiled call, or one after another around torch's products."""
+
+import importlib.util
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from artbp_exp.autograd.fused import operators
+from artbp_exp.autograd.fused.arrays import Backward, Forward
+from artbp_exp.autograd.fused.products import Product
+from artbp_exp.autograd.fused.recurrence import Recurrence
+
+
+@cache
+def has_numba() -> bool:
+    """Whether the `fast` extra is installed."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def _steps(arrays: Forward | Backward) -> Any:
+    """The steps to take: compiled on CPU if Numba is installed, else of torch operators."""
+    hidden = arrays.hidden
+    known = hidden.dtype in (torch.float32, torch.float64, torch.bfloat16)
+    if hidden.device.type != "cpu" or not known or not has_numba():
+        return operators
+    from artbp_exp.autograd.fused import compiled  # imported here: the extra `fast` may not be installed
+
+    return compiled
+
+
+def is_whole(steps: Any, arrays: Forward | Backward) -> bool:
+    """Whether the segment runs in one compiled call, with a product of its own: on one thread, in full precision."""
+    return steps is not operators and arrays.hidden.dtype == arrays.memory.dtype and torch.get_num_threads() == 1
+
+
+def run_forward(kind: type[Recurrence], arrays: Forward, recurrent: Tensor, mixing: Tensor | None) -> None:
+    """Runs all steps forward."""
+    steps, hidden = _steps(arrays), arrays.hidden
+    viewed = Forward(*map(steps.view, arrays))
+    if is_whole(steps, arrays):
+        steps.forward_segment(kind, viewed, steps.pack(recurrent), None if mixing is None else steps.pack(mixing))
+        return
+    product = _product(recurrent, arrays)
+    mix = None if mixing is None else _product(mixing, arrays)
+    for t in range(len(hidden) - 1):
+        entering = hidden[t]
+        if mix is not None:
+            steps.mix_step(kind, t, viewed, steps.view(mix(entering)))
+            entering = arrays.mixed[min(t, len(arrays.mixed) - 1)]
+        steps.forward_step(kind, t, viewed, steps.view(product(entering)))
+
+
+def run_backward(
+    kind: type[Recurrence],
+    arrays: Backward,
+    recurrent: Tensor,
+    mixing: Tensor | None,
+    carried: Tensor,
+    needs_state: bool,
+) -> Tensor:
+    """Runs all steps backward; returns the gradient that arrives at the first h through the products."""
+    steps = _steps(arrays)
+    viewed = Backward(*(steps.view(a) if isinstance(a, Tensor) else a for a in arrays))
+    if is_whole(steps, arrays):
+        back = None if mixing is None else steps.pack(mixing.t())
+        found = steps.backward_segment(kind, viewed, steps.pack(recurrent.t()), back, steps.view(carried), needs_state)
+        return torch.from_numpy(found)[:, : carried.shape[1]]
+    ungate = _product(recurrent.t(), arrays)
+    unmix = None if mixing is None else _product(mixing.t(), arrays)
+    for t in reversed(range(len(arrays.factors))):
+        steps.backward_step(kind, t, viewed, steps.view(carried))
+        gradient, back = arrays.gates[t], ungate
+        if unmix is not None:
+            steps.unmix_step(kind, t, viewed, steps.view(ungate(gradient)))
+            gradient, back = arrays.dmixed[t], unmix
+        if t > 0 or needs_state:
+            carried = back(gradient)
+    return carried
+
+
+def _product(weight: Tensor, arrays: Forward | Backward) -> Product:
+    hidden = arrays.hidden
+    return Product(weight.detach().to(hidden.dtype), rows=hidden.shape[1], times=len(hidden) - 1)
