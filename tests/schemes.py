@@ -25,7 +25,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"length": 20},
         {"length": 3, "phase": "random"},
     ],
-    "uniform": [{"shortest": 2, "longest": 5}, {"shortest": 1, "longest": 4, "reweight": True}],
+    "uniform": [{"length": 4}, {"length": 3, "spread": 0.9, "reweight": True}],
     "awd": [{"length": 4, "deviation": 1.5, "shortest": 2}],
 }
 

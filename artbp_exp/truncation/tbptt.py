@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artbp_exp import checks
-from artbp_exp.truncation import uniform
+from artbp_exp.truncation.lengths import from_lengths
 from artbp_exp.truncation.scheme import Floats, Scheme
 
 
@@ -27,7 +27,9 @@ def build(*, length: int, phase: str = "fixed", memory: int | None = None) -> Sc
     length = checks.whole("method.length", length, at_least=1)
     memory = None if memory is None else checks.whole("method.memory", memory, at_least=1)
     checks.choice("method.phase", phase, ["fixed", "random"])
-    first = uniform.build(shortest=1, longest=length, memory=memory) if phase == "random" else None
+    first = None
+    if phase == "random":
+        first = from_lengths(np.full(length, 1 / length), name="tbptt", memory=memory)
     return Scheme(name="tbptt", length=length, hazard=partial(_at, length), memory=memory, first=first)
 
 

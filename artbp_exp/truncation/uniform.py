@@ -8,23 +8,26 @@ from artbp_exp.truncation.lengths import from_lengths
 from artbp_exp.truncation.scheme import Scheme
 
 
-def build(*, shortest: int = 25, longest: int = 75, reweight: bool = False, memory: int | None = None) -> Scheme:
-    """Lengths uniform on a … b: c(d) = 1 / (b − d + 1) from d = a on. Biased unless b covers the sequence.
+def build(*, length: int, spread: float = 0.5, reweight: bool = False, memory: int | None = None) -> Scheme:
+    """Lengths uniform on L − w … L + w, w = ⌊spread·L⌋: c(d) = 1 / (L + w − d + 1) from d = L − w on.
+
+    Biased unless L + w covers the sequence.
 
     Args:
-        shortest: a, in steps.
-        longest: b, in steps.
-        reweight: true compensates what can be: all cuts but the certain one after b steps.
+        length: L, the mean length, in steps.
+        spread: from 0 (truncated BPTT) to below 1.
+        reweight: true compensates what can be: all cuts but the certain one after L + w steps.
         memory: steps kept at a time for the backward pass, see `Scheme`; None keeps all.
 
     Raises:
-        UserError: a value out of range, or `longest` < `shortest`.
+        UserError: a value out of range.
     """
-    shortest = checks.whole("method.shortest", shortest, at_least=1)
-    longest = checks.whole("method.longest", longest, at_least=1)
-    if longest < shortest:
-        raise UserError(f"method.longest={longest} is less than method.shortest={shortest}: swap them")
-    chances = np.zeros(longest)
-    chances[shortest - 1 :] = 1 / (longest - shortest + 1)
+    length = checks.whole("method.length", length, at_least=1)
+    spread = checks.number("method.spread", spread, at_least=0)
+    if spread >= 1:
+        raise UserError(f"method.spread must be at least 0 and below 1; got {spread:g}")
     memory = None if memory is None else checks.whole("method.memory", memory, at_least=1)
+    width = int(spread * length)
+    chances = np.zeros(length + width)
+    chances[length - width - 1 :] = 1 / (2 * width + 1)
     return from_lengths(chances, name="uniform", reweight=checks.flag("method.reweight", reweight), memory=memory)

@@ -37,15 +37,17 @@ def test_reweighting_compensates_all_cuts_but_the_certain_one() -> None:
     assert (from_lengths([0.2, 0.3, 0.5], name="own").factors(2) == 1).all()
 
 
-@pytest.mark.parametrize(("low", "high"), [(1, 1), (3, 3), (1, 7), (25, 75)])
-def test_uniform_lengths(low: int, high: int) -> None:
-    scheme = uniform.build(shortest=low, longest=high)
+@pytest.mark.parametrize(
+    ("length", "spread", "low", "high"), [(1, 0.5, 1, 1), (3, 0, 3, 3), (4, 0.9, 1, 7), (50, 0.5, 25, 75)]
+)
+def test_uniform_lengths(length: int, spread: float, low: int, high: int) -> None:
+    scheme = uniform.build(length=length, spread=spread)
     wanted = np.where(np.arange(1, high + 1) >= low, 1 / (high - low + 1), 0)
     np.testing.assert_allclose(probabilities(scheme, high), wanted, atol=1e-14)
     rng = np.random.default_rng(0)
     lengths = [scheme.draw(rng, 10**6) for _ in range(2000)]
     assert (min(lengths), max(lengths)) == (low, high)
-    assert scheme.length == pytest.approx((low + high) / 2)
+    assert scheme.length == pytest.approx(length)
 
 
 @pytest.mark.parametrize("settings", [{"length": 50}, {"length": 20, "full": 0.5}, {"length": 6, "deviation": 3.0}])
@@ -115,9 +117,9 @@ def test_a_pass_that_is_continued_has_had_its_first_segment() -> None:
     ("build", "wrong", "says"),
     [
         (tbptt.build, {"length": 5, "phase": "radnom"}, "method.phase=radnom is not known; did you mean random"),
-        (uniform.build, {"shortest": 5, "longest": 4}, "method.longest=4 is less than method.shortest=5"),
-        (uniform.build, {"shortest": 0, "longest": 4}, "method.shortest"),
-        (uniform.build, {"shortest": 1, "longest": 4, "reweight": 1}, "method.reweight must be true or false"),
+        (uniform.build, {"length": 5, "spread": 1}, "method.spread must be at least 0 and below 1; got 1"),
+        (uniform.build, {"length": 0}, "method.length"),
+        (uniform.build, {"length": 4, "reweight": 1}, "method.reweight must be true or false"),
         (awd.build, {"length": 5, "full": 1.1}, "method.full must be a probability, from 0 to 1; got 1.1"),
         (awd.build, {"length": 5, "deviation": 0}, "method.deviation"),
         (awd.build, {"length": 5, "memory": 0}, "method.memory"),
