@@ -20,6 +20,11 @@ ADDED = {
     "precision": "auto",
     "method.every": 1,
     "method.memory": 300,
+    "method.phase": "fixed",
+    "optimizer.schedule": "constant",
+    "optimizer.warmup": 0,
+    "optimizer.length_aware": False,
+    "optimizer.length_scaling": False,
     "boundary.name": "none",
     "auxiliary.name": "none",
 }
