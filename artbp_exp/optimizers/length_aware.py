@@ -60,6 +60,12 @@ class Adam(torch.optim.Optimizer):
             "steps": 0,
         }
         super().__init__(params, defaults)
+        self._scaled: dict[Tensor, Tensor] = {}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Copied or unpickled: room for scaled gradients is made anew."""
+        super().__setstate__(state)
+        self._scaled = {}
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None, *, length: int | None = None) -> Any:
@@ -100,7 +106,7 @@ class Adam(torch.optim.Optimizer):
         moments = [self._moments(p) for p in parameters]
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
         if portion != 1:
-            gradients = list(torch._foreach_div(gradients, portion))
+            gradients = [self._divided(p, g, portion) for p, g in zip(parameters, gradients, strict=True)]
         first = [state["exp_avg"] for state in moments]
         adam(
             parameters,
@@ -120,6 +126,12 @@ class Adam(torch.optim.Optimizer):
         )
         if portion != 1:
             torch._foreach_mul_(first, scale)
+
+    def _divided(self, parameter: Tensor, gradient: Tensor, portion: float) -> Tensor:
+        """G/x, in memory that is kept: the user's gradient stays as it is."""
+        if parameter not in self._scaled:
+            self._scaled[parameter] = torch.empty_like(gradient)
+        return torch.div(gradient, portion, out=self._scaled[parameter])
 
     def _moments(self, parameter: Tensor) -> dict[str, Tensor]:
         state: dict[str, Tensor] = self.state[parameter]

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from artbp_exp import checks
 from artbp_exp.errors import UserError
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Progress
+from artbp_exp.tasks.bracket_lines import BracketLines
 from artbp_exp.tasks.next_symbol import NATS_PER_BIT, cross_entropy, marks_within
 
 HELD_OUT_STREAMS, HELD_OUT_STEPS, PIECE = 64, 1000, 200
@@ -20,15 +20,9 @@ HELD_OUT_SEED = 20170523
 
 
 class Brackets:
-    """Lines `[s]r[s]↵` of random letters: what can be predicted is the second s, and nothing nearer tells of it.
+    """Predicts the next symbol of lines `[s]r[s]↵` (`BracketLines`), drawn anew each pass.
 
-    The first letter of s has to be remembered over |s| + |r| + 2 symbols. With A letters, entropy a line over its mean
-    length gives, in bits per character,
-
-        floor      = (log₂(number of gaps) + (|s| + E|r|)·log₂ A) / (5 + 2|s| + E|r|)
-        no recall  = the same with 2|s| for |s|: what a model reaches that forgets s.
-
-    Each stream begins at a random place of a line, so that cuts fall everywhere in a line whatever their distance.
+    The first letter of s has to be remembered over |s| + |r| + 2 symbols.
     """
 
     name = "brackets"
@@ -51,9 +45,7 @@ class Brackets:
     def __init__(
         self,
         *,
-        letters: int,
-        string: int,
-        gaps: tuple[int, int],
+        text: BracketLines,
         steps: int,
         epochs: int,
         batch_size: int,
@@ -64,15 +56,11 @@ class Brackets:
         self.steps, self.passes, self.batch_size = steps, epochs, batch_size
         self.carry_state = carry_state
         self.divergence = divergence * NATS_PER_BIT
-        self.shapes: dict[str, Any] = {"vocabulary": letters + 3}
+        self.shapes: dict[str, Any] = {"vocabulary": text.letters + 3}
         self.data_sha256: dict[str, str] = {}
-        self._letters, self._string, self._gaps, self._rows = letters, string, gaps, rows_per_epoch
-        mean, bits = sum(gaps) / 2, math.log2(letters)
-        self.mean_line = 5 + 2 * string + mean
-        self.floor = (math.log2(gaps[1] - gaps[0] + 1) + (string + mean) * bits) / self.mean_line
-        self.no_recall = self.floor + string * bits / self.mean_line
-        held_out = np.random.default_rng(HELD_OUT_SEED)
-        self._held_out = tuple(map(torch.from_numpy, self.draw(held_out, HELD_OUT_STEPS, HELD_OUT_STREAMS)))
+        self.text, self._rows = text, rows_per_epoch
+        held_out = text.draw(np.random.default_rng(HELD_OUT_SEED), HELD_OUT_STEPS, HELD_OUT_STREAMS)
+        self._held_out = tuple(map(torch.from_numpy, held_out))
         self._device = torch.device("cpu")
         self._data = torch.empty(0, batch_size, dtype=torch.int64)
 
@@ -83,39 +71,11 @@ class Brackets:
 
     def begin_pass(self, rng: Any) -> None:
         """Draws the lines of a pass."""
-        self._data = torch.from_numpy(self.draw(rng, self.steps, self.batch_size)[0]).to(self._device)
+        self._data = torch.from_numpy(self.text.draw(rng, self.steps, self.batch_size)[0]).to(self._device)
 
     def window(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Symbols and the symbols that follow them, each (n, B), int64."""
         return self._data[start:stop], self._data[start + 1 : stop + 1]
-
-    def draw(self, rng: np.random.Generator, steps: int, streams: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Symbols, (T + 1, B) for T = `steps`, and whether each is one of a second s.
-
-        Letters are 0 … A − 1, then `[`, `]` and the line end.
-        """
-        low, high = self._gaps
-        opens, closes, ends = range(self._letters, self._letters + 3)
-        lines = 2 + (steps + 1) // (5 + 2 * self._string + low)
-        gaps = rng.integers(low, high + 1, (streams, lines))
-        first = rng.integers(0, self._letters, (streams, lines, self._string))
-        noise = rng.integers(0, self._letters, (streams, lines, high))
-        marks = [np.full((streams, lines, 1), symbol) for symbol in (opens, closes, ends)]
-        text = np.concatenate([marks[0], first, marks[1], noise, marks[0], first, marks[1], marks[2]], axis=2)
-        kept = np.ones(text.shape, dtype=bool)
-        kept[:, :, self._string + 2 : self._string + 2 + high] = np.arange(high) < gaps[:, :, None]
-        recalled = np.zeros(text.shape, dtype=bool)
-        recalled[:, :, -2 - self._string : -2] = True
-        symbols = np.empty((steps + 1, streams), dtype=np.int64)
-        recalls = np.empty((steps + 1, streams), dtype=bool)
-        for stream in range(streams):
-            start = rng.integers(0, int(kept[stream, 0].sum()))
-            part = slice(start, start + steps + 1)
-            symbols[:, stream] = text[stream][kept[stream]][part]
-            recalls[:, stream] = recalled[stream][kept[stream]][part]
-        # the second s of a line whose beginning is cut off cannot be known
-        lines_begun = np.cumsum(symbols == ends, axis=0) > 0
-        return symbols, recalls & lines_begun
 
     def loss(self, predictions: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy in nats, summed over steps and averaged over streams: logits (n, B, V), targets (n, B)."""
@@ -133,8 +93,8 @@ class Brackets:
             "step": progress.step,
             "train_bpc": progress.pass_loss / NATS_PER_BIT,
             "valid_bpc": valid,
-            "floor_bpc": self.floor,
-            "no_recall_bpc": self.no_recall,
+            "floor_bpc": self.text.floor,
+            "no_recall_bpc": self.text.no_recall,
             "recall_bits": recall,
             "segments": progress.segments,
             "mean_length": progress.mean_length,
@@ -165,9 +125,9 @@ class Brackets:
         return {
             "valid_bpc": best.get("valid_bpc"),
             "recall_bits": best.get("recall_bits"),
-            "recall_chance_bits": math.log2(self._letters),
-            "floor_bpc": self.floor,
-            "no_recall_bpc": self.no_recall,
+            "recall_chance_bits": math.log2(self.text.letters),
+            "floor_bpc": self.text.floor,
+            "no_recall_bpc": self.text.no_recall,
             "best_epoch": best.get("epoch"),
             "steps": rows[-1]["step"],
         }
@@ -217,10 +177,13 @@ def build(
     longest = checks.whole("task.longest_gap", longest_gap)
     if longest < shortest:
         raise UserError(f"task.longest_gap={longest} is less than task.shortest_gap={shortest}: swap them")
-    return Brackets(
+    text = BracketLines(
         letters=checks.whole("task.letters", letters, at_least=2),
         string=checks.whole("task.string", string, at_least=1),
         gaps=(shortest, longest),
+    )
+    return Brackets(
+        text=text,
         steps=checks.whole("task.steps", steps, at_least=1),
         epochs=checks.whole("task.epochs", epochs, at_least=1),
         batch_size=checks.whole("task.batch_size", batch_size, at_least=1),

@@ -1,5 +1,6 @@
 """Adam in steps of data: torch's Adam at fixed length, its own equations otherwise."""
 
+import copy
 import io
 import math
 from collections.abc import Iterable
@@ -118,6 +119,16 @@ def test_it_goes_on_where_it_was_left() -> None:
     again.load_state_dict(torch.load(file, weights_only=True))
     run(again, second, LENGTHS[6:], first=6)
     assert all(torch.equal(p, q) for p, q in zip(whole, second, strict=True))
+
+
+def test_a_copy_goes_on_by_itself() -> None:
+    params = parameters()
+    optimizer = artbp.Adam(params, 0.1, length=50)
+    run(optimizer, params, LENGTHS[:6])
+    others, again = copy.deepcopy((params, optimizer))
+    run(optimizer, params, LENGTHS[6:], first=6)
+    run(again, others, LENGTHS[6:], first=6)
+    assert all(torch.equal(p, q) for p, q in zip(params, others, strict=True))
 
 
 def test_groups_schedulers_and_closures_are_those_of_torch() -> None:

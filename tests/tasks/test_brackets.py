@@ -24,7 +24,7 @@ def lines(task: Brackets, stream: int, **how: Any) -> list[str]:
 @pytest.mark.parametrize(("string", "gaps"), [(1, (5, 5)), (3, (0, 4)), (10, (0, 0)), (2, (7, 9))])
 def test_every_line_repeats_its_string_after_the_gap(string: int, gaps: tuple[int, int]) -> None:
     task = build(string=string, shortest_gap=gaps[0], longest_gap=gaps[1], letters=8)
-    symbols, recalls = task.draw(np.random.default_rng(0), 600, 4)
+    symbols, recalls = task.text.draw(np.random.default_rng(0), 600, 4)
     assert symbols.shape == recalls.shape == (601, 4)
     found = [line for stream in range(4) for line in lines(task, stream, symbols=symbols)]
     assert len(found) > 50
@@ -37,7 +37,7 @@ def test_every_line_repeats_its_string_after_the_gap(string: int, gaps: tuple[in
 
 def test_what_is_recalled_is_the_second_string_of_a_line_that_was_seen_whole() -> None:
     task = build(string=2, shortest_gap=1, longest_gap=3)
-    symbols, recalls = task.draw(np.random.default_rng(1), 400, 8)
+    symbols, recalls = task.text.draw(np.random.default_rng(1), 400, 8)
     for stream in range(8):
         column, marked = symbols[:, stream].tolist(), recalls[:, stream].tolist()
         ends = [-1, *(t for t, symbol in enumerate(column) if symbol == 12)]
@@ -49,7 +49,7 @@ def test_what_is_recalled_is_the_second_string_of_a_line_that_was_seen_whole() -
 
 def test_streams_begin_at_any_place_of_a_line() -> None:
     task = build()
-    symbols, _ = task.draw(np.random.default_rng(2), 30, 2000)
+    symbols, _ = task.text.draw(np.random.default_rng(2), 30, 2000)
     first_ends = (symbols == 12).argmax(axis=0)
     assert np.bincount(first_ends, minlength=12).min() > 100
     assert first_ends.max() == 11
@@ -64,8 +64,8 @@ def test_streams_begin_at_any_place_of_a_line() -> None:
 )
 def test_the_published_floors(settings: dict[str, Any], floor: float, no_recall: float) -> None:
     task = build(**settings)
-    assert task.floor == pytest.approx(floor, abs=5e-4)
-    assert task.no_recall == pytest.approx(no_recall, abs=5e-4)
+    assert task.text.floor == pytest.approx(floor, abs=5e-4)
+    assert task.text.no_recall == pytest.approx(no_recall, abs=5e-4)
 
 
 class Oracle(RecurrentModel):
@@ -120,11 +120,11 @@ def test_who_knows_the_grammar_reaches_the_floor_with_recall_and_the_other_level
 ) -> None:
     task = build(string=string, shortest_gap=gaps[0], longest_gap=gaps[1])
     oracle = Oracle(task, string=string, gaps=gaps, recall=recall)
-    symbols, recalls = task.draw(np.random.default_rng(5), 4000, 8)
+    symbols, recalls = task.text.draw(np.random.default_rng(5), 4000, 8)
     logits, _ = oracle(torch.from_numpy(symbols[:-1]), oracle.init_state(8))
     bits = -torch.log_softmax(logits.double(), -1).gather(-1, torch.from_numpy(symbols[1:])[..., None])[..., 0]
     bits = bits[24:] / math.log(2)  # from the first whole line on
-    assert bits.mean().item() == pytest.approx(task.floor if recall else task.no_recall, abs=0.01)
+    assert bits.mean().item() == pytest.approx(task.text.floor if recall else task.text.no_recall, abs=0.01)
     assert bits[torch.from_numpy(recalls[25:])].mean().item() == pytest.approx(0 if recall else math.log2(10), abs=1e-6)
 
 
