@@ -17,22 +17,36 @@ from artbp_exp.errors import UserError
 PATHS = ("csv", "run", "out")
 """Settings of a tool that are paths: `~` in them is expanded."""
 
-_result = 0
-_written: set[Path] = set()
-"""Tables of this process: what `-m` asks for shares one, unless each names its own."""
 
+class Jobs:
+    """The configurations that `-m` asks for, one after the other; they share a table unless each names its own."""
 
-@hydra.main(version_base="1.3", config_path=conf.directory(), config_name="verify")
-def job(config: DictConfig) -> None:
-    """One verification."""
-    global _result
-    try:
-        settings, own = split(config, "verify")
-        _result = max(_result, 0 if verify(settings, own) else 1)
-    except (UserError, OmegaConfBaseException) as error:
-        # said here and not raised: Hydra would put lines of its own around it
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        _result = 2
+    def __init__(self) -> None:
+        self.code = 0
+        self._written: set[Path] = set()
+
+    def run(self, config: DictConfig) -> None:
+        """One verification; `code` keeps the worst exit code."""
+        try:
+            settings, own = split(config, "verify")
+            self.code = max(self.code, 0 if self._verify(settings, own) else 1)
+        except (UserError, OmegaConfBaseException) as error:
+            # printed here and not raised: Hydra would put lines of its own around it
+            print(f"error: {one_line(error)}", file=sys.stderr)
+            self.code = 2
+
+    def _verify(self, settings: dict[str, Any], own: dict[str, Any]) -> bool:
+        """Certifies as `own` says, prints, and writes the CSV. Returns whether all is as it should be."""
+        # torch takes a second to load: not before it is needed
+        from artbp_exp.verification.report import one
+        from artbp_exp.verification.sweep import sweep
+
+        path = Path(checks.text("verify.csv", own["csv"]))
+        if checks.flag("verify.everything", own["everything"]):
+            return sweep(own["steps"], path)
+        done = one(settings, own, path, below=path in self._written)
+        self._written.add(path)
+        return done
 
 
 def split(config: DictConfig, key: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -55,27 +69,19 @@ def split(config: DictConfig, key: str) -> tuple[dict[str, Any], dict[str, Any]]
     return conf.plain(OmegaConf.create(everything)), own
 
 
-def verify(settings: dict[str, Any], own: dict[str, Any]) -> bool:
-    """Certifies as `own` says, prints, and writes the CSV. Returns whether all is as it should be."""
-    # torch takes a second to load: not before it is needed
-    from artbp_exp.verification.report import one
-    from artbp_exp.verification.sweep_report import sweep
-
-    path = Path(checks.text("verify.csv", own["csv"]))
-    if checks.flag("verify.everything", own["everything"]):
-        return sweep(own["steps"], path)
-    done = one(settings, own, path, below=path in _written)
-    _written.add(path)
-    return done
-
-
 def main() -> None:
     """Entry point: 0 certified, 1 not (refuted, or not tested), 2 a mistake in the settings."""
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    jobs = Jobs()
+
+    @hydra.main(version_base="1.3", config_path=conf.directory(), config_name="verify")
+    def job(config: DictConfig) -> None:
+        jobs.run(config)
+
     with entry_point():
         sys.argv[1:] = conf.arguments(sys.argv[1:])
         job()
-    sys.exit(_result)
+    sys.exit(jobs.code)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from artbp_exp.errors import UserError
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
 from artbp_exp.training.experiment import Experiment
-from artbp_exp.verification.stretch import stretch
+from artbp_exp.tasks.window import window
 
 ANOTHER = "name the folder of another run with diagnose.run=…, or do this one again with artbp-run"
 
@@ -87,9 +87,9 @@ def load(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Checkpoint:
     model = experiment.model
     if own["run"] is not None:
         _restore(model, Path(checks.text("diagnose.run", own["run"])) / "model.pt")
-    task, wide = (stretch(experiment.task, start=start + warm, steps=steps, streams=count) for count in (streams, many))
+    task, wide = (window(experiment.task, start=start + warm, steps=steps, streams=count) for count in (streams, many))
     if warm:
-        before = stretch(experiment.task, start=start, steps=warm, streams=many)
+        before = window(experiment.task, start=start, steps=warm, streams=many)
         inputs, _ = before.window(0, warm)
         with torch.no_grad():
             _, state = model(inputs, model.init_state(before.batch_size))

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from artbp_exp.errors import UserError
+from artbp_exp.truncation import Scheme
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(predictions (n, B, …), targets (n, B, …)) → scalar, summed over steps and averaged over streams."""
@@ -30,10 +31,12 @@ class Method(ABC):
     Attributes:
         name: as in `conf/method`.
         engine: what computes it, `auto` resolved.
+        scheme: where it cuts; None of a method that does not cut.
     """
 
     name: str
     engine: str = "plain"
+    scheme: Scheme | None = None
 
     @abstractmethod
     def begin(self, batch_size: int) -> Any:

@@ -73,6 +73,8 @@ class ClosedForm(Method):
         scheme: where to cut, and what is carried on.
     """
 
+    scheme: Scheme
+
     def __init__(self, *, model: RecurrentModel, scheme: Scheme) -> None:
         assert isinstance(model, LinearSystem)  # see `applies`
         self.name, self.engine, self.scheme = scheme.name, "fused", scheme

@@ -35,6 +35,8 @@ class SegmentMethod(Method):
         UserError: an unknown engine, or one that the model does not have.
     """
 
+    scheme: Scheme
+
     def __init__(
         self,
         *,

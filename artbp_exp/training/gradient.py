@@ -19,6 +19,11 @@ Gradients = dict[str, Tensor]
 """Parameter → its gradient."""
 
 
+def flat(gradients: Gradients) -> Tensor:
+    """All parameters' gradients as one vector, float64."""
+    return torch.cat([gradient.flatten().double() for gradient in gradients.values()])
+
+
 class Loop(Protocol):
     """A training loop without its updates: the configured experiment, or a loop of a user's own.
 

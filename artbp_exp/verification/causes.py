@@ -1,21 +1,32 @@
-"""Says in words what is wrong with a loop that was refuted: forward passes, factors and derivatives, one by one."""
+"""Names what is wrong with a user's loop: states, losses, factors, derivatives and recomputation, one by one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
+from artbp_exp.autograd.state import flatten
+from artbp_exp.errors import UserError
 from artbp_exp.theory.unbiased import why_biased
-from artbp_exp.verification.body import Body, Pass, plain
-from artbp_exp.verification.derivative import underivable
-from artbp_exp.verification.float64_mode import raised
-from artbp_exp.verification.stretch import flat
+from artbp_exp.training.gradient import Pass, flat
+from artbp_exp.truncation import Scheme
+from artbp_exp.verification.enumeration import BIAS_TOLERANCE, pass_over
+from artbp_exp.verification.float64_mode import raised, real
+from artbp_exp.verification.segment_loss import UserLoop, plain
 
 SAME = 1e-9
 """Relative difference below which two results are the same: far above rounding, far below any mistake."""
+
+DIFFERENCE = 1e-6
+"""Step of a finite difference."""
+
+DERIVATIVE_TOLERANCE = 1e-3
+"""Relative error allowed to a finite difference: the kink of a ReLU may lie within it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,71 +34,78 @@ class Compared:
     """One way to cut, beside the uncut sequence.
 
     Attributes:
-        pattern: lengths of the segments.
+        lengths: of the segments.
         same_state: whether the last state is the uncut one.
         same_loss: whether the losses add up to the uncut one.
         mean_loss: whether they do when each is multiplied by its share of the steps: then it is a mean over steps.
         attached: whether a state was handed on with its history.
     """
 
-    pattern: tuple[int, ...]
+    lengths: tuple[int, ...]
     same_state: bool
     same_loss: bool
     mean_loss: bool
     attached: bool
 
     @classmethod
-    def between(cls, pattern: tuple[int, ...], found: Pass, full: Pass) -> "Compared":
-        """Compares a pass with full BPTT's."""
-        pairs = zip(found.state, full.state, strict=False)
+    def between(cls, found: Pass, full: Pass) -> "Compared":
+        """Compares a pass with the uncut one."""
+        now, uncut = flatten(found.carry.state), flatten(full.carry.state)
         return cls(
-            pattern=pattern,
-            same_state=len(found.state) == len(full.state) and all(_same(a, b) for a, b in pairs),
+            lengths=found.lengths,
+            same_state=len(now) == len(uncut) and all(_same(a, b) for a, b in zip(now, uncut, strict=True)),
             same_loss=_near(found.loss, full.loss),
-            mean_loss=_near(found.weighted, full.weighted),
-            attached=found.attached,
+            mean_loss=_near(found.carry.weighted, full.carry.weighted),
+            attached=found.carry.attached,
         )
 
 
 def causes(
-    body: Body, compared: Sequence[Compared], *, biased: bool, crossed: bool, derivative: bool = True
+    loop: UserLoop,
+    scheme: Scheme,
+    full: Pass,
+    compared: Sequence[Compared],
+    *,
+    biased: bool,
+    crossed: bool,
+    derivative: bool,
+    padding: Mapping[str, int],
 ) -> list[str]:
-    """What is wrong, the most telling first; nothing if nothing is.
+    """What is wrong, the most telling first; empty if nothing is.
 
     Args:
-        body: the loop.
+        loop: the user's.
+        scheme: of the cuts.
+        full: the uncut pass.
         compared: every way to cut.
         biased: whether the mean over them is not full BPTT's gradient.
         crossed: whether cuts change the gradient at all.
         derivative: whether to hold the uncut gradient against finite differences.
+        padding: name of an embedding's weights → the row that never learns.
     """
     found = []
     if any(one.attached for one in compared):
         found.append(
-            "the state that segment_loss returns is not detached, so that the gradient of a segment flows on into the "
+            "the state that segment_loss returns is not detached, so the gradient of a segment flows on into the "
             "segment before it: return artbp.detach(state)"
         )
-    wrong = underivable(body) if derivative else None
+    wrong = not_the_derivative(loop, full, padding) if derivative else None
     if wrong is not None:
         found.append(wrong)
     if biased:
-        promise = why_biased(body.scheme, body.steps)
-        forward = _forward(compared)
-        if promise is not None or forward is not None:
-            found += [reason for reason in (promise, forward) if reason is not None]
-        elif not found:
-            found.append(_factors(body))
+        known = [reason for reason in (why_biased(scheme, loop.steps), _forward(compared)) if reason is not None]
+        found += known or ([] if found else [_factors(loop, scheme, full)])
     elif not crossed and not found:
         found.append("no gradient crosses any of the places where cuts fall: the loss reads nothing but its own step")
     return found
 
 
 def _forward(compared: Sequence[Compared]) -> str | None:
-    """What cuts do to the forward pass, where they should do nothing."""
+    """What cuts do to the forward pass, which they must leave alone."""
     for one in compared:
         if not one.same_state:
             return (
-                f"cuts change the states: segments of {list(one.pattern)} steps end in another state than the uncut "
+                f"cuts change the states: segments of {list(one.lengths)} steps end in another state than the uncut "
                 f"sequence; hand every tensor of the state on from segment to segment, and reset none"
             )
     if all(one.same_loss for one in compared):
@@ -99,17 +117,18 @@ def _forward(compared: Sequence[Compared]) -> str | None:
         )
     worst = next(one for one in compared if not one.same_loss)
     return (
-        f"cuts change the loss: segments of {list(worst.pattern)} steps do not add up to the uncut sequence's; "
+        f"cuts change the loss: segments of {list(worst.lengths)} steps do not add up to the uncut sequence's; "
         f"take the sum over steps, times a constant, and hand on every tensor of the state"
     )
 
 
-def _factors(body: Body) -> str:
+def _factors(loop: UserLoop, scheme: Scheme, full: Pass) -> str:
     """What the factors do. After step t, a factor of 0 must do to the gradient what a cut there does."""
-    places = (np.flatnonzero(body.scheme.hazard(np.arange(1, body.steps)) > 0) + 1).tolist()
-    uncut = flat(body.uncut().gradient)
-    stopped = {t: flat(body.follow([plain(body.steps, without=t)]).gradient) for t in places}
-    cut = {t: flat(body.follow([plain(t), plain(body.steps - t)]).gradient) for t in places}
+    steps = loop.steps
+    places = (np.flatnonzero(scheme.hazard(np.arange(1, steps)) > 0) + 1).tolist()
+    uncut = flat(full.gradient)
+    stopped = {t: flat(pass_over(loop, [plain(steps, without=t)]).gradient) for t in places}
+    cut = {t: flat(pass_over(loop, [plain(t), plain(steps - t)]).gradient) for t in places}
     if all(_same(stopped[t], uncut) for t in places):
         return (
             "the factors are not applied at all: after step t of a segment, "
@@ -129,7 +148,81 @@ def _factors(body: Body) -> str:
     return "the mean over all ways to cut is not full BPTT's gradient: is a factor squared, or applied twice?"
 
 
-def _same(a: Tensor, b: Tensor) -> bool:
+def not_the_derivative(loop: UserLoop, full: Pass, padding: Mapping[str, int]) -> str | None:
+    """Whether the uncut gradient is the derivative of the loss, asked of the forward pass alone; None if it is.
+
+    ⟨g, v⟩ = (ℓ(θ + hv) − ℓ(θ − hv)) / 2h + O(h²), one v for each parameter, half along g and half random; real and
+    imaginary parts are numbers of their own. The row of an embedding that `padding_idx` names stays where it is.
+    """
+    whole = float(flat(full.gradient).norm())
+    generator = torch.Generator().manual_seed(0)
+    worst, where = 0.0, ""
+    for name, parameter in loop.parameters.items():
+        g = full.gradient[name]
+        v = torch.randn(g.shape, generator=generator, dtype=torch.float64).to(g.device)
+        v = v / v.norm()
+        if g.norm() > 0:
+            v = v + g / g.norm()
+        if name in padding:
+            v[padding[name]] = 0
+        place = real(parameter.detach())
+        before, values = place.clone(), []
+        for sign in (1.0, -1.0):
+            place.copy_(before + sign * DIFFERENCE * v)
+            values.append(loop.value())
+        place.copy_(before)
+        off = abs((values[0] - values[1]) / (2 * DIFFERENCE) - float((g * v).sum()))
+        allowed = DERIVATIVE_TOLERANCE * (float(g.norm()) + 0.01 * whole)
+        if off > max(worst, 1.0) * allowed:
+            worst, where = off / allowed, name
+    if not where:
+        return None
+    return (
+        f"the gradient of the uncut sequence is not the derivative of its loss: at {where} a finite difference says "
+        f"otherwise, so a state, or part of one, is detached inside a segment; or something else changes the gradient "
+        f"(a factor other than segment.factor(t), a hook, nn.Embedding's padding_idx) or the parameter (max_norm). "
+        f"If it is meant (surrogate gradients, straight-through estimators), derivative=False leaves this check out"
+    )
+
+
+def recomputation(loop: UserLoop, full: Pass) -> str | None:
+    """Whether gradient checkpointing changes the uncut gradient, or fails; None if neither."""
+    try:
+        found = pass_over(loop, [plain(loop.steps, memory=max(1, loop.steps // 3))])
+    except UserError as error:
+        what = f"fails: {error}"
+    except Exception as error:  # torch's, or that of a step which does not run twice
+        what = f"fails ({type(error).__name__}: {(str(error).splitlines() or [''])[0][:100]})"
+    else:
+        whole = flat(full.gradient)
+        off = float((flat(found.gradient) - whole).norm() / whole.norm())
+        if off <= BIAS_TOLERANCE:
+            return None
+        what = f"changes the gradient by {off:.1e}"
+    return (
+        f"gradient checkpointing (a scheme with memory=…) {what}. It runs the steps of a long segment a second time, "
+        f"and this loop's steps depend on more than their input and state (a counter, a buffer that they update, "
+        f"parameters swapped by functional_call): keep memory=None, or move that into the state"
+    )
+
+
+def evaluating(module: nn.Module | None) -> str | None:
+    """Whether a model was left in eval mode that is another one in training, dropout apart."""
+    if module is None or any(part.training for part in module.modules()):
+        return None
+    for name, part in module.named_modules():
+        if isinstance(part, _NormBase) and part.track_running_stats:
+            return (
+                f"the model is in eval mode, while in training {name} ({type(part).__name__}) takes the statistics of "
+                f"each batch: verify in train mode, and put nothing but dropout in eval mode"
+            )
+    return None
+
+
+def _same(a: Any, b: Any) -> bool:
+    if not isinstance(a, Tensor) or not isinstance(b, Tensor):  # a plain number
+        return type(a) is type(b) and bool(a == b)
+    a, b = a.detach(), b.detach()
     if a.shape != b.shape:
         return False
     if not (a.is_floating_point() or a.is_complex()):  # a counter, or which streams have ended

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from artbp_exp.autograd.random_states import RandomStates
-from artbp_exp.verification.module_snapshot import Kept
+from artbp_exp.verification.module_snapshot import ModuleSnapshot
 
 HIGHER = {
     torch.float32: torch.float64,
@@ -73,7 +73,7 @@ def real(tensor: Tensor) -> Tensor:
 
 
 @contextmanager
-def float64(parameters: Sequence[Tensor], module: nn.Module | None) -> Iterator[Kept]:
+def float64(parameters: Sequence[Tensor], module: nn.Module | None) -> Iterator[ModuleSnapshot]:
     """Within it, parameters are float64 copies of themselves, without `.grad`, and torch computes in float64.
 
     A module's buffers, and tensors that are plain attributes of it, are float64 copies, too; what it yields puts them
@@ -93,11 +93,11 @@ def float64(parameters: Sequence[Tensor], module: nn.Module | None) -> Iterator[
             stack.callback(_give_back, parameter, parameter.data, parameter.grad)
             parameter.grad = None
             parameter.data = parameter.data.to(HIGHER.get(parameter.dtype, parameter.dtype), copy=True)
-        kept = Kept(module, apart=parameters, dtypes=HIGHER)
-        stack.callback(kept.give_back)
+        snapshot = ModuleSnapshot(module, apart=parameters, dtypes=HIGHER)
+        stack.callback(snapshot.give_back)
         torch.set_default_dtype(torch.float64)
         stack.enter_context(InFloat64())
-        yield kept
+        yield snapshot
 
 
 def _give_back(parameter: Tensor, data: Tensor, gradient: Tensor | None) -> None:

@@ -10,14 +10,14 @@ _OWN = frozenset(vars(nn.Module()))
 """Attributes that every module has."""
 
 
-class Kept:
+class ModuleSnapshot:
     """Buffers, tensors that are plain attributes (or lie in lists, tuples and dicts there), and train or eval modes.
 
     Until `give_back` the tensors are copies, in the dtype that `dtypes` has for theirs.
 
     Args:
         module: with its submodules; None keeps nothing.
-        apart: tensors that are somebody else's business, as are all `nn.Parameter`s.
+        apart: tensors that are not the module's to keep, as are all `nn.Parameter`s.
         dtypes: lower → higher.
     """
 

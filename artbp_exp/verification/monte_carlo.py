@@ -1,7 +1,7 @@
-"""Statistical certification at full size: does the mean over drawn cuts agree with the full gradient?"""
+"""Draws at full size, for information: does the mean over them agree with the full gradient?"""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,13 +12,15 @@ from torch import Tensor
 
 from artbp_exp import checks
 from artbp_exp.errors import UserError
+from artbp_exp.theory.predicted_variance import predicted_variance
 from artbp_exp.training.gradient import Gradients
-from artbp_exp.verification.oracle import full_bptt
-from artbp_exp.verification.probe import Probe
+from artbp_exp.verification.enumeration import Subject, known_bias, pass_over
+from artbp_exp.verification.oracle import full_bptt, squared_crossings
 
 LEAST_DRAWS = 8
+
 MARGIN = 30
-"""Exact standard errors beyond which a bias is none of chance: whatever the tails, below one in 900."""
+"""Exact standard errors beyond which a bias is not chance: whatever the tails, its probability is below 1/900."""
 
 FAMILY = 0.01
 """Probability that any of a run's intervals misses 0 though there is no bias (Bonferroni over all of them)."""
@@ -26,13 +28,19 @@ FAMILY = 0.01
 ALONG_G, ALONG_BIAS = "along g", "along the estimated bias"
 """The directions that a bias is measured along."""
 
+STARTS = 12
+"""Places at which segments begin, of which the formula's sum is a sample."""
+
+EXPENSIVE = 2e7
+"""Parameters × steps beyond which the variance is not worked out: it would take longer than the draws."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A relative bias of a parameter group, in one direction.
+    """A relative bias of a parameter, in one direction.
 
     Attributes:
-        parameter: the group's name.
+        parameter: its name.
         direction: what the bias is measured along.
         bias: mean of ⟨ĝ − g, v⟩ / ‖g‖ for a unit vector v.
         low: lower end of its confidence interval.
@@ -40,7 +48,7 @@ class Interval:
         draws: it rests on.
         error: standard error of `bias` by the exact variance (docs/method.md), an upper bound, rounding included;
             infinite where it is not known.
-        shown: share of the exact variance, all parameters together, that the draws show; nan where it is not known.
+        visible: share of the exact variance, all parameters together, that the draws show; nan where it is not known.
     """
 
     parameter: str
@@ -50,7 +58,7 @@ class Interval:
     high: float
     draws: int
     error: float = math.inf
-    shown: float = math.nan
+    visible: float = math.nan
 
     @property
     def half_width(self) -> float:
@@ -64,10 +72,8 @@ class Interval:
 
     @property
     def mark(self) -> str:
-        """What is to be made of it, in words."""
-        if self.impossible:
-            return "BIASED"
-        return "ok" if self.holds else "off by these draws"
+        """What it says, in a word or two."""
+        return "BIASED" if self.impossible else "ok" if self.holds else "off by these draws"
 
     @property
     def holds(self) -> bool:
@@ -76,7 +82,7 @@ class Interval:
 
 
 def draws_of(wanted: Any) -> int:
-    """`verify.draws`: 0, which leaves them out, or enough of them.
+    """`verify.draws`: 0, which leaves them out, or at least `LEAST_DRAWS`.
 
     Raises:
         UserError: it is neither.
@@ -87,27 +93,33 @@ def draws_of(wanted: Any) -> int:
     return draws
 
 
+def drawn(subject: Subject, rng: np.random.Generator) -> Gradients:
+    """One draw of the gradient."""
+    return pass_over(subject.loop, (draw for _, draw in subject.method.draws(subject.task.steps, rng))).gradient
+
+
 def monte_carlo(
-    probe: Probe,
+    subject: Subject,
     *,
     cuts: np.random.Generator,
     draws: int,
     variance: float = math.inf,
+    autocast: torch.dtype | None = None,
     each: Callable[[], object] = lambda: None,
 ) -> list[Interval]:
     """Confidence intervals of the relative bias, parameter by parameter, along two directions each.
 
-    `along g` tells whether the gradient is too long or too short. `along the estimated bias` takes the
-    direction of ĝ − g averaged over the first half of the draws and measures it on the second half, which knows nothing
-    of the first: a bias in *any* direction shows there. Student's t; all intervals together miss with probability
-    `FAMILY` if ĝ is normal, and far more often if its tails are heavy, as ARTBP's can be: then the draws do not show
-    the variance.
+    `along g` says whether the gradient is too long or too short. `along the estimated bias` takes the direction of
+    ĝ − g averaged over the first half of the draws and measures it on the second half, which is independent of the
+    first: a bias in *any* direction shows there. Student's t; all intervals together miss with probability `FAMILY` if
+    ĝ is normal, and far more often if its tails are heavy, as ARTBP's can be: then the draws do not show the variance.
 
     Args:
-        probe: at full size.
-        cuts: the stream of cuts.
-        draws: passes over the probe's task, ≥ 8.
+        subject: at full size.
+        cuts: the random stream of the cuts.
+        draws: passes over the subject's task, ≥ 8.
         variance: E‖ĝ − g‖² of one draw, all parameters together, or a bound on it; infinite where it is not known.
+        autocast: dtype of the matrix products, whose rounding is not a bias of the cuts.
         each: called after each draw.
 
     Raises:
@@ -115,38 +127,53 @@ def monte_carlo(
     """
     if draws < LEAST_DRAWS:
         raise UserError(f"draws must be a whole number ≥ {LEAST_DRAWS}; got {draws}")
-    full = full_bptt(probe.model, probe.task).gradient
-    half = draws // 2
+    full = {name: g.double() for name, g in full_bptt(subject.model, subject.task).gradient.items()}
     along: dict[str, list[float]] = {name: [] for name in full}
     across: dict[str, list[float]] = {name: [] for name in full}
-    off = {name: torch.zeros_like(g, dtype=torch.float64) for name, g in full.items()}
+    off = {name: torch.zeros_like(g) for name, g in full.items()}
     square = 0.0
-    for index, gradients in enumerate(probe.drawn(cuts, draws)):
-        for name, difference in _differences(gradients, full):
+    for index in range(draws):
+        found = drawn(subject, cuts)
+        for name, wanted in full.items():
+            difference = found[name].double() - wanted
             square += float(difference.square().sum()) / draws
-            along[name].append(_share(difference, full[name], full[name]))
-            if index < half:
+            along[name].append(_share(difference, wanted, wanted))
+            if index < draws // 2:
                 off[name] += difference
             else:
-                across[name].append(_share(difference, off[name], full[name]))
+                across[name].append(_share(difference, off[name], wanted))
         each()
     level = 1.0 - FAMILY / (2 * len(full))
     # sums in the training dtype round off, products in mixed precision too; what is below that is not a bias of cuts
-    rounding = 1e3 * max(torch.finfo(g.dtype).eps for g in full.values())
-    if probe.autocast is not None:
-        rounding = max(rounding, torch.finfo(probe.autocast).eps)
-    shown = square / variance if 0.0 < variance < math.inf else math.nan
-    found = [
-        _interval(name, direction, np.asarray(values), level, rounding, _deviation(variance, full[name]))
-        for name in full
-        for direction, values in ((ALONG_G, along[name]), (ALONG_BIAS, across[name]))
-    ]
-    return [replace(interval, shown=shown) for interval in found]
+    rounding = 1e3 * max(torch.finfo(parameter.dtype).eps for parameter in subject.model.parameters())
+    if autocast is not None:
+        rounding = max(rounding, torch.finfo(autocast).eps)
+    visible = square / variance if 0.0 < variance < math.inf else math.nan
+    intervals = []
+    for name, wanted in full.items():
+        size = float(wanted.norm())
+        deviation = math.sqrt(variance) / size if size else math.inf
+        for direction, values in ((ALONG_G, along[name]), (ALONG_BIAS, across[name])):
+            interval = _interval(np.asarray(values), level, rounding, deviation)
+            intervals.append(replace(interval, parameter=name, direction=direction, visible=visible))
+    return intervals
 
 
-def _differences(gradients: Gradients, full: Gradients) -> Iterator[tuple[str, Tensor]]:
-    for name, gradient in gradients.items():
-        yield name, gradient.double() - full[name].double()
+def variance_of_one(subject: Subject, draws: int) -> float:
+    """Upper end of the 95 % interval of E‖ĝ − g‖² by the formula; infinite where it does not hold or costs too much.
+
+    Args:
+        subject: at full size.
+        draws: that are to be judged by it.
+    """
+    scheme, steps = subject.scheme, subject.task.steps
+    if scheme is None or known_bias(subject) is not None or subject.size * steps > EXPENSIVE or steps < 4:
+        return math.inf
+    full = full_bptt(subject.model, subject.task)
+    crossings = squared_crossings(subject.model, full, scheme.factors(steps))
+    rng = np.random.default_rng(0)
+    # streams=1: all streams together, as they share their cuts
+    return predicted_variance(scheme, steps, crossings, streams=1, starts=STARTS, draws=draws, rng=rng).high
 
 
 def _share(difference: Tensor, direction: Tensor, full: Tensor) -> float:
@@ -154,23 +181,15 @@ def _share(difference: Tensor, direction: Tensor, full: Tensor) -> float:
     length, size = float(direction.norm()), float(full.norm())
     if length == 0.0 or size == 0.0:
         return 0.0
-    return float((difference * direction.double()).sum()) / length / size
+    return float((difference * direction).sum()) / length / size
 
 
-def _deviation(variance: float, full: Tensor) -> float:
-    size = float(full.norm())
-    return math.sqrt(variance) / size if size else math.inf
-
-
-def _interval(
-    name: str, direction: str, values: np.ndarray, level: float, rounding: float, deviation: float
-) -> Interval:
-    mean = float(values.mean())
-    error = float(values.std(ddof=1)) / np.sqrt(values.size)
+def _interval(values: np.ndarray, level: float, rounding: float, deviation: float) -> Interval:
+    mean, error = float(values.mean()), float(values.std(ddof=1)) / np.sqrt(values.size)
     margin = float(stats.t.ppf(0.5 + level / 2, values.size - 1)) * error + rounding
     return Interval(
-        parameter=name,
-        direction=direction,
+        parameter="",
+        direction="",
         bias=mean,
         low=mean - margin,
         high=mean + margin,

@@ -3,6 +3,8 @@
 import math
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +12,85 @@ import numpy as np
 from tqdm import tqdm
 
 from artbp_exp import checks
-from artbp_exp.verification.exact import BIAS_TOLERANCE, VARIANCE_TOLERANCE, Exact, certify
-from artbp_exp.verification.exact_variance import variance_of_one
-from artbp_exp.verification.full_size_report import without_draws
-from artbp_exp.verification.judgement import EXACT, judge
-from artbp_exp.verification.monte_carlo import ALONG_BIAS, ALONG_G, FAMILY, Interval, draws_of, monte_carlo
-from artbp_exp.verification.probe import Probe
-from artbp_exp.verification.subject import Subject, full_size, shrunk
+from artbp_exp.random_streams import RandomStreams
+from artbp_exp.theory.unbiased import can_cut
+from artbp_exp.verification.enumeration import BIAS_TOLERANCE, VARIANCE_TOLERANCE, Exact, Subject, certify
+from artbp_exp.verification.full_size import CEILING, FACTOR_TOLERANCE, TOLERANCE, lag_by_lag, prescribed
+from artbp_exp.verification.monte_carlo import (
+    ALONG_BIAS,
+    ALONG_G,
+    FAMILY,
+    Interval,
+    drawn,
+    draws_of,
+    monte_carlo,
+    variance_of_one,
+)
+from artbp_exp.verification.subject import Shrunk, measured, prescribable, sampled, shrunk
 from artbp_exp.verification.table import Row, check_writable, write
 
-SHOWN = 0.5
+VISIBLE = 0.5
 """Share of the exact variance below which draws are said not to show it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """A verdict and why.
+
+    Attributes:
+        verdict: `certified`; `refuted`: biased; `not certified`: unbiased up to something that was not tested;
+            `not tested`: no cut could fall.
+        reasons: why it is not certified.
+    """
+
+    verdict: str
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def certified(self) -> bool:
+        """Whether it is certified."""
+        return self.verdict == "certified"
+
+    def __str__(self) -> str:
+        return f"{self.verdict}: {'; '.join(self.reasons)}" if self.reasons else self.verdict
+
+
+def judge(
+    *, exact: Exact, prescribed: Sequence[str], sampled: Sequence[Interval], idle: bool, clip: float | None, mixed: bool
+) -> Judgement:
+    """The verdict on one configuration: only what was tested, and passed, and is what a run does, is certified.
+
+    Args:
+        exact: what enumeration found.
+        prescribed: what is wrong at full size, found without draws; empty if nothing is.
+        sampled: intervals at full size; empty where nothing was sampled. They are information: draws of a heavy-tailed
+            estimate need not show its variance, so only what the exact variance rules out counts.
+        idle: whether no cut could fall while enumerating, though the method cuts.
+        clip: `optimizer.clip`.
+        mixed: whether the run computes in mixed precision, which enumeration does not.
+    """
+    refuted = [exact.reason] if exact.reason is not None else list(prescribed)
+    off = [interval for interval in sampled if interval.impossible]
+    if off:
+        worst = max(off, key=lambda interval: abs(interval.bias))
+        refuted.append(
+            f"at full size the gradient of {worst.parameter} is off by {abs(worst.bias):.1%} ({worst.direction})"
+        )
+    clipping = []
+    if clip is not None:
+        clipping = [f"optimizer.clip={clip:g} shortens large gradients after they are estimated, which biases them"]
+    if refuted:
+        return Judgement(verdict="refuted", reasons=(*refuted, *clipping))
+    if clipping:
+        reason = "what is measured here is the gradient before clipping"
+        return Judgement(verdict="not certified", reasons=(*clipping, reason))
+    if idle:
+        reason = "no cut can fall within the steps of the enumeration part, so it says nothing"
+        return Judgement(verdict="not tested", reasons=(reason,))
+    if mixed and not sampled:
+        reason = "enumeration is in float64, and nothing was run in mixed precision: verify.draws is 0"
+        return Judgement(verdict="not tested", reasons=(reason,))
+    return Judgement(verdict="certified")
 
 
 def one(settings: dict[str, Any], own: dict[str, Any], path: Path, *, below: bool = False) -> bool:
@@ -52,20 +122,18 @@ def one(settings: dict[str, Any], own: dict[str, Any], path: Path, *, below: boo
     )
     small = shrunk(settings, own)
     exact, rows = _enumerate(small, settings["precision"])
-    wrong, more = without_draws(settings, own)
-    rows += more
-    intervals: list[Interval] = []
-    if draws:
-        large, cuts = full_size(settings, own)
-        intervals, more = _sample(large.probe, cuts, draws)
+    wrong, intervals = list[str](), list[Interval]()
+    if small.subject.scheme is not None:
+        wrong, more = _prescribe(settings, own)
         rows += more
-        if large.idle:
-            print("  no cut can fall within these steps: the draws say nothing")
+    if draws:
+        intervals, more = _sample(settings, own, draws)
+        rows += more
     verdict = judge(
         exact=exact,
         prescribed=wrong,
         sampled=intervals,
-        idle=[EXACT] if small.idle else [],
+        idle=small.idle,
         clip=settings["optimizer"].get("clip"),
         mixed=settings["precision"] == "bfloat16",
     )
@@ -81,16 +149,16 @@ def one(settings: dict[str, Any], own: dict[str, Any], path: Path, *, below: boo
     return verdict.certified
 
 
-def _enumerate(subject: Subject, precision: str) -> tuple[Exact, list[Row]]:
-    probe = subject.probe
+def _enumerate(small: Shrunk, precision: str) -> tuple[Exact, list[Row]]:
+    method, steps = small.subject.method, small.subject.task.steps
     with _bar(None, "ways to cut") as bar:
-        exact = certify(probe, each=bar.update)
+        exact = certify(small.subject, each=lambda found: bar.update())
     print(
-        f"\nexact, {exact.patterns} way{'s' if exact.patterns > 1 else ''} to cut {probe.task.steps} steps, "
-        f"engine {probe.engine}, in float64 whatever the precision of the run (precision={precision}); "
-        f"shrunk: {', '.join(subject.shrunk)}"
+        f"\nexact, {exact.patterns} way{'s' if exact.patterns > 1 else ''} to cut {steps} steps, engine "
+        f"{method.engine}, in float64 whatever the precision of the run (precision={precision}); "
+        f"shrunk: {', '.join(small.changes)}"
     )
-    print(f"  lengths drawn with the hazard's probabilities: {'ok' if exact.misdrawn is None else 'WRONG'}")
+    print(f"  lengths drawn with the hazard's probabilities: {_ok(exact.misdrawn is None)}")
     rows: list[Row] = [{"check": "lengths drawn", "parameter": "all", "holds": exact.misdrawn is None}]
     for name, bias in exact.bias.items():
         holds = bias < BIAS_TOLERANCE
@@ -101,24 +169,68 @@ def _enumerate(subject: Subject, precision: str) -> tuple[Exact, list[Row]]:
         print(f"  variance {exact.variance:.6g} (no prediction, the formula does not apply: {exact.no_formula})")
     else:
         print(f"  variance {exact.variance:.6g}, by the formula {exact.predicted:.6g}: relative error {error:.1e}")
-        rows.append(
-            {"check": "variance formula", "parameter": "all", "value": error, "holds": error < VARIANCE_TOLERANCE}
-        )
-    return exact, [{"ran": probe.engine, "computed_in": "float64", **row} for row in rows]
+        holds = error < VARIANCE_TOLERANCE
+        rows.append({"check": "variance formula", "parameter": "all", "value": error, "holds": holds})
+    return exact, [{"ran": method.engine, "computed_in": "float64", **row} for row in rows]
 
 
-def _sample(probe: Probe, cuts: Any, draws: int) -> tuple[list[Interval], list[Row]]:
-    task = probe.task
-    computed = str(next(probe.model.parameters()).dtype).removeprefix("torch.")
-    if probe.autocast is not None:
-        computed += f", products in {str(probe.autocast).removeprefix('torch.')}"
+def _prescribe(settings: dict[str, Any], own: dict[str, Any]) -> tuple[list[str], list[Row]]:
+    """Tries all lags and the prescribed cuts: why the configuration is refuted, and rows of the table."""
+    began, run = time.perf_counter(), measured(settings)
+    lags, scheme = lag_by_lag(run.method, limit=run.task.steps), run.method.scheme
+    assert scheme is not None
+    subject = prescribable(settings, own)
+    held, memory, task = prescribed(subject), scheme.memory, subject.task
+    kept = "method.memory=null" if memory is None else f"longest segment beyond method.memory={memory}"
+    if memory is not None and max(max(one.pattern) for one in held) <= memory:
+        kept = f"no segment beyond method.memory={memory}"
+    most = f"; never more than {CEILING} steps" if task.steps == CEILING else ""
+    print(
+        f"\nprescribed at full size, no draws and no variance, lags 1 to {lags.count} ({lags.why}) and "
+        f"{task.steps} steps × {task.batch_size} streams ({kept}{most}), engine {subject.method.engine}, in float64 "
+        f"({time.perf_counter() - began:.0f} s)"
+    )
+    right = lags.wrong_from is None and lags.factor_error < FACTOR_TOLERANCE
+    print(f"  lengths drawn with the hazard's probabilities: {_ok(lags.misdrawn is None)}")
+    print(f"  factors, accumulated: relative error {lags.factor_error:.1e}   {_ok(right)}")
+    rows: list[Row] = [
+        {"check": "lengths at full size", "parameter": "all", "holds": lags.misdrawn is None},
+        {"check": "factors at full size", "parameter": "all", "value": lags.factor_error, "holds": right},
+    ]
+    for one in held:
+        name = max(one.off, key=lambda parameter: one.off[parameter])
+        cuts = " + ".join(map(str, one.pattern)) if len(one.pattern) < 6 else f"{len(one.pattern)} segments"
+        off = f"off the compensated recursion by {one.off[name]:.1e} at most, of {name}"
+        print(f"  {cuts} steps: {off}   {_ok(one.reason is None)}")
+        for parameter, value in one.off.items():
+            holds = value < TOLERANCE and one.otherwise is None
+            rows.append(
+                {"check": f"prescribed cuts, {cuts} steps", "parameter": parameter, "value": value, "holds": holds}
+            )
+    reasons = [reason for reason in (lags.reason, *(one.reason for one in held)) if reason is not None]
+    return reasons[:1], [{"ran": subject.method.engine, "computed_in": "float64", **row} for row in rows]
+
+
+def _sample(settings: dict[str, Any], own: dict[str, Any], draws: int) -> tuple[list[Interval], list[Row]]:
+    (subject, autocast), cuts = sampled(settings, own), RandomStreams.from_seed(settings["seed"]).cuts
+    engine, task = subject.method.engine, subject.task
+    computed = str(next(subject.model.parameters()).dtype).removeprefix("torch.")
+    if autocast is not None:
+        computed += f", products in {str(autocast).removeprefix('torch.')}"
     print(
         f"\nMonte Carlo at full size, {draws} draws on {task.steps} steps × {task.batch_size} streams, "
-        f"engine {probe.engine}, in {computed} (about {math.ceil(draws * _seconds(probe))} s)",
+        f"engine {engine}, in {computed} (about {math.ceil(draws * _seconds(subject))} s)",
         flush=True,
     )
     with _bar(draws, "draws") as bar:
-        intervals = monte_carlo(probe, cuts=cuts, draws=draws, variance=variance_of_one(probe, draws), each=bar.update)
+        intervals = monte_carlo(
+            subject,
+            cuts=cuts,
+            draws=draws,
+            variance=variance_of_one(subject, draws),
+            autocast=autocast,
+            each=bar.update,
+        )
     print(
         f"  relative bias with its interval, not part of the verdict unless far outside it ({told(intervals)});\n"
         f"  {ALONG_G}: is the gradient too long or too short; {ALONG_BIAS}: in the direction in which the first\n"
@@ -126,25 +238,16 @@ def _sample(probe: Probe, cuts: Any, draws: int) -> tuple[list[Interval], list[R
     )
     rows = []
     for found in intervals:
-        mark = found.mark
         print(
             f"  {found.parameter:<16} {found.direction:<{len(ALONG_BIAS)}} {found.bias:+9.2e}  "
-            f"[{found.low:+9.2e}, {found.high:+9.2e}]  ± {found.half_width:.1e}  {mark}"
+            f"[{found.low:+9.2e}, {found.high:+9.2e}]  ± {found.half_width:.1e}  {found.mark}"
         )
-        rows.append(
-            {
-                "ran": probe.engine,
-                "computed_in": computed,
-                "check": f"Monte Carlo, {found.direction}",
-                "parameter": found.parameter,
-                "value": found.bias,
-                "low": found.low,
-                "high": found.high,
-                "half_width": found.half_width,
-                "draws": found.draws,
-                "holds": found.holds,
-            }
-        )
+        row: Row = {"ran": engine, "computed_in": computed, "check": f"Monte Carlo, {found.direction}"}
+        row |= {"parameter": found.parameter, "value": found.bias, "low": found.low, "high": found.high}
+        rows.append(row | {"half_width": found.half_width, "draws": found.draws, "holds": found.holds})
+    scheme = subject.scheme
+    if scheme is not None and can_cut(scheme, measured(settings).task.steps) and not can_cut(scheme, task.steps):
+        print("  no cut can fall within these steps: the draws say nothing")
     return intervals, rows
 
 
@@ -153,20 +256,24 @@ def _bar(total: int | None, unit: str) -> "tqdm[Any]":
     return tqdm(total=total, unit=f" {unit}", leave=False, disable=not sys.stderr.isatty())
 
 
-def _seconds(probe: Probe) -> float:
+def _seconds(subject: Subject) -> float:
     """Of one draw. Of the second: the first compiles what there is to compile. The run's stream is left alone."""
-    drawn = probe.drawn(np.random.default_rng(0), 2)
-    next(drawn)
+    rng = np.random.default_rng(0)
+    drawn(subject, rng)
     began = time.perf_counter()
-    next(drawn)
+    drawn(subject, rng)
     return time.perf_counter() - began
+
+
+def _ok(holds: bool) -> str:
+    return "ok" if holds else "WRONG"
 
 
 def told(intervals: list[Interval]) -> str:
     """Whether the draws show the variance that they have, in words."""
-    shown = intervals[0].shown
-    if math.isnan(shown):
+    visible = intervals[0].visible
+    if math.isnan(visible):
         return "information only: their variance is not known"
-    if shown < SHOWN:
-        return f"information only: heavy tails, these draws show {shown:.0%} of the exact variance"
+    if visible < VISIBLE:
+        return f"information only: heavy tails, these draws show {visible:.0%} of the exact variance"
     return f"Student's t, {100 * (1 - FAMILY):g} % interval for all rows together"

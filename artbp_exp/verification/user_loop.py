@@ -1,38 +1,87 @@
-"""Certifies a training loop of the user's own: every way to cut a short sequence, through the user's own code."""
+"""Certifies a user's training loop: every way to cut a short sequence, through the user's own code."""
 
-from collections.abc import Iterable, Mapping
-from itertools import accumulate
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
 
 from artbp_exp import checks
 from artbp_exp.errors import UserError
-from artbp_exp.training.gradient import Gradients
-from artbp_exp.truncation import Scheme, Segment, enumerate_cuts
-from artbp_exp.verification.arguments import check, named, padding, ways
-from artbp_exp.verification.body import Body, Pass, SegmentLoss
-from artbp_exp.verification.causes import Compared, causes
-from artbp_exp.verification.exact import BIAS_TOLERANCE
-from artbp_exp.verification.float64_mode import float64
-from artbp_exp.verification.lengths import Lengths, misdrawn, promised
-from artbp_exp.verification.perturb import nudge
-from artbp_exp.verification.stretch import flat
-from artbp_exp.verification.verdict import Verification
+from artbp_exp.training.gradient import Pass, flat
+from artbp_exp.truncation import Scheme, count_cuts
+from artbp_exp.verification.causes import Compared, causes, evaluating, recomputation
+from artbp_exp.verification.draws import SchemeDraws
+from artbp_exp.verification.enumeration import BIAS_TOLERANCE, NO_GRADIENT, enumerate_outcomes, pass_over
+from artbp_exp.verification.float64_mode import float64, real
+from artbp_exp.verification.segment_loss import Parameters, SegmentLoss, UserLoop, named, plain, refuse
 
-__all__ = ["Verification", "verify"]
+MOST = 2**11
+"""Ways to cut that are tried: those of 12 steps where a cut may fall after each of them."""
+
+MOVES = (0.1, 0.01)
+"""How far parameters are moved, relative to their root mean square; absolute where all of one is 0."""
 
 DERIVATIVE = "whether the gradient of the uncut sequence is the derivative of its loss (derivative=False)"
 
-NONE = 1e-10
-"""A parameter whose gradient is this small a share of the whole gradient has none but rounding."""
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What `verify` found; `str` of it is a table.
+
+    Attributes:
+        bias: parameter → ‖E ĝ − g‖ / ‖g‖: ĝ the gradient with cuts, summed over segments, E its mean over all ways to
+            cut, g that of full BPTT. Of a parameter without a gradient of its own: relative to the whole gradient.
+        untested: parameters without a gradient, or with rounding alone: nothing is known of their bias.
+        variance: E‖ĝ − E ĝ‖² / ‖g‖², over all parameters.
+        patterns: ways to cut that have a probability above 0; all of them were run.
+        steps: T, of the sequence.
+        reasons: why it is not certified, in words; empty if it is.
+        notes: what does not count against the loop as it is, but would with another scheme.
+        unchecked: checks that were left out.
+    """
+
+    bias: Mapping[str, float]
+    untested: tuple[str, ...]
+    variance: float
+    patterns: int
+    steps: int
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
+
+    @property
+    def certified(self) -> bool:
+        """Whether the mean over all ways to cut is full BPTT's gradient, to rounding, and nothing else is wrong."""
+        return not self.reasons
+
+    def __str__(self) -> str:
+        width = max(len("parameter"), *map(len, self.bias))
+        rows = [f"{'parameter':<{width}}  relative bias"]
+        rows += [f"{name:<{width}}  {self._row(name, bias)}" for name, bias in self.bias.items()]
+        rows.append(
+            f"{self.patterns} way{'s' if self.patterns > 1 else ''} to cut {self.steps} steps, in float64; "
+            f"variance {self.variance:.3g} ‖g‖²"
+        )
+        rows += [f"note: {note}" for note in self.notes]
+        left_out = [f"not checked: {check}" for check in self.unchecked]
+        if self.certified:
+            but = [f"no gradient reaches {', '.join(self.untested)}"] if self.untested else []
+            but += left_out
+            return "\n".join([*rows, f"verdict: certified ({'; '.join(but)})" if but else "verdict: certified"])
+        verdict = "refuted" if max(self.bias.values()) >= BIAS_TOLERANCE else "not certified"
+        return "\n".join([*rows, *left_out, f"verdict: {verdict}: {'; '.join(self.reasons)}"])
+
+    def _row(self, name: str, bias: float) -> str:
+        if bias >= BIAS_TOLERANCE:
+            return f"{bias:13.1e}  BIASED"
+        return f"{'—':>13}  no gradient: not tested" if name in self.untested else f"{bias:13.1e}  ok"
 
 
 def verify(
     segment_loss: SegmentLoss,
-    parameters: nn.Module | Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Mapping[str, Tensor],
+    parameters: Parameters,
     scheme: Scheme,
     *,
     state: Any = None,
@@ -45,7 +94,7 @@ def verify(
     probability under the scheme's hazard, and holds the mean gradient against the one your code has for one segment
     with all factors 1: E ĝ = g (Tallec & Ollivier 2017, arXiv 1705.08209, Proposition 1), to rounding. That g is
     itself the derivative of your loss is checked by finite differences. Segments are those that `scheme.segments`
-    gives where the cuts are to be drawn.
+    gives where the cuts are to be drawn. One more uncut pass uses gradient checkpointing, and must agree.
 
     It does so at slightly moved parameters (Gaussian, 0.1 of each one's root mean square; 0.1 where it is all 0):
     behind a gate that is initialised to 0, nothing would be tested. A parameter that no gradient reaches even then is
@@ -63,11 +112,12 @@ def verify(
 
     Args:
         segment_loss: the body of your loop: (first step, counted from 0; segment; state before it) → (loss, state
-            after it). The loss is a scalar tensor; `backward` is left to `verify`. The state is detached.
+            after it). The loss is a scalar tensor, or 0 where a segment has none; `backward` is left to `verify`. The
+            state is detached.
         parameters: a module, or its parameters, with or without their names. The module, if it has buffers or keeps
             its state: those are its own.
         scheme: where to cut. Its lengths are best a few steps: the code that is tested is the same.
-        state: before the first step: a tensor (B, …), or nested tensors; None where `segment_loss` takes None.
+        state: before the first step: a tensor (B, …), or a tree of tensors; None where `segment_loss` takes None.
         steps: T ≥ 2, no more than your data have; at most 2048 ways to cut, which is T = 12 where a cut may fall
             after every step.
         derivative: whether to check by finite differences that the gradient of the uncut sequence is the derivative of
@@ -88,53 +138,67 @@ def verify(
         ...     return loss, artbp.detach(state)
         >>> print(artbp.verify(segment_loss, model, artbp.artbp(length=3, alpha=4), state=torch.zeros(8, 16)))
     """
-    steps = check(segment_loss, steps, state)
+    refuse(segment_loss, scheme, state)
+    steps = checks.whole("steps", steps, at_least=2)
     checks.flag("derivative", derivative)
-    patterns = ways(scheme, steps)
+    _refuse_ways(scheme, steps)
     tensors = named(parameters)
     module = parameters if isinstance(parameters, nn.Module) else None
-    with float64(list(tensors.values()), module) as kept:
-        body = Body(
-            segment_loss=segment_loss,
-            parameters=tensors,
-            state=state,
-            scheme=scheme,
-            steps=steps,
-            kept=kept,
-            padding=padding(module, tensors),
+    with float64(list(tensors.values()), module) as snapshot:
+        loop = UserLoop(segment_loss=segment_loss, parameters=tensors, state=state, steps=steps, snapshot=snapshot)
+        full = _repeatable(loop)
+        compared: list[Compared] = []
+        found = enumerate_outcomes(
+            loop, SchemeDraws(scheme), full.gradient, each=lambda one: compared.append(Compared.between(one, full))
         )
-        full = _repeatable(body)
-        compared, mean, variance, wrong = _enumerate(body, full, promised(scheme, steps))
-        bias = relative(mean, full.gradient)
+        whole = float(flat(full.gradient).norm())
+        variance = found.variance / whole**2
+        crossed = variance > BIAS_TOLERANCE**2  # or it is rounding
         reasons = causes(
-            body,
+            loop,
+            scheme,
+            full,
             compared,
-            biased=max(bias.values()) >= BIAS_TOLERANCE,
-            crossed=variance > 0,
+            biased=max(found.bias.values()) >= BIAS_TOLERANCE,
+            crossed=crossed,
             derivative=derivative,
+            padding=_padding(module, tensors),
         )
-        unlike = _evaluating(module)
-        recomputed = _recomputed(body, full)
-    whole = float(flat(full.gradient).norm())
+        unlike = evaluating(module)
+        recomputed = recomputation(loop, full)
+    asked = scheme.memory is not None
     return Verification(
-        bias=bias,
-        untested=tuple(name for name, g in full.gradient.items() if float(g.norm()) <= NONE * whole),
-        variance=variance,
-        patterns=patterns,
+        bias=found.bias,
+        untested=tuple(name for name, g in full.gradient.items() if float(g.norm()) <= NO_GRADIENT * whole),
+        variance=variance if crossed else 0.0,
+        patterns=found.outcomes,
         steps=steps,
-        reasons=tuple(
-            reason for reason in (wrong, unlike, *reasons, recomputed if scheme.memory is not None else None) if reason
-        ),
-        notes=(recomputed,) if recomputed and scheme.memory is None else (),
+        reasons=tuple(filter(None, (found.misdrawn, unlike, *reasons, recomputed if asked else None))),
+        notes=(recomputed,) if recomputed and not asked else (),
         unchecked=() if derivative else (DERIVATIVE,),
     )
 
 
-def _repeatable(body: Body) -> Pass:
+def _refuse_ways(scheme: Scheme, steps: int) -> None:
+    if not (scheme.survival(steps - 1)[-1] < 1):
+        raise UserError(
+            f"no cut of {scheme.name} can fall within {steps} steps, so nothing would be tested; verify with shorter "
+            f"segments, as artbp.artbp(length=3, alpha=4), or with more steps: the code that is tested is the same"
+        )
+    counts = count_cuts(scheme, steps, most=MOST)
+    if counts[-1] > MOST:
+        raise UserError(
+            f"{steps} steps can be cut in more than {MOST} ways, and no more are tried: "
+            f"with this scheme take at most {len(counts) - 1} steps; got steps={steps}"
+        )
+
+
+def _repeatable(loop: UserLoop) -> Pass:
     """Full BPTT, twice: what is random, or is kept from call to call, makes different cuts incomparable."""
-    body.uncut()  # at the user's own parameters: whatever is wrong with the function shows here
-    nudge(body)
-    first, second = body.uncut(), body.uncut()
+    whole = [plain(loop.steps)]
+    pass_over(loop, whole)  # at the user's own parameters: whatever is wrong with the function shows here
+    _move(loop)
+    first, second = (pass_over(loop, whole) for _ in range(2))
     size = float(flat(first.gradient).norm())
     if size == 0:
         raise UserError("the loss has no gradient with respect to any of the parameters")
@@ -147,77 +211,37 @@ def _repeatable(body: Body) -> Pass:
     return first
 
 
-def _enumerate(body: Body, full: Pass, lengths: Lengths) -> tuple[list[Compared], Gradients, float, str | None]:
-    """Each way to cut beside the uncut sequence; the mean gradient; its variance over ‖g‖²; what is wrong with cuts.
+def _move(loop: UserLoop) -> None:
+    """Adds small Gaussian numbers, always the same ones, to every parameter.
 
-    Segments are those that `scheme.segments` hands to a training loop.
+    At its initial value a gate may be 0, and no gradient flows through what lies behind it: a factor that is forgotten
+    there is seen only after the first update. Unbiasedness holds at any parameters, so a loop that is right loses
+    nothing. Where the loop does not run at the moved parameters (a decay that leaves (0, 1), say), a smaller size is
+    tried, and in the end none.
     """
-    wrong = misdrawn(body, lengths)
-    mean: Gradients = {name: torch.zeros_like(g) for name, g in full.gradient.items()}
-    whole = flat(full.gradient)
-    second, compared = 0.0, []
-    for pattern, chance in enumerate_cuts(body.scheme, body.steps):
-        segments, strayed = _segments(body, lengths, pattern)
-        wrong = wrong or strayed
-        found = body.follow(segments)
-        for name, gradient in found.gradient.items():
-            mean[name] += chance * gradient
-        second += chance * float((flat(found.gradient) - whole).square().sum())
-        compared.append(Compared.between(pattern, found, full))
-    # around g and not around 0: squares of small numbers keep their digits
-    variance = max(second - float((flat(mean) - whole).square().sum()), 0.0) / float(whole.square().sum())
-    # and what is left of rounding is none
-    return compared, mean, variance if variance > BIAS_TOLERANCE**2 else 0.0, wrong
+    before = {name: parameter.detach().clone() for name, parameter in loop.parameters.items()}
+    for size in MOVES:
+        generator = torch.Generator().manual_seed(0)
+        for parameter in loop.parameters.values():
+            values = real(parameter.detach())
+            noise = torch.randn(values.shape, generator=generator, dtype=torch.float64).to(values.device)
+            values.add_(size * (float(values.square().mean().sqrt()) or 1.0) * noise)
+        try:
+            pass_over(loop, [plain(loop.steps)])
+        except Exception:  # whatever the user's code says of parameters that are not the user's
+            with torch.no_grad():
+                for name, parameter in loop.parameters.items():
+                    parameter.copy_(before[name])
+        else:
+            return
 
 
-def _segments(body: Body, lengths: Lengths, pattern: tuple[int, ...]) -> tuple[list[Segment], str | None]:
-    """What a training loop is handed where `pattern` is to be drawn; and what is wrong with it."""
-    drawn = body.drawn(lengths.numbers(pattern))
-    found = [segment.length for _, segment in drawn]
-    if sum(found) == body.steps and [start for start, _ in drawn] == [0, *accumulate(found)][:-1]:
-        wrong = f"scheme.segments gives segments of {found} steps where {list(pattern)} are to be drawn"
-        return [segment for _, segment in drawn], None if found == list(pattern) else wrong
-    wrong = f"scheme.segments gives {[(start, length) for (start, _), length in zip(drawn, found, strict=True)]}"
-    return [body.scheme.segment(length) for length in pattern], f"{wrong} as (start, length) of {body.steps} steps"
-
-
-def _recomputed(body: Body, full: Pass) -> str | None:
-    """Whether gradient checkpointing changes the gradient, or fails. Returns what is wrong, None if nothing is."""
-    try:
-        found = flat(body.recomputed().gradient)
-    except Exception as error:  # torch's, or that of a step which does not run twice
-        what = f"fails ({type(error).__name__}: {(str(error).splitlines() or [''])[0][:100]})"
-    else:
-        whole = flat(full.gradient)
-        off = float((found - whole).norm() / whole.norm())
-        if off <= BIAS_TOLERANCE:
-            return None
-        what = f"changes the gradient by {off:.1e}"
-    return (
-        f"gradient checkpointing (a scheme with memory=…) {what}: it runs the steps of a long segment a second time, "
-        f"and this loop's steps depend on more than their input and state (a counter, a buffer that they update, a "
-        f"state changed in place, parameters swapped by functional_call); keep memory=None, or move that into the state"
-    )
-
-
-def _evaluating(module: nn.Module | None) -> str | None:
-    """Whether a model was left in eval mode that is another one in training, dropout apart."""
-    if module is None or any(part.training for part in module.modules()):
-        return None
-    for name, part in module.named_modules():
-        if isinstance(part, _NormBase) and part.track_running_stats:
-            return (
-                f"the model is in eval mode, while in training {name} ({type(part).__name__}) takes the statistics of "
-                f"each batch: verify in train mode, and put nothing but dropout in eval mode"
-            )
-    return None
-
-
-def relative(mean: Gradients, full: Gradients) -> dict[str, float]:
-    """‖mean − full‖ / ‖full‖ for each parameter; of one without a gradient, relative to the whole gradient."""
-    whole = float(flat(full).norm())
-    bias = {}
-    for name, wanted in full.items():
-        size = float(wanted.norm())
-        bias[name] = float((mean[name] - wanted).norm()) / (size if size > NONE * whole else whole)
-    return bias
+def _padding(module: nn.Module | None, parameters: Mapping[str, Tensor]) -> dict[str, int]:
+    """Name of an embedding's weights → the row that its `padding_idx` keeps from learning."""
+    return {
+        name: part.padding_idx
+        for part in (() if module is None else module.modules())
+        if isinstance(part, nn.Embedding | nn.EmbeddingBag) and part.padding_idx is not None
+        for name, parameter in parameters.items()
+        if parameter is part.weight
+    }

@@ -155,7 +155,7 @@ def test_segments_of_a_scheme_of_ones_own_are_those_that_are_tested() -> None:
     net = Net()
     own: dict[str, Any] = {"name": "own", "length": None, "hazard": ARTBP.hazard}
     found = check(loop(net), net, Capped(**own))
-    assert "scheme.segments gives segments of" in found.reasons[0]
+    assert "must give 3 steps, and gives 2" in found.reasons[0]
     assert max(found.bias.values()) > 1e-3
     assert "as (start, length) of 4 steps" in check(loop(net), net, Overlapping(**own)).reasons[0]
     with pytest.raises(UserError, match=r"one rng\.random\(\); this one asks for rng\.integers"):

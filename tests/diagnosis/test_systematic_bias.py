@@ -11,7 +11,7 @@ from artbp_exp.diagnosis.systematic_bias import OFFSETS, systematic_bias
 from artbp_exp.tasks import ptb
 from artbp_exp.training.gradient import Loop
 from artbp_exp.truncation import Segment
-from artbp_exp.verification.stretch import stretch
+from artbp_exp.tasks.window import window
 from tests.small import small
 
 
@@ -26,7 +26,7 @@ def test_streams_of_one_text_have_all_their_bias_in_common(same: bool) -> None:
         carry_state=True, divergence=100.0, rows_per_epoch=1,
     )  # fmt: skip
     # L below 3: as many offsets as are measured on a stream, so that all streams have the same
-    found = systematic_bias(model, stretch(task, steps=24), [2], engine="auto", rng=rng)[2]
+    found = systematic_bias(model, window(task, steps=24), [2], engine="auto", rng=rng)[2]
     # the model begins with all streams again
     assert {len(leaf) for leaf in leaves(model.init_state(6))} == {6}
     if same:
@@ -51,6 +51,6 @@ def test_other_streams_are_cut_elsewhere(monkeypatch: pytest.MonkeyPatch) -> Non
         return vector(loop, outcome)
 
     monkeypatch.setattr(measured, "vector", spy)
-    systematic_bias(model, stretch(task, steps=24), [8], engine="auto", rng=np.random.default_rng(0))
+    systematic_bias(model, window(task, steps=24), [8], engine="auto", rng=np.random.default_rng(0))
     assert seen == [1, 2, 3, 4, 5, 6]
     assert OFFSETS == 2

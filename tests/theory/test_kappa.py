@@ -13,7 +13,7 @@ from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.theory.predicted_variance import predicted_variance
 from artbp_exp.training.gradient import TaskLoop
 from artbp_exp.truncation import Scheme
-from artbp_exp.verification import everything
+from artbp_exp.verification import sweep
 from artbp_exp.verification.oracle import full_bptt, squared_crossings
 
 STEPS = 8
@@ -35,8 +35,8 @@ def variance(model: RecurrentModel, task: Any, scheme: Scheme) -> float:
 def test_kappa_is_what_enumeration_says(
     streams: int, schedule: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(everything, "STREAMS", streams)
-    model, task = everything.small("rnn", STEPS)
+    monkeypatch.setattr(sweep, "STREAMS", streams)
+    model, task = sweep.small_task("rnn", STEPS)
     assert task.batch_size == streams
     scheme = registry.build("method", {"name": "artbp", "length": 3, **schedule})
     shared = variance(model, task, scheme)

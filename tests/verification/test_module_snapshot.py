@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from artbp_exp.verification.float64_mode import HIGHER
-from artbp_exp.verification.module_snapshot import Kept
+from artbp_exp.verification.module_snapshot import ModuleSnapshot
 
 
 class Hoarder(nn.Module):
@@ -37,7 +37,7 @@ def test_everything_that_holds_tensors_is_put_back_and_in_the_end_is_the_same_me
     net = Hoarder()
     mean, inside, cache, weights = net.mean, net.cache["h"], net.cache, net.weights
     places = mean.data_ptr(), inside.data_ptr()
-    kept = Kept(net, apart=[], dtypes=HIGHER)
+    kept = ModuleSnapshot(net, apart=[], dtypes=HIGHER)
     for _ in range(2):
         assert net.mean.dtype == net.cache["h"].dtype == torch.float64
         net()

@@ -11,9 +11,12 @@ from artbp_exp import registry
 from artbp_exp.cli import config as conf
 from artbp_exp.cli.verify import split
 from artbp_exp.theory.unbiased import can_cut
-from artbp_exp.verification.subject import full_size, shorter, shrunk
+from artbp_exp.verification.enumeration import pass_over
+from artbp_exp.verification.full_size import CEILING
+from artbp_exp.verification.subject import prescribable, sampled, shorter, shrunk
 
 STEPS = 8
+SMALL = ["task.batch_size=4", "model.hidden_size=6", "verify.stretch=20"]
 
 
 def settings(*overrides: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -48,10 +51,10 @@ def test_blocks_are_shrunk_with_the_length(length: float, every: int, shrunk_to:
 
 
 def test_a_method_that_never_cuts_in_the_run_is_not_made_to_cut() -> None:
-    subject = shrunk(*settings("method=tbptt", "method.length=100", "task.steps=50"))
-    assert not subject.idle
-    assert subject.probe.scheme.length == 100
-    assert shrunk(*settings("method=tbptt", "method.length=100")).probe.scheme.length == 3
+    small = shrunk(*settings("method=tbptt", "method.length=100", "task.steps=50"))
+    assert not small.idle
+    assert small.subject.method.scheme.length == 100
+    assert shrunk(*settings("method=tbptt", "method.length=100")).subject.method.scheme.length == 3
 
 
 @pytest.mark.parametrize(
@@ -66,30 +69,39 @@ def test_where_no_cut_can_fall_the_test_is_idle(overrides: list[str]) -> None:
     assert shrunk(*settings(*overrides)).idle
 
 
-def test_full_size_is_idle_on_a_stretch_without_cuts() -> None:
-    assert full_size(*settings("method=tbptt", "method.length=50", "verify.stretch=50"))[0].idle
-    assert not full_size(*settings("method=tbptt", "method.length=50", "verify.stretch=51"))[0].idle
-    assert not full_size(*settings("method=bptt", "task.steps=2000"))[0].idle
-
-
 @pytest.mark.parametrize(
     ("overrides", "engine"),
-    [([], "fused"), (["optimizer=adam"], "fused"), (["precision=float32"], "plain"), (["engine=plain"], "plain")],
+    [([], "fused"), (["precision=float32"], "plain"), (["engine=plain"], "plain")],
 )
 def test_the_engine_is_the_one_that_the_run_takes(overrides: list[str], engine: str) -> None:
-    assert shrunk(*settings(*overrides)).probe.engine == engine
-    assert full_size(*settings(*overrides))[0].probe.engine == engine
+    assert shrunk(*settings(*overrides)).subject.method.engine == engine
+    assert sampled(*settings(*overrides))[0].method.engine == engine
+    assert prescribable(*settings(*overrides)).method.engine == engine
 
 
 def test_mixed_precision_goes_through_the_sampled_path(own_corpus: Any) -> None:
-    own = settings("task=ptb", "task.corpus=own", f"task.data_dir={own_corpus}", "precision=bfloat16", *SMALL)
-    probe = full_size(*own)[0].probe
-    assert probe.autocast == torch.bfloat16
-    mixed = probe.following([0.5])[0]
-    exact = full_size(own[0] | {"precision": "float32"}, own[1])[0].probe.following([0.5])[0]
+    run, own = settings("task=ptb", "task.corpus=own", f"task.data_dir={own_corpus}", "precision=bfloat16", *SMALL)
+
+    def gradients(precision: str, autocast: torch.dtype | None) -> dict[str, Any]:
+        subject, found = sampled(run | {"precision": precision}, own)
+        assert found == autocast
+        return pass_over(subject.loop, [subject.method.scheme.segment(length) for length in (3, 17)]).gradient
+
+    mixed, exact = gradients("bfloat16", torch.bfloat16), gradients("float32", None)
     off = {name: float((mixed[name] - exact[name]).norm() / exact[name].norm()) for name in exact}
     assert all(math.isfinite(value) for value in off.values())
     assert 1e-5 < max(off.values()) < 0.1  # another path, to the rounding of bfloat16
 
 
-SMALL = ["task.batch_size=4", "model.hidden_size=6", "verify.stretch=20"]
+def test_a_huge_length_makes_no_huge_window() -> None:
+    run, own = settings("method=tbptt", "method.length=900000")
+    assert sampled(run, own)[0].task.steps == CEILING
+    assert prescribable(run, own).task.steps == CEILING
+
+
+def test_enumeration_computes_steps_twice_too() -> None:
+    small = shrunk(*settings())
+    assert small.subject.method.scheme.memory == 3
+    assert "method.memory 300 → 3" in small.changes
+    assert shrunk(*settings("method.memory=2")).subject.method.scheme.memory == 2
+    assert shrunk(*settings("method.memory=null")).subject.method.scheme.memory is None

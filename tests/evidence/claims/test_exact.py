@@ -8,10 +8,9 @@ import pytest
 from artbp_exp.evidence.claims import exact
 from artbp_exp.evidence.claims.claim import NOT_YET
 from artbp_exp.evidence.claims.exact import exact_claims
-from artbp_exp.verification import everything
-from artbp_exp.verification.broken import BROKEN, BROKEN_FAR
-from artbp_exp.verification.sweep_report import lags_beside
+from artbp_exp.verification.variants import ENUMERATION, LAGS, lags_beside, mutants
 from tests.conftest import ROOT
+from tests.verification.lines import far_wanted, wanted
 
 VERIFIED = ROOT / "results" / "verify" / "everything.csv"
 
@@ -52,12 +51,12 @@ def test_the_committed_sweep_of_the_verification_is_whole() -> None:
 
 
 def test_the_faults_that_are_wanted_are_those_of_the_verification() -> None:
-    assert set(exact.BROKEN) == set(BROKEN)
-    assert set(exact.BROKEN_FAR) == set(BROKEN_FAR)
+    assert set(exact.BROKEN) == set(mutants(ENUMERATION))
+    assert set(exact.BROKEN_FAR) == set(mutants(LAGS))
 
 
 def test_the_committed_sweep_has_every_line_that_the_verification_makes() -> None:
     table = pd.read_csv(VERIFIED)
-    assert everything.wanted() <= set(zip(table.method, table.model, table.engine, strict=True))
+    assert wanted() <= set(zip(table.method, table.model, table.engine, strict=True))
     lags = pd.read_csv(lags_beside(VERIFIED)).fillna({"broken": ""})
-    assert everything.far_wanted() <= set(zip(lags.method, lags.broken, strict=True))
+    assert far_wanted() <= set(zip(lags.method, lags.broken, strict=True))

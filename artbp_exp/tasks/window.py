@@ -4,7 +4,6 @@ import copy
 import math
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from artbp_exp.errors import UserError
@@ -12,10 +11,10 @@ from artbp_exp.tasks.base import Task
 from artbp_exp.tasks.synthetic import Synthetic
 
 
-class Stretch:
+class Window:
     """Steps `start` … `start + steps` − 1 of the first `streams` streams; all else is the task's.
 
-    A run on it ends when the stretch ends, as a run ends at the end of the data: without a draw.
+    A pass over it ends when the window ends, as a pass ends at the end of the data: without a draw.
     """
 
     def __init__(self, task: Task, *, start: int, steps: int, streams: int) -> None:
@@ -31,31 +30,26 @@ class Stretch:
         return getattr(self._task, name)
 
     def window(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of steps `start` … `stop` − 1 of the stretch: (n, B, …) each."""
+        """Inputs and targets of steps `start` … `stop` − 1 of the window: (n, B, …) each."""
         inputs, targets = self._task.window(self._start + start, self._start + stop)
         return inputs[:, : self.batch_size], targets[:, : self.batch_size]
 
 
-def stretch(task: Task, *, steps: int, start: int = 0, streams: int = 2**31) -> Task:
-    """A stretch of `task`; of a task without data a shorter copy, which its fast path knows as its own kind.
+def window(task: Task, *, steps: int, start: int = 0, streams: int = 2**31) -> Task:
+    """A window of `task`; of a task without data a shorter copy, which its fast path knows as its own kind.
 
     Raises:
         UserError: the task has not so many steps.
     """
     if start + steps > task.steps:
         raise UserError(
-            f"a stretch of {steps} steps from step {start} does not fit into the task's {task.steps} steps; "
+            f"a window of {steps} steps from step {start} does not fit into the task's {task.steps} steps; "
             f"take a shorter one"
         )
     if isinstance(task, Synthetic):
         short = copy.copy(task)
         short.steps, short.divergence = steps, math.inf
         return short
-    found: Any = Stretch(task, start=start, steps=steps, streams=streams)
+    found: Any = Window(task, start=start, steps=steps, streams=streams)
     checked: Task = found
     return checked
-
-
-def flat(gradients: dict[str, Tensor]) -> Tensor:
-    """All parameters' gradients as one vector, float64."""
-    return torch.cat([gradient.flatten().double() for gradient in gradients.values()])

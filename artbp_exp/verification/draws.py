@@ -1,0 +1,183 @@
+"""Are segments as long as the hazard says, with the probabilities it says? Asked number by number, without a draw.
+
+A length n must be drawn where the number that is taken from the random stream lies between P(length < n) and
+P(length ≤ n), and P(length > n) = Π_{d ≤ n} (1 − c(d)). These are worked out from the hazard alone: a scheme that draws
+with other probabilities than those its factors compensate is biased, however right the factors.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, islice, repeat
+from typing import Any, Protocol
+
+import numpy as np
+
+from artbp_exp.errors import UserError
+from artbp_exp.theory.survival import survival
+from artbp_exp.truncation import Scheme, Segment, enumerate_cuts
+from artbp_exp.truncation.scheme import Floats
+
+INSIDE = 1e-6
+"""How far inside an interval its ends are tried, relative to its width."""
+
+SMALLEST = 2.0**-50
+"""Nearer to an end than this, rounding decides."""
+
+
+class Drawing(Protocol):
+    """What draws a pass: a method (see `methods.base.Method`), or a scheme by itself (`SchemeDraws`).
+
+    Attributes:
+        scheme: whose hazard says with which probabilities; None of a method that does not cut.
+    """
+
+    @property
+    def scheme(self) -> Scheme | None:
+        """See above."""
+
+    def draws(self, steps: int, rng: np.random.Generator) -> Iterable[tuple[int, Any]]:
+        """One pass: (the step at which it starts; what is drawn) of each draw."""
+
+    def outcomes(self, steps: int) -> Iterator[tuple[tuple[Any, ...], float]]:
+        """Every outcome of a pass, with its probability."""
+
+
+@dataclass(frozen=True)
+class SchemeDraws:
+    """The segments that a scheme hands to a training loop."""
+
+    scheme: Scheme
+
+    def draws(self, steps: int, rng: np.random.Generator) -> Iterator[tuple[int, Segment]]:
+        """As `scheme.segments`."""
+        return self.scheme.segments(steps, rng)
+
+    def outcomes(self, steps: int) -> Iterator[tuple[tuple[Segment, ...], float]]:
+        """Every way to cut, with its probability."""
+        for lengths, probability in enumerate_cuts(self.scheme, steps):
+            yield tuple(map(self.scheme.segment, lengths)), probability
+
+
+class Script:
+    """Prescribed numbers in the place of a random stream, and then numbers beyond every cut that is not certain."""
+
+    def __init__(self, numbers: Iterable[float]) -> None:
+        self._numbers = iter(numbers)
+
+    def random(self) -> float:
+        """What `numpy.random.Generator.random` would have had to return."""
+        return next(self._numbers, 1.0 - 2.0**-53)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise UserError(f"a scheme must draw each segment with one rng.random(); this one asks for rng.{name}")
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Which numbers give which length, within T steps.
+
+    Attributes:
+        beyond: P(length > n) for n = 0 … T − 1: shape (T,), beginning with 1.
+    """
+
+    beyond: Floats
+
+    @classmethod
+    def promised(cls, scheme: Scheme, steps: int) -> "Lengths":
+        """By the hazard alone, without the scheme's own tables."""
+        return cls(survival(scheme, steps - 1))
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return self.beyond.size
+
+    def interval(self, length: int, limit: int) -> tuple[float, float]:
+        """The numbers that give `length` where `limit` steps are left; the end of the data takes all that is longer."""
+        return 1.0 - self.beyond[length - 1], 1.0 - (self.beyond[length] if length < limit else 0.0)
+
+    def numbers(self, lengths: Iterable[int]) -> list[float]:
+        """A number in the middle of the interval of each length, in order."""
+        left, found = self.steps, []
+        for length in lengths:
+            low, high = self.interval(length, left)
+            found.append(float(0.5 * (low + high)))
+            left -= length
+        return found
+
+    def outcomes(self, scheme: Scheme) -> Iterator[tuple[tuple[Segment, ...], float]]:
+        """Every way to cut the T steps into segments of `scheme` that has a probability above 0 here, with it."""
+        keep = np.divide(self.beyond[1:], self.beyond[:-1], out=np.ones(self.steps - 1), where=self.beyond[:-1] > 0)
+        hazard = np.append(1.0 - keep, 0.0)
+        drawn = Scheme(name="as drawn", length=None, hazard=lambda lag: hazard[lag - 1])
+        for lengths, probability in enumerate_cuts(drawn, self.steps):
+            yield tuple(map(scheme.segment, lengths)), probability
+
+
+def first(drawing: Drawing, steps: int, number: float) -> int:
+    """Length of the first of the segments of `steps` steps when the random stream says `number`."""
+    script: Any = Script([number])
+    _, segment = next(iter(drawing.draws(steps, script)))
+    length: int = segment.length
+    return length
+
+
+def measured(drawing: Drawing, steps: int) -> Lengths:
+    """What is drawn, whatever was promised: the ends of the intervals, bisected to the last bit."""
+    beyond = np.ones(steps)
+    for length in range(1, steps):
+        low, high = 0.0, 1.0
+        while high - low > 2.0**-53:
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if first(drawing, steps, middle) <= length else (low, middle)
+        beyond[length] = 1.0 - high if low > 0.0 else 1.0  # no number at all is that low
+    return Lengths(beyond)
+
+
+def misdrawn(drawing: Drawing, lengths: Lengths) -> str | None:
+    """Tries a number just inside either end of each length's interval. Returns what is wrong, None if nothing is."""
+    steps = lengths.steps
+    wrong = _gaps(_segments(drawing, steps, repeat(0.0)), steps)
+    if wrong is not None:
+        return wrong
+    for length in range(1, steps + 1):
+        low, high = lengths.interval(length, steps)
+        margin = max(INSIDE * (high - low), SMALLEST)
+        if high - low <= 2 * margin:
+            continue  # no number gives this length
+        for number in (low + margin, high - margin):
+            found = first(drawing, steps, number)
+            if found != length:
+                return (
+                    f"segments are not drawn with the hazard's probabilities: "
+                    f"the number {number:.6f} must give {length} steps, and gives {found}"
+                )
+    return None
+
+
+def redrawn(drawing: Drawing, lengths: Lengths, outcome: Sequence[Any]) -> tuple[Sequence[Any], str | None]:
+    """The segments that a loop is handed where those of `outcome` are to be drawn; and what is wrong with them."""
+    wanted = [segment.length for segment in outcome]
+    found = _segments(drawing, lengths.steps, lengths.numbers(wanted))
+    wrong = _gaps(found, lengths.steps)
+    if wrong is not None:
+        return outcome, wrong
+    drawn = [segment.length for _, segment in found]
+    otherwise = f"segments of {wanted} steps were to be drawn, and came out as {drawn}"
+    return [segment for _, segment in found], None if drawn == wanted else otherwise
+
+
+def _segments(drawing: Drawing, steps: int, numbers: Iterable[float]) -> list[tuple[int, Any]]:
+    script: Any = Script(numbers)
+    return list(islice(drawing.draws(steps, script), steps + 1))  # one of no steps would never come to an end
+
+
+def _gaps(found: Sequence[tuple[int, Any]], steps: int) -> str | None:
+    """Whether segments leave steps out, or take them twice."""
+    pairs = [(start, segment.length) for start, segment in found]
+    begins = [0, *accumulate(length for _, length in pairs)]
+    if begins[-1] == steps and [start for start, _ in pairs] == begins[:-1]:
+        return None
+    return f"the segments are {pairs} as (start, length) of {steps} steps"

@@ -1,0 +1,196 @@
+"""The body of a user's training loop, `segment_loss`, as a loop whose gradient can be asked for; and its refusals."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from artbp_exp.autograd import leaves, map_state
+from artbp_exp.autograd.random_states import RandomStates, drawn
+from artbp_exp.errors import UserError
+from artbp_exp.truncation import Scheme, Segment
+from artbp_exp.verification.float64_mode import raised
+from artbp_exp.verification.module_snapshot import ModuleSnapshot
+
+SegmentLoss = Callable[[int, Segment, Any], tuple[Tensor, Any]]
+Parameters = nn.Module | Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Mapping[str, Tensor]
+
+BACKWARD = "segment_loss calls backward: leave that to your loop, and to artbp.verify; return the loss alone"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carried:
+    """What goes from one segment to the next.
+
+    Attributes:
+        state: as `segment_loss` returned it.
+        weighted: the losses so far, each times its segment's steps.
+        attached: whether a state was handed on that a gradient would flow through.
+    """
+
+    state: Any
+    weighted: float = 0.0
+    attached: bool = False
+
+
+@dataclass(kw_only=True)
+class UserLoop:
+    """A user's loop over the first steps of a user's data, at fixed parameters. See `training.gradient.Loop`.
+
+    Attributes:
+        segment_loss: (start, segment, state) → (loss, next state).
+        parameters: by name.
+        state: before the first step.
+        steps: T.
+        snapshot: of the module; every pass begins with it.
+    """
+
+    segment_loss: SegmentLoss
+    parameters: dict[str, Tensor]
+    state: Any
+    steps: int
+    snapshot: ModuleSnapshot
+
+    def __post_init__(self) -> None:
+        self._random = RandomStates(self.parameters.values())
+
+    def begin(self) -> Carried:
+        """The user's state, copied: a loop may change it in place."""
+        self.snapshot.put_back()
+        return Carried(state=map_state(lambda tensor: raised(tensor.detach().clone()), self.state))
+
+    def advance(self, start: int, draw: Any, carry: Carried) -> tuple[float, Carried]:
+        """Adds the gradient of a segment to `.grad`; a segment without a loss adds nothing.
+
+        Raises:
+            UserError: `segment_loss` is random, calls backward, or returns something else than a loss and a state.
+        """
+        before = {name: parameter.grad for name, parameter in self.parameters.items()}
+        loss, state = self._call(start, draw, carry.state)
+        found = self._backward(loss)
+        for (name, parameter), added in zip(self.parameters.items(), found, strict=True):
+            total = before[name]
+            parameter.grad = total if added is None else added.detach() if total is None else total + added.detach()
+        value = float(loss.item()) if isinstance(loss, Tensor) else loss
+        attached = carry.attached or any(leaf.requires_grad for leaf in leaves(state))
+        return value, Carried(state=state, weighted=carry.weighted + value * draw.length, attached=attached)
+
+    def value(self) -> float:
+        """The loss of the whole sequence as one segment."""
+        loss, _ = self._call(0, plain(self.steps), self.begin().state)
+        return float(loss.item()) if isinstance(loss, Tensor) else loss
+
+    def _backward(self, loss: Tensor | float) -> list[Tensor | None]:
+        if not isinstance(loss, Tensor) or not loss.requires_grad:
+            return [None] * len(self.parameters)
+        # the graph is kept: where a state is not detached, the next segment's backward runs through it again
+        try:
+            inputs = list(self.parameters.values())
+            return list(torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True))
+        except RuntimeError as error:
+            if "a second time" in str(error):
+                raise UserError(BACKWARD) from error
+            raise
+
+    def _call(self, start: int, segment: Segment, state: Any) -> tuple[Tensor | float, Any]:
+        for parameter in self.parameters.values():
+            parameter.grad = None
+        before = self._random.states()
+        try:
+            found = self.segment_loss(start, segment, state)
+        except Exception as error:
+            error.add_note(
+                f"artbp.verify called segment_loss({start}, a segment of {segment.length} steps, state) in float64; "
+                f"it needs data for {self.steps} steps"
+            )
+            raise
+        random = drawn(before, self._random.states())
+        if random:
+            raise UserError(
+                f"segment_loss is random (it draws from the global stream of {' and '.join(random)}), so ways to cut "
+                f"cannot be compared; if it is dropout, put that in eval mode while you verify, and nothing else "
+                f"(for part in model.modules(): if isinstance(part, nn.Dropout): part.eval()); a mask that several "
+                f"steps share must be drawn once a sequence, because one for each segment is biased"
+            )
+        if any(parameter.grad is not None for parameter in self.parameters.values()):
+            raise UserError(BACKWARD)
+        return _checked(found, whole=segment.length == self.steps)
+
+
+def _checked(found: Any, *, whole: bool) -> tuple[Tensor | float, Any]:
+    """Loss and state. The loss of the `whole` sequence must have a gradient; a segment of it may have no loss."""
+    if not isinstance(found, tuple) or len(found) != 2:
+        raise UserError(f"segment_loss must return (loss, next state); got {type(found).__name__}")
+    loss, state = found
+    if not whole and isinstance(loss, int | float):  # the sum of no losses
+        return float(loss), state
+    if not isinstance(loss, Tensor) or loss.numel() != 1:
+        got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise UserError(f"the loss that segment_loss returns must be a tensor of one number; got {got}")
+    if loss.is_complex():
+        raise UserError("the loss that segment_loss returns is complex: it must be a real number")
+    if whole and not loss.requires_grad:
+        raise UserError("the loss that segment_loss returns for the whole sequence has no gradient: do not detach it")
+    if not loss.isfinite().all():
+        raise UserError(f"the loss at these parameters is {loss.item()}: there is no gradient to compare")
+    return loss.reshape(()), state
+
+
+def plain(steps: int, *, without: int | None = None, memory: int | None = None) -> Segment:
+    """A segment with factors 1; with factor 0 after step `without`, which stops the gradient there as a cut does."""
+    factors = np.ones(steps - 1)
+    if without is not None:
+        factors[without - 1] = 0.0
+    return Segment(length=steps, factors=factors, memory=memory)
+
+
+def named(parameters: Any) -> dict[str, Tensor]:
+    """Parameters that require a gradient, each once, by name.
+
+    Raises:
+        UserError: there are none, or `parameters` is something else.
+    """
+    what = "parameters must be a module, its parameters() or named_parameters()"
+    if callable(parameters) and not isinstance(parameters, nn.Module):
+        raise UserError(f"{what}; got a function: segment_loss comes first, as artbp.verify(segment_loss, model, …)")
+    if isinstance(parameters, Tensor):
+        parameters = [parameters]
+    if isinstance(parameters, nn.Module):
+        parameters = parameters.named_parameters()
+    try:
+        pairs = list(parameters.items() if isinstance(parameters, Mapping) else parameters)
+    except TypeError as error:
+        raise UserError(f"{what}; got {type(parameters).__name__}") from error
+    found: dict[str, Tensor] = {}
+    for index, pair in enumerate(pairs):
+        name, tensor = pair if isinstance(pair, tuple) and len(pair) == 2 else (f"parameter {index}", pair)
+        if not isinstance(tensor, Tensor) or not tensor.is_leaf:
+            raise UserError(f"{what}; got {type(tensor).__name__}")
+        if tensor.requires_grad and not any(tensor is other for other in found.values()):
+            found[str(name)] = tensor
+    if not found:
+        raise UserError("no parameter requires a gradient (requires_grad is False): there is nothing to verify")
+    return found
+
+
+def refuse(segment_loss: Any, scheme: Any, state: Any) -> None:
+    """Refuses arguments that are not what they should be.
+
+    Raises:
+        UserError: `segment_loss` is no function, `scheme` no scheme, or `state` no state.
+    """
+    if not callable(segment_loss):
+        raise UserError(
+            f"segment_loss must be a function (start, segment, state) → (loss, next state); "
+            f"got {type(segment_loss).__name__}"
+        )
+    if not isinstance(scheme, Scheme):
+        got = type(scheme).__name__ if isinstance(scheme, nn.Module | Tensor) else repr(scheme)  # in one line
+        raise UserError(f"scheme must be one of artbp.artbp(…), artbp.tbptt(…) or a Scheme; got {got}")
+    try:
+        map_state(lambda tensor: tensor, state)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"state must be a tensor, or a tree of tensors: {error}") from error

@@ -1,0 +1,90 @@
+"""One configuration: only what was tested, and passed, and is what a run does, is certified."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from artbp_exp.random_streams import RandomStreams
+from artbp_exp.truncation import Scheme
+from artbp_exp.verification.enumeration import Exact, certify
+from artbp_exp.verification.full_size import lag_by_lag, prescribed
+from artbp_exp.verification.monte_carlo import Interval, monte_carlo, variance_of_one
+from artbp_exp.verification.report import judge, one
+from artbp_exp.verification.subject import prescribable, sampled, shrunk
+from tests.verification.test_subject import settings as composed
+
+GOOD = Exact(patterns=8, bias={"w": 1e-16}, variance=1.0, predicted=1.0, misdrawn=None, promise=None, no_formula=None)
+SEEN = Interval(parameter="w", direction="along g", bias=0.01, low=-0.02, high=0.04, draws=40)
+OFF = replace(SEEN, low=0.005, high=0.015)
+FAR_OFF = replace(OFF, error=1e-4)
+SOUND: dict[str, Any] = {
+    "exact": GOOD,
+    "prescribed": [],
+    "sampled": [SEEN],
+    "idle": False,
+    "clip": None,
+    "mixed": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict", "reason"),
+    [
+        ({}, "certified", ""),
+        ({"sampled": []}, "certified", ""),
+        ({"mixed": True}, "certified", ""),
+        ({"mixed": True, "sampled": []}, "not tested", "nothing was run in mixed precision"),
+        ({"idle": True}, "not tested", "no cut can fall within the steps of the enumeration part"),
+        ({"clip": 0.001}, "not certified", "optimizer.clip=0.001"),
+        ({"clip": 0.001, "idle": True}, "not certified", "optimizer.clip=0.001"),
+        ({"sampled": [SEEN, OFF]}, "certified", ""),  # Student's t is no judge of heavy tails
+        ({"sampled": [SEEN, replace(OFF, error=1e-3)]}, "certified", ""),
+        ({"sampled": [SEEN, FAR_OFF]}, "refuted", "the gradient of w is off by 1.0%"),
+        ({"prescribed": ["a factor is wrong"]}, "refuted", "a factor is wrong"),
+        ({"exact": replace(GOOD, bias={"w": 0.1}), "idle": True}, "refuted", "the mean over all ways"),
+        ({"exact": replace(GOOD, bias={"w": 0.1}, promise="of this"), "clip": 2.0}, "refuted", "of this; optimizer.cl"),
+        ({"exact": replace(GOOD, misdrawn="wrong draws")}, "refuted", "wrong draws"),
+        ({"exact": replace(GOOD, predicted=1.1)}, "refuted", "the variance is not the formula's"),
+    ],
+)
+def test_verdicts(changes: dict[str, Any], verdict: str, reason: str) -> None:
+    found = judge(**(SOUND | changes))
+    assert found.verdict == verdict
+    assert found.certified == (verdict == "certified")
+    assert reason in str(found)
+
+
+@pytest.mark.parametrize("method", [["method.length=4"], ["method.length=8", "method.schedule=constant"]])
+def test_what_is_right_is_certified_whatever_the_draws_show(method: list[str]) -> None:
+    """The draws of 30 seeds: heavy tails leave some of Student's intervals far from 0, and the verdict alone."""
+    settings, own = composed(*method)
+    exact = certify(shrunk(settings, own).subject)
+    whole = prescribable(settings, own)
+    reasons = [lag_by_lag(whole.method, limit=10**6).reason, *(found.reason for found in prescribed(whole))]
+    wrong = [reason for reason in reasons if reason is not None]
+    subject, _ = sampled(settings, own)
+    variance = variance_of_one(subject, 100)
+    missed = 0
+    for seed in range(30):
+        cuts = RandomStreams.from_seed(seed).cuts
+        intervals = monte_carlo(subject, cuts=cuts, draws=100, variance=variance)
+        missed += not all(interval.holds for interval in intervals)
+        verdict = judge(exact=exact, prescribed=wrong, sampled=intervals, idle=False, clip=None, mixed=False)
+        assert verdict.certified, (seed, str(verdict))
+    assert missed > 0  # or the test would not show what it is for
+
+
+def test_the_verdict_rests_on_full_size(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The shipped code, broken in place: a cap at 100 steps is seen by none of the enumerated sequences."""
+    settings, own = composed("verify.draws=0", "method.length=50")
+    assert one(settings, own, tmp_path / "right.csv")
+    drawn = Scheme.draw
+    monkeypatch.setattr(Scheme, "draw", lambda self, rng, limit: min(100, drawn(self, rng, limit)))
+    assert certify(shrunk(settings, own).subject).certified
+    assert not one(settings, own, tmp_path / "wrong.csv")
+    table = pd.read_csv(tmp_path / "wrong.csv")
+    assert set(table["verdict"]) == {"refuted"}
+    assert not table.set_index("check").loc["lengths at full size", "holds"]
