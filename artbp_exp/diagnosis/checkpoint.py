@@ -16,8 +16,8 @@ from artbp_exp.autograd import detach, map_state
 from artbp_exp.errors import UserError
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
-from artbp_exp.training.experiment import Experiment
 from artbp_exp.tasks.window import window
+from artbp_exp.training.experiment import Experiment
 
 ANOTHER = "name the folder of another run with diagnose.run=…, or do this one again with artbp-run"
 

@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from artbp_exp.autograd.state import flatten
 from artbp_exp.errors import UserError
+from artbp_exp.theory.survival import hazards
 from artbp_exp.theory.unbiased import why_biased
 from artbp_exp.training.gradient import Pass, flat
 from artbp_exp.truncation import Scheme
@@ -125,7 +126,7 @@ def _forward(compared: Sequence[Compared]) -> str | None:
 def _factors(loop: UserLoop, scheme: Scheme, full: Pass) -> str:
     """What the factors do. After step t, a factor of 0 must do to the gradient what a cut there does."""
     steps = loop.steps
-    places = (np.flatnonzero(scheme.hazard(np.arange(1, steps)) > 0) + 1).tolist()
+    places = (np.flatnonzero(hazards(scheme.at(0), steps - 1) > 0) + 1).tolist()
     uncut = flat(full.gradient)
     stopped = {t: flat(pass_over(loop, [plain(steps, without=t)]).gradient) for t in places}
     cut = {t: flat(pass_over(loop, [plain(t), plain(steps - t)]).gradient) for t in places}

@@ -6,7 +6,7 @@ with other probabilities than those its factors compensate is biased, however ri
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, islice, repeat
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ import numpy as np
 from artbp_exp.errors import UserError
 from artbp_exp.theory.survival import survival
 from artbp_exp.truncation import Scheme, Segment, enumerate_cuts
-from artbp_exp.truncation.scheme import Floats
+from artbp_exp.truncation.scheme import Floats, Hazard
 
 INSIDE = 1e-6
 """How far inside an interval its ends are tried, relative to its width."""
@@ -35,8 +35,8 @@ class Drawing(Protocol):
     def scheme(self) -> Scheme | None:
         """See above."""
 
-    def draws(self, steps: int, rng: np.random.Generator) -> Iterable[tuple[int, Any]]:
-        """One pass: (the step at which it starts; what is drawn) of each draw."""
+    def draws(self, steps: int, rng: np.random.Generator, *, start: int = 0) -> Iterable[tuple[int, Any]]:
+        """The rest of a pass, from step `start` on: (the step at which it starts; what is drawn) of each draw."""
 
     def outcomes(self, steps: int) -> Iterator[tuple[tuple[Any, ...], float]]:
         """Every outcome of a pass, with its probability."""
@@ -48,14 +48,14 @@ class SchemeDraws:
 
     scheme: Scheme
 
-    def draws(self, steps: int, rng: np.random.Generator) -> Iterator[tuple[int, Segment]]:
-        """As `scheme.segments`."""
-        return self.scheme.segments(steps, rng)
+    def draws(self, steps: int, rng: np.random.Generator, *, start: int = 0) -> Iterator[tuple[int, Segment]]:
+        """As `scheme.segments`; `start` is handed on only if it is asked for: a user's scheme need not know it."""
+        return self.scheme.segments(steps, rng, start=start) if start else self.scheme.segments(steps, rng)
 
     def outcomes(self, steps: int) -> Iterator[tuple[tuple[Segment, ...], float]]:
         """Every way to cut, with its probability."""
         for lengths, probability in enumerate_cuts(self.scheme, steps):
-            yield tuple(map(self.scheme.segment, lengths)), probability
+            yield tuple(self.scheme.cut(lengths)), probability
 
 
 class Script:
@@ -80,60 +80,75 @@ class Lengths:
 
     Attributes:
         beyond: P(length > n) for n = 0 … T − 1: shape (T,), beginning with 1.
+        first: the same of the first segment of a pass.
     """
 
     beyond: Floats
+    first: Floats
 
     @classmethod
     def promised(cls, scheme: Scheme, steps: int) -> "Lengths":
         """By the hazard alone, without the scheme's own tables."""
-        return cls(survival(scheme, steps - 1))
+        return cls(survival(scheme, steps - 1), survival(scheme.at(0), steps - 1))
 
     @property
     def steps(self) -> int:
         """T."""
         return self.beyond.size
 
-    def interval(self, length: int, limit: int) -> tuple[float, float]:
+    def interval(self, length: int, limit: int, *, start: int = 1) -> tuple[float, float]:
         """The numbers that give `length` where `limit` steps are left; the end of the data takes all that is longer."""
-        return 1.0 - self.beyond[length - 1], 1.0 - (self.beyond[length] if length < limit else 0.0)
+        beyond = self.beyond if start else self.first
+        return 1.0 - beyond[length - 1], 1.0 - (beyond[length] if length < limit else 0.0)
 
-    def numbers(self, lengths: Iterable[int]) -> list[float]:
-        """A number in the middle of the interval of each length, in order."""
-        left, found = self.steps, []
+    def numbers(self, lengths: Iterable[int], *, start: int = 0) -> list[float]:
+        """A number in the middle of the interval of each length, in order, from step `start` of a pass on."""
+        done, found = 0, []
         for length in lengths:
-            low, high = self.interval(length, left)
+            low, high = self.interval(length, self.steps - done, start=start + done)
             found.append(float(0.5 * (low + high)))
-            left -= length
+            done += length
         return found
 
     def outcomes(self, scheme: Scheme) -> Iterator[tuple[tuple[Segment, ...], float]]:
         """Every way to cut the T steps into segments of `scheme` that has a probability above 0 here, with it."""
-        keep = np.divide(self.beyond[1:], self.beyond[:-1], out=np.ones(self.steps - 1), where=self.beyond[:-1] > 0)
-        hazard = np.append(1.0 - keep, 0.0)
-        drawn = Scheme(name="as drawn", length=None, hazard=lambda lag: hazard[lag - 1])
-        for lengths, probability in enumerate_cuts(drawn, self.steps):
-            yield tuple(map(scheme.segment, lengths)), probability
+        later, first = (Scheme(name="as drawn", length=None, hazard=_hazard(b)) for b in (self.beyond, self.first))
+        for lengths, probability in enumerate_cuts(replace(later, first=first), self.steps):
+            yield tuple(scheme.cut(lengths)), probability
 
 
-def first(drawing: Drawing, steps: int, number: float) -> int:
-    """Length of the first of the segments of `steps` steps when the random stream says `number`."""
-    script: Any = Script([number])
-    _, segment = next(iter(drawing.draws(steps, script)))
+def _hazard(beyond: Floats) -> Hazard:
+    keep = np.divide(beyond[1:], beyond[:-1], out=np.ones(beyond.size - 1), where=beyond[:-1] > 0)
+    hazard = np.append(1.0 - keep, 0.0)
+    return lambda lag: hazard[lag - 1]
+
+
+def drawn_length(drawing: Drawing, limit: int, number: float, *, start: int = 0) -> int:
+    """Length of the segment from step `start` on, with `limit` steps left, when the random stream says `number`."""
+    _, segment = _segments(drawing, limit, [number], start=start, most=1)[0]
     length: int = segment.length
     return length
 
 
+def kinds(drawing: Drawing) -> tuple[int, ...]:
+    """Where segments begin that are drawn in one way: 0, the first of a pass, and 1, all others, where they differ."""
+    return (0,) if drawing.scheme is None or drawing.scheme.first is None else (0, 1)
+
+
 def measured(drawing: Drawing, steps: int) -> Lengths:
     """What is drawn, whatever was promised: the ends of the intervals, bisected to the last bit."""
-    beyond = np.ones(steps)
-    for length in range(1, steps):
-        low, high = 0.0, 1.0
-        while high - low > 2.0**-53:
-            middle = 0.5 * (low + high)
-            low, high = (middle, high) if first(drawing, steps, middle) <= length else (low, middle)
-        beyond[length] = 1.0 - high if low > 0.0 else 1.0  # no number at all is that low
-    return Lengths(beyond)
+    found = []
+    for start in kinds(drawing):
+        beyond = np.ones(steps)
+        for length in range(1, steps):
+            low, high = 0.0, 1.0
+            while high - low > 2.0**-53:
+                middle = 0.5 * (low + high)
+                below = drawn_length(drawing, steps, middle, start=start) <= length
+                low, high = (middle, high) if below else (low, middle)
+            beyond[length] = 1.0 - high if low > 0.0 else 1.0  # no number at all is that low
+        found.append(beyond)
+    return Lengths(found[-1], found[0])
 
 
 def misdrawn(drawing: Drawing, lengths: Lengths) -> str | None:
@@ -142,26 +157,29 @@ def misdrawn(drawing: Drawing, lengths: Lengths) -> str | None:
     wrong = _gaps(_segments(drawing, steps, repeat(0.0)), steps)
     if wrong is not None:
         return wrong
-    for length in range(1, steps + 1):
-        low, high = lengths.interval(length, steps)
-        margin = max(INSIDE * (high - low), SMALLEST)
-        if high - low <= 2 * margin:
-            continue  # no number gives this length
-        for number in (low + margin, high - margin):
-            found = first(drawing, steps, number)
-            if found != length:
-                return (
-                    f"segments are not drawn with the hazard's probabilities: "
-                    f"the number {number:.6f} must give {length} steps, and gives {found}"
-                )
+    for start in kinds(drawing):
+        for length in range(1, steps + 1):
+            low, high = lengths.interval(length, steps, start=start)
+            margin = max(INSIDE * (high - low), SMALLEST)
+            if high - low <= 2 * margin:
+                continue  # no number gives this length
+            for number in (low + margin, high - margin):
+                found = drawn_length(drawing, steps, number, start=start)
+                if found != length:
+                    return (
+                        f"segments are not drawn with the hazard's probabilities: "
+                        f"the number {number:.6f} must give {length} steps, and gives {found}"
+                    )
     return None
 
 
-def redrawn(drawing: Drawing, lengths: Lengths, outcome: Sequence[Any]) -> tuple[Sequence[Any], str | None]:
+def redrawn(
+    drawing: Drawing, lengths: Lengths, outcome: Sequence[Any], *, start: int = 0
+) -> tuple[Sequence[Any], str | None]:
     """The segments that a loop is handed where those of `outcome` are to be drawn; and what is wrong with them."""
     wanted = [segment.length for segment in outcome]
-    found = _segments(drawing, lengths.steps, lengths.numbers(wanted))
-    wrong = _gaps(found, lengths.steps)
+    found = _segments(drawing, lengths.steps, lengths.numbers(wanted, start=start), start=start)
+    wrong = _gaps(found, lengths.steps, start=start)
     if wrong is not None:
         return outcome, wrong
     drawn = [segment.length for _, segment in found]
@@ -169,15 +187,18 @@ def redrawn(drawing: Drawing, lengths: Lengths, outcome: Sequence[Any]) -> tuple
     return [segment for _, segment in found], None if drawn == wanted else otherwise
 
 
-def _segments(drawing: Drawing, steps: int, numbers: Iterable[float]) -> list[tuple[int, Any]]:
+def _segments(
+    drawing: Drawing, limit: int, numbers: Iterable[float], *, start: int = 0, most: int | None = None
+) -> list[tuple[int, Any]]:
     script: Any = Script(numbers)
-    return list(islice(drawing.draws(steps, script), steps + 1))  # one of no steps would never come to an end
+    drawn = drawing.draws(start + limit, script, start=start)
+    return list(islice(drawn, limit + 1 if most is None else most))  # one of no steps would never come to an end
 
 
-def _gaps(found: Sequence[tuple[int, Any]], steps: int) -> str | None:
+def _gaps(found: Sequence[tuple[int, Any]], steps: int, *, start: int = 0) -> str | None:
     """Whether segments leave steps out, or take them twice."""
-    pairs = [(start, segment.length) for start, segment in found]
-    begins = [0, *accumulate(length for _, length in pairs)]
-    if begins[-1] == steps and [start for start, _ in pairs] == begins[:-1]:
+    pairs = [(begins, segment.length) for begins, segment in found]
+    ends = list(accumulate((length for _, length in pairs), initial=start))
+    if ends[-1] == start + steps and [begins for begins, _ in pairs] == ends[:-1]:
         return None
     return f"the segments are {pairs} as (start, length) of {steps} steps"

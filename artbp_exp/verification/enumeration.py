@@ -208,6 +208,8 @@ def certify(subject: Subject, *, each: Callable[[Pass], object] = lambda found: 
     no_formula = promise or (found.misdrawn and "lengths are drawn with other probabilities")
     if scheme is None:
         no_formula = f"method={subject.method.name} does not cut"
+    elif scheme.first is not None:
+        no_formula = no_formula or "the first segment is drawn otherwise than the others"
     return Exact(
         patterns=found.outcomes,
         bias=found.bias,

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from artbp_exp.theory.survival import carry_factors
+from artbp_exp.theory.survival import carry_factors, survival
 from artbp_exp.truncation import Scheme
 from artbp_exp.truncation.scheme import Floats
-from artbp_exp.verification.draws import Drawing, Lengths, misdrawn, redrawn
+from artbp_exp.verification.draws import Drawing, Lengths, kinds, misdrawn, redrawn
 from artbp_exp.verification.enumeration import Subject, pass_over, relative_bias
 from artbp_exp.verification.oracle import compensated
 
@@ -99,11 +99,6 @@ def lags_of(scheme: Scheme, limit: int) -> tuple[int, str]:
     return (count, why) if within == count else (within, "longer segments are never drawn")
 
 
-def longest(scheme: Scheme, steps: int) -> int:
-    """Length of the longest segment, in steps, that is ever drawn within `steps` steps."""
-    return int((Lengths.promised(scheme, steps).beyond > RAREST).sum())
-
-
 def lag_by_lag(drawing: Drawing, *, limit: int) -> Lags:
     """Lengths and factors at every lag out to `lags_of`: a short sequence knows nothing of a cap at long lags.
 
@@ -118,7 +113,9 @@ def lag_by_lag(drawing: Drawing, *, limit: int) -> Lags:
     count, why = lags_of(scheme, limit)
     # one more step than the longest segment, so that its end is a cut and not the end of the data
     wrong = misdrawn(drawing, Lengths.promised(scheme, min(count + 1, limit)))
-    segments, otherwise = redrawn(drawing, Lengths.promised(scheme, count), [scheme.segment(count)])
+    # of the segments that are not the first of a pass, where these are drawn otherwise
+    start = kinds(drawing)[-1]
+    segments, otherwise = redrawn(drawing, Lengths.promised(scheme, count), [scheme.segment(count)], start=start)
     carried = np.concatenate([np.append(segment.factors, 0.0) for segment in segments])[:-1]  # 0 at a cut
     # the products of the factors from step t on, for t = 1 … count; the last step has none
     found, wanted = (
@@ -177,12 +174,13 @@ def prescribed(subject: Subject) -> list[Held]:
     """
     scheme, steps = subject.scheme, subject.task.steps
     assert scheme is not None
-    lengths, factors = Lengths.promised(scheme, steps), carry_factors(scheme, steps).tolist()
+    lengths = Lengths.promised(scheme, steps)
+    factors = [carry_factors(one, steps).tolist() for one in (scheme.at(0), scheme)]
     held = []
     for pattern in patterns_of(scheme, steps, subject.size):
-        segments, otherwise = redrawn(subject.method, lengths, [scheme.segment(length) for length in pattern])
+        segments, otherwise = redrawn(subject.method, lengths, scheme.cut(pattern))
         gradients = pass_over(subject.loop, segments).gradient
-        wanted = compensated(subject.model, subject.task, pattern, factors)
+        wanted = compensated(subject.model, subject.task, pattern, lambda start: factors[min(start, 1)])
         held.append(Held(pattern=pattern, off=relative_bias(gradients, wanted), otherwise=otherwise))
     return held
 
@@ -217,17 +215,23 @@ def patterns_of(scheme: Scheme, steps: int, size: int) -> list[tuple[int, ...]]:
 
 def _nearest(scheme: Scheme, steps: int, wanted: Sequence[int]) -> tuple[int, ...]:
     """The wanted lengths, or the nearest that can be drawn; then the longest that can, up to the end of the data."""
-    most = longest(scheme, steps)
-    ends = 1 + np.flatnonzero(scheme.hazard(np.arange(1, most + 1)) > 0)
-    if not ends.size:
-        return (steps,)
-    left, pattern = steps, []
+    most = [longest(s, steps) for s in (scheme.at(0), scheme)]
+    ends = [
+        1 + np.flatnonzero(s.hazard(np.arange(1, m + 1)) > 0) for s, m in zip((scheme.at(0), scheme), most, strict=True)
+    ]
+    done, pattern = 0, []
     for length in [*wanted, *[steps] * steps]:
-        last = left <= most and length >= left
-        if not last:
-            length = int(ends[np.abs(ends - length).argmin()])
-        if last or length >= left:
+        left, kind = steps - done, min(done, 1)
+        if not ends[kind].size or (left <= most[kind] and length >= left):
+            break
+        length = int(ends[kind][np.abs(ends[kind] - length).argmin()])
+        if length >= left:
             break
         pattern.append(length)
-        left -= length
-    return (*pattern, left)
+        done += length
+    return (*pattern, steps - done)
+
+
+def longest(scheme: Scheme, steps: int) -> int:
+    """Length of the longest segment, in steps, that is ever drawn within `steps` steps, but for the first of a pass."""
+    return int((survival(scheme, steps - 1) > RAREST).sum())

@@ -167,7 +167,9 @@ def variance_of_one(subject: Subject, draws: int) -> float:
         draws: that are to be judged by it.
     """
     scheme, steps = subject.scheme, subject.task.steps
-    if scheme is None or known_bias(subject) is not None or subject.size * steps > EXPENSIVE or steps < 4:
+    if scheme is None or scheme.first is not None or known_bias(subject) is not None:
+        return math.inf
+    if subject.size * steps > EXPENSIVE or steps < 4:
         return math.inf
     full = full_bptt(subject.model, subject.task)
     crossings = squared_crossings(subject.model, full, scheme.factors(steps))

@@ -3,7 +3,7 @@
 Written without the project's estimators, engines and carry factors, so that a mistake there cannot hide here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -140,14 +140,16 @@ def _only(full: Full, stream: int) -> Full:
     return replace(full, arriving=[map_state(keep, state) for state in full.arriving])
 
 
-def compensated(model: RecurrentModel, task: Task, pattern: Sequence[int], factors: Sequence[float]) -> Gradients:
+def compensated(
+    model: RecurrentModel, task: Task, pattern: Sequence[int], factors: Callable[[int], Sequence[float]]
+) -> Gradients:
     """ARTBP's recursion with prescribed cuts: Σ_t δ_t ∂F/∂θ, δ_t = ∂ℓ_t/∂s_t + m_t δ_{t+1} ∂F/∂s, m = 0 at a cut.
 
     Args:
         model: at θ.
         task: of T steps.
         pattern: lengths of the segments in order; they sum to T.
-        factors: m after a segment's first, second, … step, at least as many as the longest segment has steps, less one.
+        factors: the step at which a segment begins → m after its first, second, … step, one less than it has steps.
     """
     named = dict(model.named_parameters())
     sums = {name: torch.zeros_like(p, requires_grad=False) for name, p in named.items()}
@@ -157,11 +159,12 @@ def compensated(model: RecurrentModel, task: Task, pattern: Sequence[int], facto
         inputs, targets = task.window(start, start + length)
         state = detach(state) if task.carry_state else model.init_state(task.batch_size)
         outputs: list[Tensor] = []
+        multipliers = factors(start)
         for lag, row in enumerate(model.encode(inputs).unbind(0), 1):
             output, state = model.step(row, state)
             outputs.append(output)
             if lag < length:
-                state = _multiplied(state, float(factors[lag - 1]))
+                state = _multiplied(state, float(multipliers[lag - 1]))
         total = task.loss(model.decode(torch.stack(outputs)), targets)
         found = torch.autograd.grad(total, list(named.values()), allow_unused=True)
         for name, gradient in zip(named, found, strict=True):

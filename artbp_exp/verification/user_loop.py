@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from artbp_exp import checks
 from artbp_exp.errors import UserError
+from artbp_exp.theory.unbiased import can_cut
 from artbp_exp.training.gradient import Pass, flat
 from artbp_exp.truncation import Scheme, count_cuts
 from artbp_exp.verification.causes import Compared, causes, evaluating, recomputation
@@ -180,7 +181,7 @@ def verify(
 
 
 def _refuse_ways(scheme: Scheme, steps: int) -> None:
-    if not (scheme.survival(steps - 1)[-1] < 1):
+    if not can_cut(scheme, steps):
         raise UserError(
             f"no cut of {scheme.name} can fall within {steps} steps, so nothing would be tested; verify with shorter "
             f"segments, as artbp.artbp(length=3, alpha=4), or with more steps: the code that is tested is the same"

@@ -134,7 +134,7 @@ def test_a_setting_in_two_comparisons_is_measured_once_and_each_has_its_own_cuts
         ({"streams": 0}, r"diagnose\.streams must be a whole number ≥ 1"),
         ({"bias_streams": 0.5}, r"diagnose\.bias_streams must be a whole number ≥ 1"),
         ({"warm_up": -1}, r"diagnose\.warm_up must be a whole number ≥ 0"),
-        ({"start": 10**6}, r"a stretch of 60 steps from step 1000020 does not fit"),
+        ({"start": 10**6}, r"a window of 60 steps from step 1000020 does not fit"),
         ({"memory": 0}, r"diagnose\.memory must be a number > 0"),
         ({"truncated_lengths": [0]}, r"diagnose\.truncated_lengths must be a whole number ≥ 1"),
     ],

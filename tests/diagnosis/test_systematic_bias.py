@@ -9,9 +9,9 @@ from artbp_exp.diagnosis import systematic_bias as measured
 from artbp_exp.diagnosis.measure import vector
 from artbp_exp.diagnosis.systematic_bias import OFFSETS, systematic_bias
 from artbp_exp.tasks import ptb
+from artbp_exp.tasks.window import window
 from artbp_exp.training.gradient import Loop
 from artbp_exp.truncation import Segment
-from artbp_exp.tasks.window import window
 from tests.small import small
 
 
