@@ -15,6 +15,12 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from artbp_exp.errors import UserError, nearest
 
+PLUGINS = {
+    "hydra/launcher/joblib": "pip install 'artbp-exp[sweep]', or '.[sweep]' here",
+    "hydra/sweeper/optuna": "pip install hydra-optuna-sweeper",
+}
+"""Choices that packages besides this one bring along → how to get them."""
+
 PLAIN = {"…": "...", "→": "->", "≥": ">=", "≤": "<=", "−": "-", "–": "-", "·": "*", "×": "x", "÷": "/"}
 """Signs that this program prints → what a terminal shows that lacks them."""
 
@@ -68,6 +74,11 @@ def explained() -> Iterator[None]:
     except (UserError, HydraException, OmegaConfBaseException) as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
+    except ValueError as error:
+        if not _raised_by_hydra(error):
+            raise
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
     except RuntimeError as error:
         said, code = _cluster(error)
         if not said:
@@ -77,6 +88,15 @@ def explained() -> Iterator[None]:
     except KeyboardInterrupt as stop:
         print(str(stop) or "interrupted", file=sys.stderr)
         sys.exit(getattr(stop, "code", 130))
+
+
+def _raised_by_hydra(error: ValueError) -> bool:
+    """Whether it is Hydra's word on what was typed (`method=null`), and not a bug of this program."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = trace.tb_frame.f_globals.get("__name__", "") if trace is not None else ""
+    return str(module).partition(".")[0] in ("hydra", "omegaconf")
 
 
 def path(text: str) -> Path:
@@ -121,6 +141,8 @@ def one_line(error: BaseException) -> str:
     name = getattr(error, "missing_cfg_file", None)
     if options and name:
         group, _, choice = str(name).rpartition("/")
+        if advice := PLUGINS.get(str(name)):
+            return f"{group}={choice} is not installed; {advice}"
         return f"{group}={choice} is not known; {nearest(choice, options)}"
     override = getattr(error, "override", None)
     if isinstance(error, OverrideParseException) and isinstance(override, str):

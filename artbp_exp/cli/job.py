@@ -4,7 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from artbp_exp import registry
 from artbp_exp.cli.errors import one_line
-from artbp_exp.cli.progress import NoBar
 from artbp_exp.cli.signals import Interrupted, Signals, handled
 from artbp_exp.errors import UserError
 from artbp_exp.loggers.base import Logger
@@ -193,7 +192,7 @@ class Job:
 
     def _bar(self) -> Any:
         if self._quiet:
-            return NoBar()  # not a disabled one of tqdm: that holds a semaphore, which a killed process leaks
+            return NoBar()  # not a disabled bar of tqdm: it holds a semaphore, which a killed process leaks
         task, config = self._experiment.task, self._config
         return tqdm(
             total=task.steps * task.passes,
@@ -244,3 +243,13 @@ class Job:
             "peak_memory_mib": memory,
             "wall_seconds": seconds,
         }
+
+
+class NoBar(AbstractContextManager["NoBar"]):
+    """Stands where a progress bar would, and shows nothing."""
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing to close."""
+
+    def update(self, steps: int) -> None:
+        """Nothing to show."""

@@ -14,12 +14,21 @@ COARSE = 0.05
 """Seconds by which a file's time may lag behind the clock."""
 
 
+def now() -> float:
+    """When a sweep that begins now began."""
+    return time.time() - COARSE
+
+
 @contextmanager
-def beginning() -> Iterator[None]:
-    """Within it, jobs know when their sweep began. A sweep within a sweep counts as the outer one."""
+def beginning(began: float | None = None) -> Iterator[None]:
+    """Within it, jobs know when their sweep began. A sweep within a sweep counts as the outer one.
+
+    Args:
+        began: from `now`; None: now.
+    """
     outermost = BEGAN not in os.environ
     if outermost:
-        os.environ[BEGAN] = repr(time.time() - COARSE)
+        os.environ[BEGAN] = repr(now() if began is None else began)
     try:
         yield
     finally:

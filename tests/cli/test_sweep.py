@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import math
 import os
 import re
 import signal
@@ -13,10 +14,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from artbp_exp.cli.plan import Planned
-from artbp_exp.cli.progress import line
-from artbp_exp.cli.sweep import installed, sweep, table
-from artbp_exp.errors import UserError
+from artbp_exp.cli.sweep.jobs import Planned, table
+from artbp_exp.cli.sweep.progress import line
 from artbp_exp.runs import lock
 from artbp_exp.runs.config import RunConfig
 from tests.cli.test_run import QUICK, artbp_run
@@ -112,18 +111,124 @@ def test_a_dry_run_says_what_it_takes_and_writes_nothing(tmp_path: Path) -> None
     assert done.stdout.splitlines()[-1].startswith("8 jobs, 1 at a time: at most ")
 
 
-def test_joblib_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    # as where no plugin of Hydra is installed at all, whatever an earlier test has imported
-    monkeypatch.delitem(sys.modules, "hydra_plugins.hydra_joblib_launcher", raising=False)
-    monkeypatch.setitem(sys.modules, "hydra_plugins", None)
-    with pytest.raises(UserError, match=r"hydra/launcher=joblib is not installed; pip install"):
-        sweep(lambda arguments: None, ["-m", *QUICK, "hydra/launcher=joblib"])
+@pytest.mark.parametrize(
+    ("choice", "module"), [("launcher=joblib", "joblib_launcher"), ("sweeper=optuna", "optuna_sweeper")]
+)
+def test_a_plug_in_that_is_not_installed(choice: str, module: str, tmp_path: Path) -> None:
+    hidden = (
+        f"import sys; sys.modules['hydra_plugins.hydra_{module}'] = None; from artbp_exp.cli.run import main; main()"
+    )
+    command = [sys.executable, "-c", hidden, "-m", f"hydra/{choice}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert f"error: hydra/{choice} is not installed; pip install" in done.stderr
 
 
-def test_a_module_is_there_or_not_or_not_even_its_package() -> None:
-    assert installed("json.decoder")
-    assert not installed("json.nowhere")
-    assert not installed("nowhere_at_all.decoder")
+RECIPE = """# @package _global_
+results_dir: {results}
+hydra:
+  mode: MULTIRUN
+  sweeper:
+    params:
+      method.length: 0,8
+"""
+
+
+def test_a_recipe_that_is_a_sweep_needs_no_m(tmp_path: Path) -> None:
+    (tmp_path / "conf" / "experiment").mkdir(parents=True)
+    (tmp_path / "conf" / "experiment" / "lengths.yaml").write_text(RECIPE.format(results=tmp_path / "r"))
+    told = []
+    for flag in ((), ("-m",)):
+        done = artbp_run(tmp_path, "--config-dir", str(tmp_path / "conf"), *flag, "experiment=lengths", *QUICK)
+        assert done.returncode == 1, done.stderr
+        assert "error: method.length must be a number ≥ 1; got 0" in done.stderr
+        told.append(done.stdout[done.stdout.index("2 jobs: 1 failed, 1 finished") :])
+    assert told[0] == told[1]
+    assert len(list((tmp_path / "r").rglob("summary.json"))) == 2
+
+
+def test_a_sweep_from_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "results").write_text("")  # where the results would go
+    elsewhere = artbp_run(tmp_path / "here", "-m", *QUICK, "method.length=8", "run_dir=../run")
+    assert elsewhere.returncode == 0, elsewhere.stderr
+    assert (tmp_path / "run" / "summary.json").is_file()
+    done = artbp_run(tmp_path / "here", "-m", *QUICK)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: cannot write to results/runs/synthetic/")
+
+
+SWEEPER = '''
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+
+
+class Bisection(Sweeper):
+    """Looks for the best learning rate, three batches of two."""
+
+    def setup(self, *, hydra_context, task_function, config):
+        made = Plugins.instance().instantiate_launcher
+        self.launcher = made(hydra_context=hydra_context, task_function=task_function, config=config)
+
+    def sweep(self, arguments):
+        low, high = 1e-6, 1e-2
+        for batch in range(3):
+            jobs = [[*arguments, f"optimizer.lr={rate:.3e}"] for rate in (low, high)]
+            scores = [done.return_value for done in self.launcher.launch(jobs, 2 * batch)]
+            print("scores", *scores, flush=True)
+            middle = (low * high) ** 0.5
+            low, high = (low, middle) if scores[0] < scores[1] else (middle, high)
+
+
+ConfigStore.instance().store(
+    group="hydra/sweeper", name="bisection", node={"_target_": "hydra_plugins.bisection.Bisection"}, provider="tests"
+)
+'''
+
+
+def bisect(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    plugins = folder / "plugins" / "hydra_plugins"
+    plugins.mkdir(parents=True, exist_ok=True)
+    (plugins / "bisection.py").write_text(SWEEPER)
+    paths = [str(plugins.parent), str(ROOT), os.environ.get("PYTHONPATH", "")]
+    return subprocess.run(
+        [sys.executable, "-m", "artbp_exp.cli.run", "-m", "hydra/sweeper=bisection", *QUICK, *overrides],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+def test_a_sweeper_that_learns_from_results_gets_them(tmp_path: Path) -> None:
+    done = bisect(tmp_path, "task.divergence=1e3", "method.length=50")
+    assert "Traceback" not in done.stderr, done.stderr
+    scores = [list(map(float, line.split()[1:])) for line in done.stdout.splitlines() if line.startswith("scores")]
+    summaries = [json.loads(path.read_text()) for path in (tmp_path / "results").rglob("summary.json")]
+    losses = {summary["loss"] for summary in summaries if summary["status"] == "finished"}
+    assert len(scores) == 3
+    assert {score for pair in scores for score in pair if math.isfinite(score)} == losses
+    assert done.stdout.splitlines()[-1].startswith(("6 jobs: ", "  "))
+    assert done.returncode == int(any(summary["status"] == "failed" for summary in summaries))
+    theta = bisect(tmp_path, "optimized_metric=theta", "task.divergence=1e3", "method.length=50")
+    first = next(line for line in theta.stdout.splitlines() if line.startswith("scores"))
+    assert float(first.split()[1]) in {summary["theta"] for summary in summaries}
+    wrong = bisect(tmp_path, "optimized_metric=losss", "task.divergence=1e3", "method.length=50")
+    assert wrong.returncode == 2
+    assert wrong.stderr.splitlines()[-1].startswith("error: optimized_metric=losss is not in results")
+    assert "did you mean loss" in wrong.stderr
+
+
+def test_a_dry_run_of_it_is_refused_before_it_asks_for_a_job(tmp_path: Path) -> None:
+    done = bisect(tmp_path, "--dry-run")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert "--dry-run cannot foresee the jobs" in done.stderr
+    assert "scores" not in done.stdout
 
 
 def test_the_table_and_the_live_line_come_from_the_folders(tmp_path: Path) -> None:

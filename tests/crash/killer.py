@@ -16,7 +16,7 @@ from typing import Any
 import hydra
 
 from artbp_exp.cli import config as conf
-from artbp_exp.cli.isolate import preload
+from artbp_exp.cli.sweep.isolate import preload
 from tests.crash.faults import Faults, killed
 from tests.crash.runs import do, left_over, result, short
 

@@ -18,8 +18,8 @@ import torch
 import yaml
 
 from artbp_exp.cli import job
-from artbp_exp.cli.plan import Planned
-from artbp_exp.cli.slurm_preemption import preemptible
+from artbp_exp.cli.sweep.jobs import Planned
+from artbp_exp.cli.sweep.slurm_preemption import preemptible
 from artbp_exp.errors import UserError
 from artbp_exp.runs import checkpoint, status
 from artbp_exp.runs.overwrite_guard import beginning

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import select
 import signal
 import sys
@@ -11,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from artbp_exp.cli.isolate import preload
-from artbp_exp.cli.plan import Planned
+from artbp_exp.cli.sweep.isolate import preload
+from artbp_exp.cli.sweep.jobs import Planned
 from artbp_exp.runs.config import RunConfig
 
 MEASURED = 1.0
@@ -25,11 +24,11 @@ PATIENCE = 30.0
 """Seconds after which a job is left unmeasured: a segment of it takes too long, or its data do."""
 
 
-def dry_run(jobs: Sequence[Planned], arguments: Sequence[str]) -> None:
+def dry_run(jobs: Sequence[Planned], *, workers: int) -> None:
     """Prints a line a job and the sum. Jobs that differ in nothing but the seed are measured once."""
     measured: dict[str, dict[str, Any]] = {}
     seconds, memory, unknown = 0.0, 0.0, 0
-    workers = _workers(arguments, len(jobs))
+    workers = min(workers, max(1, len(jobs)))
     for job in jobs:
         status, reason = job.state()
         print(f"{job.folder or ' '.join(job.overrides)}: {status}" + (f" ({reason})" if reason else ""))
@@ -125,14 +124,3 @@ def _train_a_little(config: RunConfig) -> dict[str, Any]:
         "steps": task.steps * task.passes,
         "memory": peak_memory(experiment.device),
     }
-
-
-def _workers(arguments: Sequence[str], jobs: int) -> int:
-    """Jobs that run at the same time."""
-    line = " ".join(arguments)
-    if "hydra/launcher=joblib" not in line:
-        return 1
-    wanted = re.search(r"hydra\.launcher\.n_jobs=(-?\d+)", line)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    count = int(wanted[1]) if wanted else -1
-    return max(1, min(jobs, count if count > 0 else cores + 1 + count))

@@ -7,11 +7,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
-from artbp_exp.cli.plan import Planned
 from artbp_exp.cli.signals import STOPPING
+from artbp_exp.cli.sweep.jobs import Planned
 
 REFRESH = 0.5
 """Seconds between two looks at the folders."""
@@ -76,13 +76,3 @@ def _follow(jobs: Sequence[Planned], parent: int) -> None:
         sys.stderr.write(f"\r{text[: shutil.get_terminal_size().columns - 1]}\x1b[K")
         sys.stderr.flush()
         time.sleep(REFRESH)
-
-
-class NoBar(AbstractContextManager["NoBar"]):
-    """Stands where a progress bar would, and shows nothing."""
-
-    def __exit__(self, *error: object) -> None:
-        """Nothing to close."""
-
-    def update(self, steps: int) -> None:
-        """Nothing to show."""
