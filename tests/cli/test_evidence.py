@@ -1,5 +1,6 @@
 """The commands that made the committed evidence find it finished, and would run only what is missing."""
 
+import re
 import subprocess
 import sys
 from collections import Counter

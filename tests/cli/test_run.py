@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from artbp_exp import registry
+
 QUICK = ("task.steps=200", "task.size=4", "task.positive=1")
 
 
@@ -30,7 +32,7 @@ def files(folder: Path) -> list[str]:
 
 # what is wrong → what the line says about it
 MISTAKES = {
-    "task=nope": "task=nope is not known; valid: ptb, synthetic",
+    "task=nope": f"task=nope is not known; valid: {', '.join(registry.names('task'))}",
     "method=atbp": "method=atbp is not known; did you mean artbp",
     "model=lst": "model=lst is not known; did you mean lstm",
     "method.lenght=3": "method.lenght is not a setting of method; did you mean length",
@@ -125,7 +127,8 @@ def test_a_sweep_without_mistakes_exits_0(tmp_path: Path) -> None:
 def test_help_lists_the_choices(tmp_path: Path) -> None:
     done = artbp_run(tmp_path, "--help")
     assert done.returncode == 0
-    for words in ("usage: artbp-run", "method: artbp, bptt, tbptt", "task: ptb, synthetic", "seed"):
+    choices = [f"{group}: {', '.join(registry.names(group))}" for group in ("method", "task", "model")]
+    for words in ("usage: artbp-run", *choices, "seed"):
         assert words in done.stdout
     assert list(tmp_path.iterdir()) == []
 
