@@ -8,6 +8,7 @@ from torch import Tensor
 
 from artbp_exp.autograd.carry import carry
 from artbp_exp.autograd.checkpointing import checkpointed
+from artbp_exp.autograd.fused.modules import recurrence_of, run_module
 from artbp_exp.errors import UserError
 from artbp_exp.truncation import Segment
 
@@ -17,10 +18,14 @@ def unroll_blocks(
 ) -> tuple[Tensor, Any]:
     """Runs `torch.nn.LSTM`, `GRU`, `RNN`, or a module with their signature, over a segment.
 
-    A fused kernel takes no factor between two of its steps, so it is called once for each block of steps between
-    factors that are not 1, and the state is carried from block to block: exact for every scheme. A scheme that may
-    cut after every step has blocks of one step; one that may cut only every k steps (hazard 0 in between, and so
-    factor 1: just as unbiased) has blocks of k, and keeps the kernel's speed.
+    torch's own modules run on this package's fused engine, which takes the factors inside its backward pass: on CPU
+    with Numba, for `LSTM`, `GRU` and `RNN` (tanh) of any number of layers, but not with dropout between them,
+    projections, hooks, autocast or `torch.func` transforms. What they compute is the same to rounding.
+
+    Any other module is called once for each block of steps between factors that are not 1, and the state is carried
+    from block to block: exact for every scheme. A scheme that may cut after every step has blocks of one step; one that
+    may cut only every k steps (hazard 0 in between, and so factor 1: just as unbiased) has blocks of k, and keeps the
+    speed of a kernel that runs many steps.
 
     Args:
         module: (inputs of m steps, state) → (outputs of m steps, state after them). Called with any m ≥ 1.
@@ -50,6 +55,11 @@ def unroll_blocks(
         )
 
     def run(start: int, stop: int, state: Any) -> tuple[list[Tensor], Any]:
+        factors = segment.factors[start : stop - 1]
+        kind = recurrence_of(module, inputs) if (factors != 1.0).any() else None
+        if kind is not None:
+            found, state = run_module(kind, module, inputs.narrow(steps, start, stop - start), state, factors)
+            return [found], carry(state, segment.factor(stop - 1))
         outputs = []
         for first, end, factor in _blocks(segment, start, stop):
             output, state = module(inputs.narrow(steps, first, end - first), state)

@@ -12,9 +12,10 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from artbp_exp.autograd import fused, leaves, map_state
+from artbp_exp.autograd import fused, leaves, map_state, unroll_blocks
 from artbp_exp.autograd.engines import ENGINES, find_engine
 from artbp_exp.autograd.fused import execution, products
+from artbp_exp.autograd.fused.modules import recurrence_of
 from artbp_exp.errors import UserError
 from artbp_exp.methods import SegmentMethod
 from artbp_exp.truncation import Segment, artbp, bptt
@@ -323,6 +324,71 @@ def test_dense_inputs_give_what_torchs_module_gives(module: Any, kind: Any, kern
     )
     for a, b in zip(found, wanted, strict=True):
         torch.testing.assert_close(a, b)
+
+
+class Wrapped(nn.Module):
+    """Hides a module, so that `unroll_blocks` calls it block by block."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body, self.batch_first = body, body.batch_first
+
+    def forward(self, inputs: torch.Tensor, state: Any) -> Any:
+        return self.body(inputs, state)
+
+
+@pytest.mark.parametrize("memory", [None, 4])
+@pytest.mark.parametrize(
+    "settings", [{}, {"num_layers": 3, "batch_first": True}, {"num_layers": 2, "bias": False}], ids=str
+)
+@pytest.mark.parametrize("module", [nn.LSTM, nn.GRU, nn.RNN])
+def test_torchs_modules_run_on_the_recurrences(module: Any, settings: dict[str, Any], memory: int | None) -> None:
+    torch.manual_seed(0)
+    body = module(5, 19, **settings).double()
+    inputs = torch.randn(9, 9, 5, dtype=torch.float64, requires_grad=True)
+    layers = settings.get("num_layers", 1)
+    state: Any = tuple(torch.randn(layers, 9, 19, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    state = state if module is nn.LSTM else state[0]
+    segment = Segment(length=9, factors=0.5 + np.random.default_rng(0).random(8), memory=memory)
+    assert recurrence_of(body, inputs) is not None
+    factors = torch.randn(9, 9, 19, dtype=torch.float64)
+    results = []
+    for network in (body, Wrapped(body)):
+        for start in (state, None):
+            outputs, last = unroll_blocks(network, inputs, start, segment)
+            total = (outputs * factors).sum() + sum(leaf.square().sum() for leaf in leaves(last))
+            read = [inputs, *body.parameters(), *(leaves(state) if start is not None else ())]
+            results.append([outputs, *leaves(last), *torch.autograd.grad(total, read)])
+    for mine, blocks in ((results[0], results[2]), (results[1], results[3])):
+        for a, b in zip(mine, blocks, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
+
+
+def test_what_is_more_than_torchs_module_is_called_block_by_block() -> None:
+    inputs = torch.randn(4, 2, 3)
+
+    class Own(nn.LSTM):
+        pass
+
+    hooked, parametrized = nn.LSTM(3, 5), nn.LSTM(3, 5)
+    hooked.register_forward_hook(lambda *_: None)
+    nn.utils.parametrizations.weight_norm(parametrized, "weight_hh_l0")
+    for module in (
+        Own(3, 5),
+        hooked,
+        parametrized,
+        nn.LSTM(3, 5, proj_size=2),
+        nn.LSTM(3, 5, 2, dropout=0.5),
+        nn.RNN(3, 5, nonlinearity="relu"),
+        nn.LSTM(3, 5).double(),
+    ):
+        assert recurrence_of(module, inputs) is None
+    assert recurrence_of(nn.LSTM(3, 5, 2, dropout=0.5).eval(), inputs) is not None
+    assert recurrence_of(nn.LSTM(3, 5), inputs[0]) is None
+    with torch.autocast("cpu", torch.bfloat16):
+        assert recurrence_of(nn.LSTM(3, 5), inputs) is None
+    with pytest.raises(RuntimeError, match="Expected hidden"):
+        unroll_blocks(nn.GRU(3, 5), inputs, torch.zeros(1, 2, 4), Segment(length=4, factors=np.full(3, 2.0)))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
