@@ -9,7 +9,7 @@ For a training loop of one's own, `import artbp_exp as artbp` and then:
   and its like, `carry` for a loop written by hand;
 * the cut between segments: `detach`;
 * an optimiser that does not take a long segment for a large gradient, `Adam`;
-* the proof that the loop is unbiased: `verify`.
+* the proof that the loop is unbiased, `verify`, and what its truncation costs, `diagnose`.
 
 `loss.backward()` then leaves ARTBP's gradient in the parameters (Tallec & Ollivier 2017, arXiv 1705.08209), with any
 optimiser. README.md has a complete example.
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from artbp_exp.autograd import State, Step, carry, detach, unroll, unroll_blocks
+    from artbp_exp.diagnosis.user_loop import Diagnosis, diagnose
     from artbp_exp.distributed import shared_rng
     from artbp_exp.errors import UserError
     from artbp_exp.optimizers.length_aware import Adam
@@ -36,6 +37,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Adam",
+    "Diagnosis",
     "Scheme",
     "Segment",
     "State",
@@ -48,6 +50,7 @@ __all__ = [
     "bptt",
     "carry",
     "detach",
+    "diagnose",
     "enumerate_cuts",
     "from_lengths",
     "shared_rng",
@@ -67,6 +70,7 @@ _HOME = {
     "shared_rng": ("artbp_exp.distributed", "shared_rng"),
     "Adam": ("artbp_exp.optimizers.length_aware", "Adam"),
     "UserError": ("artbp_exp.errors", "UserError"),
+    **{name: ("artbp_exp.diagnosis.user_loop", name) for name in ("Diagnosis", "diagnose")},
     **{name: ("artbp_exp.verification.user_loop", name) for name in ("Verification", "verify")},
 }
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from artbp_exp.diagnosis.comparisons import RARE_LIMIT, Compared, compare_schedules, variance_estimate
-from artbp_exp.diagnosis.influence_decay import InfluenceDecay, fit_decay, least_length
-from artbp_exp.diagnosis.words import number, said
+from artbp_exp.diagnosis.words import count, number, said
+from artbp_exp.theory.influence_decay import InfluenceDecay, fit_decay, least_length
 
 HEAD = "which method.length and method.alpha to take (variance over ‖g‖², with 95 % intervals in brackets):"
 WIDTH = 1.96  # of a 95 % interval, in standard errors
@@ -162,16 +162,11 @@ def _one(kept: Any, end: str) -> str:
 def _updates(row: Any) -> str:
     point, low, high = (row[f"updates_to_match{end}"] for end in ("", "_low", "_high"))
     if np.isinf(high):
-        return f"{said(row)} averages to a smaller error after {_count(low)} updates or more, perhaps never"
+        return f"{said(row)} averages to a smaller error after {count(low)} updates or more, perhaps never"
     return (
-        f"{said(row)} averages to a smaller error after about {_count(point)} updates ({_count(low)} to "
-        f"{_count(high)}), and to a greater one before"
+        f"{said(row)} averages to a smaller error after about {count(point)} updates ({count(low)} to "
+        f"{count(high)}), and to a greater one before"
     )
-
-
-def _count(updates: float) -> str:
-    """A number of updates, to two digits: no more are known."""
-    return f"{float(f'{updates:.2g}'):,.0f}" if updates >= 10 else f"{updates:.2g}"
 
 
 def _constant(table: pd.DataFrame, decay: InfluenceDecay | None, shortest: float) -> Iterator[str]:

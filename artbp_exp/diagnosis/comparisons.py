@@ -48,7 +48,7 @@ def with_updates_to_match(table: pd.DataFrame, steps: int) -> pd.DataFrame:
     `_low` and `_high` combine the ends of both 95 % intervals. Infinite where no systematic bias was found.
 
     Args:
-        table: of `methods.csv`.
+        table: of `methods.csv`, and `unbiased`: whether a method draws cuts and averages to the true gradient.
         steps: T.
     """
     found = [_updates(table, row, steps) for _, row in table.iterrows()]
@@ -62,8 +62,7 @@ def _updates(table: pd.DataFrame, row: Any, steps: int) -> tuple[float, float, f
         truncated = truncated[truncated["comparison"] == "equal memory"]
     else:
         truncated = truncated[(truncated["comparison"] == "length") & (truncated["length"] == row["length"])]
-    # the formula predicts a variance exactly where cuts are random and compensated: elsewhere a bias would remain
-    if np.isnan(row["predicted"]) or truncated.empty or row["predicted_rare"] > RARE_LIMIT:
+    if not row["unbiased"] or truncated.empty or row["predicted_rare"] > RARE_LIMIT:
         return (float("nan"),) * 3
     bias = truncated.iloc[0]
     updates = steps / row["length"]

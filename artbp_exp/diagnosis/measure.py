@@ -11,7 +11,6 @@ from torch import Tensor
 from artbp_exp.diagnosis.bootstrap import certain, measures, products
 from artbp_exp.diagnosis.checkpoint import Checkpoint
 from artbp_exp.diagnosis.grid import Settings
-from artbp_exp.errors import UserError
 from artbp_exp.methods import make_method
 from artbp_exp.methods.base import Draw, Method
 from artbp_exp.theory.exact_variance import Crossings
@@ -19,8 +18,9 @@ from artbp_exp.theory.predicted_variance import predicted_variance
 from artbp_exp.theory.stored_steps import drawn_stored_steps
 from artbp_exp.theory.survival import hazards
 from artbp_exp.theory.unbiased import is_unbiased
-from artbp_exp.training.gradient import Gradients, Loop, TaskLoop, gradient
+from artbp_exp.training.gradient import Gradients, Loop, TaskLoop
 from artbp_exp.truncation import Scheme, Segment
+from artbp_exp.verification.enumeration import pass_over
 from artbp_exp.verification.oracle import Full, squared_crossings
 
 MOST_OFFSETS = 8
@@ -57,7 +57,7 @@ def measure_at(
     row = measure(
         TaskLoop(task=task, method=method, trainables=model),
         method,
-        flat(full.gradient),
+        as_vector(full.gradient),
         crossings=crossings,
         streams=streams,
         draws=draws,
@@ -110,11 +110,13 @@ def measure(
         outcomes = at_offsets(scheme, loop.steps)
     gradients = [vector(loop, outcome).to(truth.dtype) for outcome in outcomes]
     found = products(gradients, truth)
-    row = {"draws": len(gradients), **(measures(found, rng=rng) if random else certain(found)), **NOT_PREDICTED}
+    unbiased = scheme is not None and random and is_unbiased(scheme, loop.steps)
+    statistics = measures(found, rng=rng) if random else certain(found)
+    row: dict[str, Any] = {"unbiased": unbiased, "draws": len(gradients), **statistics, **NOT_PREDICTED}
     if scheme is None:
         return row | NOT_STORED
     # the formula takes all segments of a pass to be drawn alike
-    if crossings is not None and random and scheme.first is None and is_unbiased(scheme, loop.steps):
+    if crossings is not None and unbiased and scheme.first is None:
         formula = predicted_variance(
             scheme, loop.steps, crossings, streams=streams, starts=starts, draws=draws, rng=rng
         )
@@ -157,20 +159,13 @@ def at_offsets(scheme: Scheme, steps: int) -> list[tuple[Segment, ...]]:
 
 
 def vector(loop: Loop, outcome: Iterable[Draw]) -> Tensor:
-    """The gradient of all parameters of one pass, shape (P,).
-
-    Raises:
-        UserError: the loss is not finite.
-    """
-    found = gradient(loop, outcome)
-    if not math.isfinite(found.loss):
-        raise UserError("the loss at these parameters is not finite: there is no gradient to measure")
-    return flat(found.gradient)
+    """The gradient of all parameters of one pass, shape (P,); UserError if it is not finite."""
+    return as_vector(pass_over(loop, outcome).gradient)
 
 
-def flat(gradients: Gradients) -> Tensor:
-    """All parameters' gradients as one vector, shape (P,)."""
-    return torch.cat([one.detach().flatten() for one in gradients.values()])
+def as_vector(gradients: Gradients) -> Tensor:
+    """All parameters' gradients as one vector in their own dtype, shape (P,)."""
+    return torch.cat([one.flatten() for one in gradients.values()])
 
 
 def _is_random(scheme: Scheme, steps: int) -> bool:

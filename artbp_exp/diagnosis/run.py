@@ -61,7 +61,7 @@ def diagnose(settings: Mapping[str, Any], own: Mapping[str, Any], *, out: Path, 
     full = full_bptt(model, task)
     table = _measure_all(out, grid, settings, checkpoint, full, draws, starts)
     table = _with_systematic_bias(table, checkpoint, settings, full)
-    table = with_updates_to_match(table, task.steps)
+    table = with_updates_to_match(table, task.steps).drop(columns="unbiased")
     table.to_csv(out / "methods.csv", index=False)
     facts = {
         "steps": task.steps,
@@ -168,7 +168,7 @@ def _measure_all(
                 bar.update()
             rows.append({"comparison": comparison, **distinct[key]})
             # written as it grows, since measuring can take long
-            pd.DataFrame(rows).to_csv(out / "methods.csv", index=False)
+            pd.DataFrame(rows).drop(columns="unbiased").to_csv(out / "methods.csv", index=False)
     return pd.DataFrame(rows)
 
 

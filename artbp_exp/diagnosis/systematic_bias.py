@@ -14,7 +14,7 @@ from torch import Tensor
 from artbp_exp.autograd import map_state
 from artbp_exp.diagnosis.bootstrap import measures, products
 from artbp_exp.diagnosis.checkpoint import beginning_at
-from artbp_exp.diagnosis.measure import at_offsets, flat, vector
+from artbp_exp.diagnosis.measure import as_vector, at_offsets, vector
 from artbp_exp.methods import make_method
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
@@ -63,7 +63,7 @@ def systematic_bias(
     for stream in range(task.batch_size):
         one: Any = OneStream(task, stream)
         with beginning_at(model, map_state(lambda tensor, at=stream: tensor[at : at + 1], begins)):
-            truths.append(flat(full_bptt(model, one).gradient))
+            truths.append(as_vector(full_bptt(model, one).gradient))
             for length in lengths:
                 method = make_method({"name": "tbptt", "length": length}, model=model, task=one, engine=engine)
                 loop = TaskLoop(task=one, method=method, trainables=model)
@@ -73,9 +73,17 @@ def systematic_bias(
                 drawn = torch.stack([vector(loop, outcome) for outcome in chosen])
                 errors[length].append(sum(drawn) / count - truths[-1])
     truth = torch.stack(truths).mean(dim=0)
-    found = {}
-    for length, off in errors.items():
-        measured = products([truth + one for one in off], truth)
-        table = measures(measured, rng=rng)
-        found[length] = {f"bias2{end}": table[f"bias2{end}"] * measured.size for end in ("", "_low", "_high")}
-    return found
+    return {length: common_bias(off, truth, rng=rng) for length, off in errors.items()}
+
+
+def common_bias(errors: list[Tensor], truth: Tensor, *, rng: np.random.Generator) -> dict[str, float]:
+    """`bias2`, `bias2_low` and `bias2_high`: ‖E b‖² from errors b in different places, with its bootstrap interval.
+
+    Args:
+        errors: b_i, shape (P,) each.
+        truth: the mean gradient there, which sets the scale.
+        rng: of the bootstrap.
+    """
+    measured = products([truth + error for error in errors], truth)
+    table = measures(measured, rng=rng)
+    return {f"bias2{end}": table[f"bias2{end}"] * measured.size for end in ("", "_low", "_high")}

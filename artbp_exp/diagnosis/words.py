@@ -30,6 +30,13 @@ def number(value: float) -> str:
     return f"{float(f'{value:.3g}'):g}"
 
 
+def count(updates: float) -> str:
+    """A number of updates, to two digits: no more are known."""
+    if np.isinf(updates):
+        return "∞"
+    return f"{float(f'{updates:.2g}'):,.0f}" if updates >= 10 else f"{updates:.2g}"
+
+
 def squared_bias(row: Any) -> str:
     """The squared bias, or an upper bound where it cannot be distinguished from zero."""
     if row["bias2_low"] > 0:

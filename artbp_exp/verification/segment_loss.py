@@ -103,7 +103,7 @@ class UserLoop:
             found = self.segment_loss(start, segment, state)
         except Exception as error:
             error.add_note(
-                f"artbp.verify called segment_loss({start}, a segment of {segment.length} steps, state) in float64; "
+                f"artbp called segment_loss({start}, a segment of {segment.length} steps, state) in float64; "
                 f"it needs data for {self.steps} steps"
             )
             raise

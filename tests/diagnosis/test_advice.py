@@ -9,7 +9,7 @@ import pytest
 
 from artbp_exp.diagnosis.advice import advice
 from artbp_exp.diagnosis.comparisons import compare_schedules, variance_estimate
-from artbp_exp.diagnosis.influence_decay import fit_decay, least_length
+from artbp_exp.theory.influence_decay import fit_decay, least_length
 
 NAN = float("nan")
 EVIDENCE = Path(__file__).parents[2] / "results" / "diagnose"

@@ -8,7 +8,7 @@ import torch
 
 from artbp_exp.diagnosis.bootstrap import certain, measures, products
 from artbp_exp.diagnosis.influence import influence_by_lag, window_change
-from artbp_exp.diagnosis.measure import flat
+from artbp_exp.diagnosis.measure import as_vector
 from artbp_exp.diagnosis.words import line
 from artbp_exp.verification.oracle import full_bptt
 from tests.small import measured, small
@@ -108,7 +108,7 @@ def test_a_long_window_changes_less_when_doubled() -> None:
 def test_a_method_without_a_scheme_is_measured_without_theory() -> None:
     built, task = small("rnn", 12)
     row = measured(built, task, {"name": "noisy", "sigma": 0.1}, draws=2000, starts=4)
-    full = flat(full_bptt(built, task).gradient)
+    full = as_vector(full_bptt(built, task).gradient)
     assert row["variance"] == pytest.approx(0.01 * full.numel() / float(full @ full), rel=0.1)
     assert row["bias2_low"] < 1e-3
     assert np.isnan(row["predicted"])

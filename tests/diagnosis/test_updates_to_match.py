@@ -48,7 +48,14 @@ def test_updates_to_match_do_not_depend_on_the_stretch_while_the_ratio_does() ->
 
 
 def test_equal_memory_is_held_against_truncation_of_that_memory() -> None:
-    truncated = {"method": "tbptt", "reweight": True, "variance": 0.0, "variance_low": 0.0, "variance_high": 0.0}
+    truncated = {
+        "method": "tbptt",
+        "unbiased": False,
+        "reweight": True,
+        "variance": 0.0,
+        "variance_low": 0.0,
+        "variance_high": 0.0,
+    }
     artbp = {
         "method": "artbp",
         "reweight": True,
@@ -58,7 +65,7 @@ def test_equal_memory_is_held_against_truncation_of_that_memory() -> None:
         "variance": 2.0,
         "variance_low": 1.0,
         "variance_high": 3.0,
-        "predicted": 2.0,
+        "unbiased": True,
         "predicted_rare": 0.0,
     }
     ends = {"bias2_lasting_low": -0.1, "bias2_lasting_high": 2.0}
@@ -99,7 +106,7 @@ def test_where_artbp_is_biased_no_number_of_updates_matches(setting: dict[str, A
     row = measured(model, task, method, draws=9, starts=4)
     row["predicted_rare"] = 0.0  # few draws show little of the variance, which is another reason for none
     systematic = {f"bias2_lasting{end}": 1.0 for end in ("", "_low", "_high")}
-    table = pd.DataFrame([row, {"method": "tbptt", "length": setting["length"], **systematic}])
+    table = pd.DataFrame([row, {"method": "tbptt", "unbiased": False, "length": setting["length"], **systematic}])
     found = with_updates_to_match(table.assign(comparison="length"), 20)["updates_to_match"][0]
     assert np.isnan(found) == biased
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from artbp_exp import registry
-from artbp_exp.diagnosis.measure import flat, vector
+from artbp_exp.diagnosis.measure import as_vector, vector
 from artbp_exp.diagnosis.systematic_bias import OneStream
 from artbp_exp.methods import segment_method
 from artbp_exp.recurrent import RecurrentModel
@@ -24,7 +24,7 @@ STARTS = 8
 def variance(model: RecurrentModel, task: Any, scheme: Scheme) -> float:
     """E‖ĝ − g‖² by enumeration."""
     method = segment_method(scheme, model=model, task=task, engine="plain")
-    loop, full = TaskLoop(task=task, method=method, trainables=model), flat(full_bptt(model, task).gradient)
+    loop, full = TaskLoop(task=task, method=method, trainables=model), as_vector(full_bptt(model, task).gradient)
     return sum(
         chance * float((vector(loop, outcome) - full).square().sum()) for outcome, chance in method.outcomes(STEPS)
     )

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from artbp_exp.diagnosis.comparisons import RARE_LIMIT
-from artbp_exp.diagnosis.influence_decay import fit_decay, least_length
 from artbp_exp.evidence.figures.common import COLORS, STYLE, save, shade
+from artbp_exp.theory.influence_decay import fit_decay, least_length
 
 CAPTIONS = {
     "bias_and_variance": (
