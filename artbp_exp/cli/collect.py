@@ -9,7 +9,7 @@ import pandas as pd
 
 from artbp_exp.cli.errors import entry_point, path
 from artbp_exp.errors import UserError
-from artbp_exp.runs.files import write_atomically
+from artbp_exp.files import write_atomically
 from artbp_exp.runs.table import collect, summarise
 
 

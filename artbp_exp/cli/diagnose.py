@@ -19,7 +19,7 @@ from artbp_exp.cli import config as conf
 from artbp_exp.cli.errors import entry_point, one_line
 from artbp_exp.cli.verify import split
 from artbp_exp.errors import UserError
-from artbp_exp.runs.files import try_writing
+from artbp_exp.files import try_writing
 
 _failed = False
 _given: list[str] = []

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from artbp_exp.errors import UserError
-from artbp_exp.runs.files import write_atomically
+from artbp_exp.files import write_atomically
 
 NEWEST, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 FORMAT = 2

@@ -11,9 +11,9 @@ import torch
 import yaml
 
 from artbp_exp.errors import UserError
+from artbp_exp.files import cannot_write, cell, refuse_links, strict_json, write_atomically
 from artbp_exp.runs import checkpoint, lock
 from artbp_exp.runs.config import RunConfig
-from artbp_exp.runs.files import cannot_write, cell, refuse_links, strict_json, write_atomically
 from artbp_exp.runs.status import (
     FINAL,
     data_sha256,

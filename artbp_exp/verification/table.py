@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from artbp_exp.errors import UserError
-from artbp_exp.runs.files import try_writing
+from artbp_exp.files import try_writing
 
 Row = dict[str, Any]
 

@@ -22,7 +22,7 @@ from artbp_exp.cli.sweep.dry_run import dry_run
 from artbp_exp.cli.sweep.jobs import Planned, planned, table
 from artbp_exp.cli.sweep.progress import shown
 from artbp_exp.errors import UserError
-from artbp_exp.runs.files import cannot_write, try_writing
+from artbp_exp.files import cannot_write, try_writing
 from artbp_exp.runs.overwrite_guard import beginning, now
 from artbp_exp.runs.status import FINAL
 
