@@ -84,13 +84,13 @@ class ClosedForm(Method):
 
     @staticmethod
     def applies(model: RecurrentModel, task: Task, scheme: Scheme) -> bool:
-        """Whether it can stand in: the linear system on its task, in float64 on the CPU, all segments by one scheme."""
+        """Whether it can stand in: the linear system on its task, in float64 on the CPU, one table of factors."""
         return (
-            scheme.first is None
-            and isinstance(model, LinearSystem)
+            isinstance(model, LinearSystem)
             and isinstance(task, Synthetic)
             and model.theta.device.type == "cpu"
             and model.theta.dtype == torch.float64
+            and (scheme.first is None or np.array_equal(scheme.first.factors(task.steps), scheme.factors(task.steps)))
         )
 
     def begin(self, batch_size: int) -> Tensor:
@@ -105,7 +105,7 @@ class ClosedForm(Method):
         """Every way to cut the sequence."""
         for lengths, probability in enumerate_cuts(self.scheme, steps):
             if probability > 0:
-                yield tuple(self.scheme.segment(length) for length in lengths), probability
+                yield tuple(self.scheme.cut(lengths)), probability
 
     def advance(
         self, carry: Any, draw: Draw, inputs: Tensor, targets: Tensor, loss: Loss, *, ends: bool
@@ -122,7 +122,8 @@ class ClosedForm(Method):
         self,
         carry: Any,
         *,
-        left: int,
+        start: int,
+        steps: int,
         until: int,
         most: int,
         rng: np.random.Generator,
@@ -134,8 +135,9 @@ class ClosedForm(Method):
 
         Args:
             carry: before the first of them.
-            left: steps left of the pass.
-            until: steps after which to stop, at the end of a segment.
+            start: steps of the pass that are done.
+            steps: of the pass.
+            until: step of the pass at which to stop, at the end of a segment.
             most: segments after which to stop.
             rng: the stream of the cuts.
             updater: plain.
@@ -148,15 +150,15 @@ class ClosedForm(Method):
         z, gradient = self._gather(carry), None
         with np.errstate(over="ignore", invalid="ignore"):
             for _ in range(most):
-                length = self.scheme.draw(rng, left)
+                length = self.scheme.at(start).draw(rng, steps - start)
                 loss, gradient = self._segment(z, length)
-                left, until = left - length, until - length
+                start += length
                 tally.add(loss, length, limit)
                 if tally.diverged:
                     break
                 gradient = updater.clipped(gradient)
                 z[-2] -= updater.plain_rate(tally.step, length) * gradient
-                if until <= 0:
+                if start >= until:
                     break
         theta = self._model.theta
         theta.data.fill_(z[-2])

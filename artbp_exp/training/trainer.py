@@ -152,11 +152,11 @@ class Trainer:
             self._updater.update(self.tally.step, draw.length)
 
     def _many(self, until: int) -> None:
-        done = self.tally.step - self._first
         self._carry = self._burst(
             self._carry,
-            left=self._task.steps - done,
-            until=until - done,
+            start=self.tally.step - self._first,
+            steps=self._task.steps,
+            until=until,
             most=BURST,
             rng=self._cuts,
             updater=self._updater,
