@@ -15,9 +15,9 @@ from artbp_exp.runs.load import Run, load_runs
 RUNS = Path("results/runs")
 RESULTS = Path("results")
 SETTING = ["size", "positive", "method", "reweight", "length", "alpha", "lr", "seed"]
-"""The columns that tell one run from another."""
+"""The columns that identify a run."""
 LONGEST = 100_000
-"""Steps beyond which no length with the right sign is looked for."""
+"""Longest truncation length that is tried for the right sign, in steps."""
 
 
 def row(run: Run) -> dict[str, object]:
@@ -42,9 +42,9 @@ def row(run: Run) -> dict[str, object]:
 
 
 def sign_length(size: int, positive: int) -> int:
-    """The least length L at which truncated BPTT's mean sensitivity has the sign of the true one.
+    """Returns the least length L at which truncated BPTT's mean sensitivity has the sign of the true one.
 
-    Σ_{t ≤ L} h_t, h_t = Σ_{j<t} (A^j b)_1, against 2(2p − n), at a state that is stationary.
+    It is Σ_{t ≤ L} h_t with h_t = Σ_{j<t} (A^j b)_1, against 2(2p − n), at the stationary state.
     """
     system = LinearSystem(size=size, positive=positive, theta=0.0)
     transition, pushed = system.transition.numpy(), system.drive.numpy()
@@ -61,7 +61,7 @@ def sign_length(size: int, positive: int) -> int:
 
 
 def together(runs: pd.DataFrame, cells: Path) -> pd.DataFrame:
-    """These runs and those of the CSV that is there already; of two runs of one setting, the one collected now."""
+    """Adds runs to those of an existing CSV; of two runs of one setting, the one collected now stays."""
     known = pd.read_csv(cells) if cells.exists() else pd.DataFrame()
     table = pd.concat([known, runs], ignore_index=True)
     return table.drop_duplicates(SETTING, keep="last").sort_values(SETTING, ignore_index=True)

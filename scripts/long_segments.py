@@ -1,4 +1,4 @@
-"""Where the longest segments fell in the last epoch of the Penn Treebank runs, and whether that epoch made them worse.
+"""Where the longest segments fell in the last epoch of the Penn Treebank runs, and whether that epoch made runs worse.
 
 Cuts are drawn from the seed alone, so they can be drawn again without the corpus and without training.
 """
@@ -8,9 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from artbp_exp import artbp
-from artbp_exp.evidence.ptb_runs import METHODS, TIERS, arms
-from artbp_exp.random_streams import Streams
-from artbp_exp.runs.load import load_runs
+from artbp_exp.evidence.ptb_runs import METHODS, TIERS
+from artbp_exp.random_streams import RandomStreams
 
 RESULTS = Path("results")
 LONG = 500
@@ -19,7 +18,7 @@ LONG = 500
 
 def last_epoch(seed: int, epochs: int, steps: int) -> pd.DataFrame:
     """The segments of the last epoch: the share of it that was over at their end, and their length in steps."""
-    scheme, rng = artbp(length=50, alpha=4), Streams.from_seed(seed).cuts
+    scheme, rng = artbp(length=50, alpha=4), RandomStreams.from_seed(seed).cuts
     for _ in range(epochs - 1):
         list(scheme.segments(steps, rng))
     rows = [((start + segment.length) / steps, segment.length) for start, segment in scheme.segments(steps, rng)]
@@ -27,9 +26,9 @@ def last_epoch(seed: int, epochs: int, steps: int) -> pd.DataFrame:
 
 
 def main() -> None:
-    """Prints a line a run, after the long segments of its seed."""
+    """Prints the long segments of each seed, then a line for each of its runs."""
     tier = TIERS[0]
-    found = arms(load_runs(RESULTS / tier.name), tier.settings)
+    found = tier.load(RESULTS)
     epochs = tier.settings["task.epochs"]
     for seed in tier.seeds:
         runs = {arm: by_seed[seed] for arm, by_seed in found.items() if seed in by_seed}
@@ -41,7 +40,7 @@ def main() -> None:
         for (method, carried), run in sorted(runs.items()):
             before, after = run.at_epochs("valid_bpc").iloc[-2:]
             state = "carried" if carried else "reset"
-            print(f"  {METHODS[method][1]}, {state}: valid bpc {before:.3f} → {after:.3f} ({after - before:+.3f})")
+            print(f"  {METHODS[method]}, {state}: validation bpc {before:.3f} → {after:.3f} ({after - before:+.3f})")
 
 
 if __name__ == "__main__":

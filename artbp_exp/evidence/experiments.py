@@ -4,8 +4,7 @@ The report, the figures, the tables of README.md and docs/, `make evidence` and 
 To add one, write its recipe in `conf/experiment` and one entry here.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -13,10 +12,11 @@ from matplotlib.figure import Figure
 from artbp_exp.evidence import authors
 from artbp_exp.evidence.claims import diagnosis, ptb
 from artbp_exp.evidence.claims.balancing import balancing_claims
-from artbp_exp.evidence.claims.claim import Claim
 from artbp_exp.evidence.claims.exact import exact_claims
 from artbp_exp.evidence.claims.lengths import diagram_claims, size_claims
+from artbp_exp.evidence.claims.ptb_measured import leads
 from artbp_exp.evidence.claims.rates import rate_claims
+from artbp_exp.evidence.experiment import Draw, Experiment, Picture
 from artbp_exp.evidence.figures import diagnosis as diagnosed
 from artbp_exp.evidence.figures.bench import bench
 from artbp_exp.evidence.figures.influence_balancing import influence_balancing
@@ -28,68 +28,11 @@ from artbp_exp.evidence.figures.ptb_evidence import ptb_evidence
 from artbp_exp.evidence.figures.segment_lengths import segment_lengths
 from artbp_exp.evidence.ptb_runs import TIERS
 from artbp_exp.evidence.read import read
-from artbp_exp.evidence.recipe import recipe
 from artbp_exp.evidence.tables import balancing, engines, ptb_bpc
 from artbp_exp.evidence.tables.diagnosis import diagnosis_table
 from artbp_exp.runs.load import Run, load_runs
 
-Draw = Callable[[Path], Figure | None]
-Table = Callable[[Path], str]
 README = "README.md"
-
-
-def nothing(results: Path) -> tuple[()]:
-    """No claims, and no commands."""
-    return ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A figure that is drawn from a results folder.
-
-    Attributes:
-        file: of its PNG and PDF, below the results folder, without the suffix.
-        draw: results folder → the figure; None where what it is drawn from is not there.
-        caption: a sentence or two for the report; empty where the report leaves it out.
-    """
-
-    file: str
-    draw: Draw
-    caption: str = ""
-
-    @property
-    def name(self) -> str:
-        """What `artbp-figures` calls it."""
-        return self.file.removeprefix("figures/")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Experiment:
-    """An experiment of the evidence.
-
-    Attributes:
-        heading: of the report under which it stands; experiments that share one follow one another.
-        sources: files and folders below the results folder that it is made from.
-        recipes: in `conf/experiment`, whose commands make the runs.
-        made_by: the command that makes all of the sources.
-        claims: results folder → its rows of the report; `nothing` where it is no part of the report.
-        commands: results folder → commands besides those of the recipes.
-        figures: drawn from it.
-        tables: file → name of its mark → what stands there.
-    """
-
-    heading: str
-    sources: tuple[str, ...]
-    recipes: tuple[str, ...] = ()
-    made_by: str
-    claims: Callable[[Path], Iterable[Claim]] = nothing
-    commands: Callable[[Path], Iterable[str]] = nothing
-    figures: tuple[Picture, ...] = ()
-    tables: Mapping[str, Mapping[str, Table]] = field(default_factory=dict)
-
-    def all_commands(self, results: Path) -> list[str]:
-        """Every command that made it."""
-        return [*(command for name in self.recipes for command in recipe(name).commands), *self.commands(results)]
 
 
 def _runs(folder: str, figure: Callable[[list[Run]], Figure]) -> Draw:
@@ -122,7 +65,7 @@ def _ptb_evidence(results: Path) -> Figure | None:
 
 
 def _paired_seeds(results: Path) -> Figure | None:
-    rows = ptb.leads(results)
+    rows = leads(results)
     return paired_seeds(rows) if rows else None
 
 

@@ -99,7 +99,7 @@ def _enumerated(path: Path) -> list[Claim]:
         Claim(
             key="biased",
             claim=(
-                f"Truncated BPTT, random cuts without reweighting and {len(BROKEN)} broken variants of ARTBP are "
+                f"Truncated BPTT, random lengths without reweighting and {len(BROKEN)} broken variants of ARTBP are "
                 "biased, and the check detects it"
             ),
             source="this project",

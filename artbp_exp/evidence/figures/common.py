@@ -21,7 +21,15 @@ Arm = tuple[str, float | None]
 
 STYLE = Path(__file__).with_name("artbp.mplstyle")
 
-COLORS = {"artbp": "#0072B2", "tbptt": "#D55E00", "random": "#009E73", "constant": "#CC79A7", "bptt": "#000000"}
+COLORS = {
+    "artbp": "#0072B2",
+    "tbptt": "#D55E00",
+    "random": "#009E73",
+    "constant": "#CC79A7",
+    "uniform": "#E69F00",
+    "awd": "#56B4E9",
+    "bptt": "#000000",
+}
 """Method → its colour in every figure (Okabe & Ito 2008); lengths and settings of one are shades of it."""
 
 LINES = ["-", "--", "-.", ":"]

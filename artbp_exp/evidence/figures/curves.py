@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from artbp_exp.evidence.figures.common import COLORS, LINES, STYLE, new_figure, spread
+from artbp_exp.evidence.figures.common import COLORS, LINES, STYLE, new_figure, shade, spread
 from artbp_exp.runs.load import Run
 
 MOST = 12
@@ -77,7 +77,8 @@ def curves(panels: dict[str, list[Line]]) -> Figure:
     """A panel for each task: median over seeds as a line, range as a band, a cross where a run diverged.
 
     Runs that have epochs show validation bits per character against them, others the loss against steps, log-log.
-    Colours tell settings apart, line styles methods. At most `MOST` lines in a panel; its title says if there are more.
+    Colours are those of the methods, shades tell their settings apart. At most `MOST` lines in a panel; its title says
+    if there are more.
 
     Args:
         panels: task → its lines.
@@ -93,18 +94,10 @@ def curves(panels: dict[str, list[Line]]) -> Figure:
 
 def _panel(axes: Axes, task: str, all_lines: list[Line]) -> None:
     drawn = all_lines[:MOST]
-    methods = list(dict.fromkeys(line.method for line in drawn))
-    rests = list(dict.fromkeys(line.rest for line in drawn))
     by_epoch = "valid_bpc" in drawn[0].runs[0].metrics().columns
-    for line in drawn:
-        # where nothing but the method differs, each has the colour that it has everywhere
-        own = COLORS.get(line.method.removeprefix("method=")) if len(rests) == 1 else None
-        look = {
-            "color": own or PALETTE[rests.index(line.rest) if len(rests) > 1 else methods.index(line.method)],
-            "linestyle": LINES[methods.index(line.method) % len(LINES)],
-            "label": f"{line.chosen} ({len(line.runs)} seed{'s' if len(line.runs) > 1 else ''})",
-        }
-        (_epochs if by_epoch else _steps)(axes, line.runs, look)
+    for line, look in zip(drawn, _looks(drawn), strict=True):
+        count = f"{len(line.runs)} seed{'s' if len(line.runs) > 1 else ''}"
+        (_epochs if by_epoch else _steps)(axes, line.runs, look | {"label": f"{line.chosen} ({count})"})
     left_out = f", the first {MOST} of {len(all_lines)} settings" if len(all_lines) > MOST else ""
     axes.set_title(f"{task}: median and range over seeds{left_out}")
     if by_epoch:
@@ -114,6 +107,35 @@ def _panel(axes: Axes, task: str, all_lines: list[Line]) -> None:
         axes.set(xscale="log", yscale="log", xlabel="steps", ylabel="loss a step (×: diverged)")
     # below the panel, in one column: many entries would cover the lines, long ones side by side squeeze the panel
     axes.legend(loc="upper left", bbox_to_anchor=(0, -0.18), fontsize=6.5)
+
+
+def _looks(drawn: list[Line]) -> list[dict[str, Any]]:
+    """A colour for each method, as in every figure, and shades of it for its settings; where these are too many to be
+    told apart, or a method has no colour, a colour for each setting and a line style for each method.
+    """
+    kinds = [_kind(line.runs[0]) for line in drawn]
+    if set(kinds) <= COLORS.keys() and max(map(kinds.count, kinds)) <= len(LINES):
+        places = [kinds[:index].count(kind) for index, kind in enumerate(kinds)]
+        return [
+            {"color": shade(COLORS[kind], place, kinds.count(kind)), "linestyle": LINES[place]}
+            for kind, place in zip(kinds, places, strict=True)
+        ]
+    methods, rests = (
+        list(dict.fromkeys(part)) for part in zip(*((line.method, line.rest) for line in drawn), strict=True)
+    )
+    return [
+        {
+            "color": PALETTE[rests.index(line.rest) if len(rests) > 1 else methods.index(line.method)],
+            "linestyle": LINES[methods.index(line.method) % len(LINES)],
+        }
+        for line in drawn
+    ]
+
+
+def _kind(run: Run) -> str:
+    """Key of `COLORS`: the method, or `random` for its cuts without reweighting."""
+    method = run.config["method"]
+    return str(method["name"]) if method.get("reweight", True) else "random"
 
 
 def _steps(axes: Axes, runs: list[Run], look: dict[str, Any]) -> None:

@@ -43,8 +43,8 @@ KINDS = {
 }
 
 
-OTHERS = ["#E69F00", "#56B4E9", "#F0E442", "#000000"]
-"""Colours of methods that are not listed."""
+OTHERS = ["#F0E442", "#000000", "#888888"]
+"""Colours of methods that have none of their own."""
 
 
 def draw(folder: Path) -> None:
@@ -65,7 +65,7 @@ def draw(folder: Path) -> None:
 
 def _colors(rows: pd.DataFrame) -> dict[str, str]:
     others = [name for name in dict.fromkeys(rows.apply(kind, axis=1)) if name not in KINDS] if len(rows) else []
-    return KINDS | {name: OTHERS[index % len(OTHERS)] for index, name in enumerate(others)}
+    return KINDS | {name: COLORS.get(name, OTHERS[index % len(OTHERS)]) for index, name in enumerate(others)}
 
 
 def kind(row: pd.Series) -> str:

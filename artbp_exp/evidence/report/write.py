@@ -10,7 +10,8 @@ from PIL import Image
 from artbp_exp.errors import UserError
 from artbp_exp.evidence import authors
 from artbp_exp.evidence.claims.claim import Claim
-from artbp_exp.evidence.experiments import EXPERIMENTS, Experiment, nothing
+from artbp_exp.evidence.experiment import Experiment, nothing
+from artbp_exp.evidence.experiments import EXPERIMENTS
 from artbp_exp.evidence.figures.common import save
 from artbp_exp.evidence.report.render import Drawn, Section, render
 

@@ -26,7 +26,7 @@ def test_a_sweep_of_the_verification_that_was_cut_short_shows_nothing(tmp_path: 
     assert " more" in enumerated.note
 
 
-@pytest.mark.parametrize(("kept", "missing"), [(1, "clipped and 5 more"), (-1, "factor forgotten between two pieces")])
+@pytest.mark.parametrize(("kept", "missing"), [(1, "weight clipped and "), (-1, "factor forgotten between two pieces")])
 def test_lags_that_were_cut_short_show_nothing(tmp_path: Path, kept: int, missing: str) -> None:
     (tmp_path / "verify").mkdir()
     lines = lags_beside(VERIFIED).read_text().splitlines(keepends=True)

@@ -9,7 +9,7 @@ import yaml
 
 from artbp_exp.cli.figures import draw, draw_curves, main
 from artbp_exp.errors import UserError
-from artbp_exp.evidence.figures.common import COLORS
+from artbp_exp.evidence.figures.common import COLORS, shade
 from artbp_exp.evidence.figures.curves import MOST, Line, curves, lines
 from artbp_exp.runs.config import identity
 from artbp_exp.runs.load import load_runs
@@ -132,7 +132,13 @@ def test_one_computation_counts_once_whatever_it_is_called(tmp_path: Path, capsy
 
 
 def test_a_method_has_the_colour_that_it_has_everywhere(tmp_path: Path) -> None:
-    run(tmp_path, ARTBP | {"length": 16, "alpha": 6}, 0)
+    run(tmp_path, ARTBP | {"reweight": True}, 0)
     run(tmp_path, {"name": "tbptt", "length": 16}, 0)
     (axes,) = curves({"synthetic": grouped(tmp_path)}).axes
     assert [line.get_color() for line in axes.lines] == [COLORS["artbp"], COLORS["tbptt"]]
+    run(tmp_path, {"name": "tbptt", "length": 100}, 0)
+    run(tmp_path, ARTBP | {"reweight": False}, 0)
+    (axes,) = curves({"synthetic": grouped(tmp_path)}).axes
+    drawn = [line.get_color() for line in axes.lines]
+    assert drawn[:2] in ([COLORS["artbp"], COLORS["random"]], [COLORS["random"], COLORS["artbp"]])
+    assert drawn[2:] == [shade(COLORS["tbptt"], index, 2) for index in (0, 1)]

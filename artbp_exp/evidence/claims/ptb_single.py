@@ -1,0 +1,100 @@
+"""Rows on Penn Treebank that are no test of the family: the authors' logs, an equivalence, and what rounding does."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from artbp_exp.evidence import authors
+from artbp_exp.evidence.claims.claim import FAILS, HOLDS, MEASURED, NOT_YET, OPEN, Claim, notes
+from artbp_exp.evidence.claims.ptb_measured import Measured, ahead, estimate, paired
+from artbp_exp.evidence.claims.ptb_notes import RESET
+from artbp_exp.evidence.claims.ptb_rows import AGAIN, Row, row_note
+from artbp_exp.evidence.ptb_runs import ROUNDING, TIERS, late
+from artbp_exp.evidence.statistics import Spread, bare
+
+
+def logged(logs: pd.DataFrame | None) -> Claim:
+    """What the authors' own logs say."""
+    found, verdict, note = None, NOT_YET, ""
+    if logs is not None:
+        lead = authors.lead(logs)
+        found = Spread(points=(lead.value,), center=lead.value, low=lead.low, high=lead.high, statistic="mean")
+        verdict = HOLDS if lead.low > 0 else FAILS if lead.high < 0 else OPEN
+        valid, train = authors.at_epoch(logs, 20), authors.at_epoch(logs, 20, "train_bpc")
+        note = notes(
+            f"{lead.runs} runs of each method, interval by Welch's t",
+            f"at epoch 20 validation is {valid['artbp'][0]:.3f} ± {valid['artbp'][1]:.3f} against "
+            f"{valid['tbptt'][0]:.3f} ± {valid['tbptt'][1]:.3f} (mean ± sd) and training {train['artbp'][0]:.3f} "
+            f"against {train['tbptt'][0]:.3f}: ARTBP trains worse and generalises better",
+            RESET,
+        )
+    return Claim(
+        key="logs",
+        claim="ARTBP ends ahead of truncated BPTT in the authors' logs (their cell, 1000 units, B = 64; state reset)",
+        source="section 6.2; their logs, not measured here",
+        paper=True,
+        quantity="mean validation bpc over the last 5 of 20 epochs, of truncated BPTT minus ARTBP's",
+        found=found,
+        unit="differences",
+        verdict=verdict,
+        note=note,
+    )
+
+
+def reweighting(measured: Measured, logs: pd.DataFrame | None) -> Claim:
+    """That the reweighting makes no difference worth naming: an equivalence, with its margin."""
+    tier = TIERS[0]
+    pairs = tuple(ahead("random", carried=carried) for carried in tier.carried)
+    weights = {arm: weight / len(pairs) for pair in pairs for arm, weight in pair.items()}
+    row = Row(
+        key="reweighting",
+        tier=tier,
+        claim=f"The reweighting changes the end point by less than half of the authors' logged lead ({tier.title})",
+        source="this project",
+        quantity=(
+            f"mean validation bpc over the last {late(tier.settings['task.epochs'])} epochs, of random cuts without "
+            "reweighting minus ARTBP's, mean of state carried and reset; a point for each state and seed"
+        ),
+        weights=weights,
+        points=pairs,
+    )
+    points, tests = row.each(measured.own), measured.tests(weights)
+    margin = authors.lead(logs).value / 2 if logs is not None else None
+    verdict, said = NOT_YET, ""
+    if points and margin is not None:
+        inside = [test is not None and abs(test.value) + test.half < margin for test in tests]
+        outside = [test is not None and abs(test.value) - test.half > margin for test in tests]
+        verdict = HOLDS if all(inside) else FAILS if all(outside) else OPEN
+        said = (
+            f"holds: the 95 % interval lies within ±{margin:.4f}, {AGAIN} as well; the margin was chosen after these "
+            "runs had been seen"
+        )
+    return Claim(
+        key=row.key,
+        claim=row.claim,
+        source=row.source,
+        quantity=row.quantity,
+        found=estimate(points, tests[0]),
+        verdict=verdict,
+        unit="pairs",
+        note=row_note(row, measured, said),
+    )
+
+
+def rounding(measured: Measured) -> Iterator[Claim]:
+    """How far a lead moves where the same seed was run again with another rounding; nothing where none was."""
+    first, second = (paired(ends, ahead("tbptt", carried=True)) for ends in (measured.own, measured.again))
+    moved = {seed: abs(second[seed] - first[seed]) for seed in first if second[seed] != first[seed]}
+    if moved:
+        yield Claim(
+            key="rounding",
+            claim=f"How far rounding alone moves the lead of a single seed ({TIERS[0].title}; state carried)",
+            source="this project",
+            quantity=(
+                "difference in bpc between the leads over truncated BPTT of two runs of one seed: the same weights, "
+                f"data and cuts, gradients equal but for rounding (results/{ROUNDING})"
+            ),
+            found=bare(list(moved.values())),
+            verdict=MEASURED,
+            note=". ".join(f"seed {seed}: {first[seed]:+.3f}, run again {second[seed]:+.3f}" for seed in moved),
+        )
