@@ -40,14 +40,13 @@ def build(
         alpha: the exponent α of the paper's schedule (larger: lighter tail, fewer very long segments).
         reweight: false leaves the carried gradient uncompensated (random cuts, an ablation; biased).
         every: k, in steps; a kernel that runs k steps at once then needs no factor inside (engine=vendor).
-        memory: steps kept at a time for the backward pass, see `Scheme`; None keeps all.
+        memory: steps stored at a time for the backward pass, see `Scheme`; None stores all.
 
     Raises:
         UserError: `length` < `every`, a value out of range, `alpha` ≤ 2 or > `LARGEST` with the paper's schedule, or an
             unknown schedule.
     """
     every = checks.whole("method.every", every, at_least=1)
-    memory = None if memory is None else checks.whole("method.memory", memory, at_least=1)
     mean = checks.number("method.length", length, at_least=1)
     if mean < every:
         raise UserError(

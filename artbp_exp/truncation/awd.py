@@ -34,7 +34,7 @@ def build(
         deviation: standard deviation of the normal distribution, in steps.
         shortest: length in place of a shorter one.
         reweight: true compensates what can be.
-        memory: steps kept at a time for the backward pass, see `Scheme`; None keeps all.
+        memory: steps stored at a time for the backward pass, see `Scheme`; None stores all.
 
     Raises:
         UserError: a value out of range.
@@ -49,7 +49,6 @@ def build(
     chances = full * _floored(lengths, length, deviation) + (1 - full) * _floored(lengths, length / 2, deviation)
     chances[shortest - 1] = max(0.0, 1.0 - chances[shortest:].sum())
     chances[: shortest - 1] = 0.0
-    memory = None if memory is None else checks.whole("method.memory", memory, at_least=1)
     return from_lengths(chances, name="awd", reweight=checks.flag("method.reweight", reweight), memory=memory)
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from artbp_exp import checks
 from artbp_exp.truncation.scheme import Floats, Scheme
 
 
@@ -11,12 +10,11 @@ def build(*, memory: int | None = None) -> Scheme:
     """Full BPTT: c(d) = 0.
 
     Args:
-        memory: steps kept at a time for the backward pass, see `Scheme`; None keeps all.
+        memory: steps stored at a time for the backward pass, see `Scheme`; None stores all.
 
     Raises:
         UserError: `memory` is not a whole number ≥ 1.
     """
-    memory = None if memory is None else checks.whole("method.memory", memory, at_least=1)
     return Scheme(name="bptt", length=None, hazard=_never, memory=memory)
 
 

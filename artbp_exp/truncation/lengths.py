@@ -23,7 +23,7 @@ def from_lengths(
         probabilities: P(length = n) for n = 1 … M, shape (M,); they sum to 1.
         name: of the scheme.
         reweight: whether the gradient that is carried on is multiplied by 1 / (1 − c).
-        memory: steps kept at a time for the backward pass, see `Scheme`.
+        memory: steps stored at a time for the backward pass, see `Scheme`; None stores all.
 
     Raises:
         UserError: the probabilities are empty, negative or do not sum to 1.

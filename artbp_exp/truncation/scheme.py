@@ -48,7 +48,7 @@ class Segment:
 
 @dataclass(frozen=True, kw_only=True)
 class Scheme:
-    """A truncation scheme (SPEC: hazard c(d), the probability that a segment ends after its d-th step).
+    """A truncation scheme: its hazard c(d) is the probability that a segment ends after its d-th step.
 
     The carry factor after step d, where no cut was made, is 1 / (1 − c(d)) if `reweight`, else 1: with it
     the gradient is unbiased whatever the hazard (Tallec & Ollivier 2017, arXiv 1705.08209, Proposition 1).
@@ -58,8 +58,8 @@ class Scheme:
         length: truncation length L, or the mean length L0, in steps; None where no cut is ever made.
         hazard: maps lags d = 1, 2, … (int64, shape (N,)) to c(d) in [0, 1] (float64, shape (N,)).
         reweight: whether the gradient that is carried on is compensated.
-        memory: steps whose intermediate results are kept at a time; of a longer segment the others are computed
-            twice (gradient checkpointing), with the same gradient. None keeps them all.
+        memory: steps whose intermediate results are stored at a time; of a longer segment the others are computed
+            twice (gradient checkpointing), with the same gradient. None stores them all.
         first: the scheme of the first segment of a pass, where it differs: with a first cut at a random place, say,
             truncated BPTT cuts elsewhere in each pass. None: the first segment is as all the others.
     """
@@ -73,6 +73,8 @@ class Scheme:
     _table: "_Table" = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if self.memory is not None:
+            object.__setattr__(self, "memory", whole("method.memory", self.memory, at_least=1))
         object.__setattr__(self, "_table", _Table(self))
 
     def factors(self, count: int) -> Floats:
@@ -144,7 +146,7 @@ class Scheme:
 
 
 class _Table:
-    """Hazards worked out once and kept: factors and survival up to the longest lag asked for."""
+    """Hazards computed once and kept: factors and survival up to the longest lag asked for."""
 
     def __init__(self, scheme: Scheme) -> None:
         self._scheme = scheme
@@ -157,11 +159,11 @@ class _Table:
             hazard = np.asarray(self._scheme.hazard(np.arange(1, size + 1)), dtype=np.float64)
             if hazard.shape != (size,):
                 raise UserError(
-                    f"hazard of {self._scheme.name} must map lags of shape (N,) to numbers of shape (N,); "
-                    f"it gave shape {hazard.shape} for N = {size}"
+                    f"hazard of {self._scheme.name} must map lags of shape (N,) to probabilities of shape (N,); "
+                    f"it returned shape {hazard.shape} for N = {size}"
                 )
             if not ((hazard >= 0) & (hazard <= 1)).all():
-                raise UserError(f"hazard of {self._scheme.name} must lie in [0, 1] at every lag; it leaves it")
+                raise UserError(f"hazard of {self._scheme.name} must lie in [0, 1] at every lag; it does not")
             keep = 1.0 - hazard
             self.survival = np.concatenate([[1.0], np.cumprod(keep)])
             # where c = 1 the segment always ends: no gradient is carried, and 1 is as good as any factor

@@ -19,13 +19,12 @@ def build(*, length: int, phase: str = "fixed", memory: int | None = None) -> Sc
     Args:
         length: L, in steps.
         phase: `fixed` cuts after L, 2L, … steps of each pass; `random` draws the place of its first cut.
-        memory: steps kept at a time for the backward pass, see `Scheme`; None keeps all.
+        memory: steps stored at a time for the backward pass, see `Scheme`; None stores all.
 
     Raises:
         UserError: `length` or `memory` is not a whole number ≥ 1, or an unknown phase.
     """
     length = checks.whole("method.length", length, at_least=1)
-    memory = None if memory is None else checks.whole("method.memory", memory, at_least=1)
     checks.choice("method.phase", phase, ["fixed", "random"])
     first = None
     if phase == "random":

@@ -17,7 +17,7 @@ def build(*, length: int, spread: float = 0.5, reweight: bool = False, memory: i
         length: L, the mean length, in steps.
         spread: from 0 (truncated BPTT) to below 1.
         reweight: true compensates what can be: all cuts but the certain one after L + w steps.
-        memory: steps kept at a time for the backward pass, see `Scheme`; None keeps all.
+        memory: steps stored at a time for the backward pass, see `Scheme`; None stores all.
 
     Raises:
         UserError: a value out of range.
@@ -26,7 +26,6 @@ def build(*, length: int, spread: float = 0.5, reweight: bool = False, memory: i
     spread = checks.number("method.spread", spread, at_least=0)
     if spread >= 1:
         raise UserError(f"method.spread must be at least 0 and below 1; got {spread:g}")
-    memory = None if memory is None else checks.whole("method.memory", memory, at_least=1)
     width = int(spread * length)
     chances = np.zeros(length + width)
     chances[length - width - 1 :] = 1 / (2 * width + 1)

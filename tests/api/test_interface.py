@@ -139,8 +139,8 @@ def test_what_is_no_segment_no_length_and_no_stream_is_refused() -> None:
 @pytest.mark.parametrize(
     ("hazard", "said"),
     [
-        (lambda lag: 0.3, r"it gave shape \(\)"),
-        (lambda lag: np.full(3, 0.3), r"it gave shape \(3,\)"),
+        (lambda lag: 0.3, r"it returned shape \(\)"),
+        (lambda lag: np.full(3, 0.3), r"it returned shape \(3,\)"),
         (lambda lag: 1.0 / (lag - 0.5), r"must lie in \[0, 1\]"),
     ],
     ids=["a number", "another length", "above 1"],

@@ -1,6 +1,9 @@
 """Schedules in steps of data, scaling by length, and what the runner's optimisers are."""
 
+import io
 import math
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ from artbp_exp import registry
 from artbp_exp.errors import UserError
 from artbp_exp.optimizers.base import Updater
 from artbp_exp.optimizers.schedule import SCHEDULES, make_schedule
+from artbp_exp.training.experiment import Experiment
 
 NAMES = registry.names("optimizer")
 
@@ -116,3 +120,38 @@ def test_length_aware_chooses_the_optimiser(aware: bool, kind: str) -> None:
 def test_bad_settings_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=rf"optimizer\.{next(iter(wrong))}"):
         make("adam", torch.zeros(1, requires_grad=True), **wrong)
+
+
+@pytest.mark.parametrize("setting", ["length_aware", "length_scaling"])
+def test_a_method_without_segments_has_no_length_to_be_aware_of(setting: str) -> None:
+    with pytest.raises(UserError, match=rf"optimizer\.{setting}=true needs a method that makes segments"):
+        make("adam", torch.zeros(1, requires_grad=True), **{setting: True})
+
+
+@pytest.mark.parametrize("stops", [(1,), (4, 11, 12)])
+def test_a_run_with_all_of_it_goes_on_bit_for_bit(
+    compose: Callable[..., dict[str, Any]], own_corpus: Path, stops: tuple[int, ...]
+) -> None:
+    """Schedule, length-aware Adam and a random phase, interrupted after some updates."""
+    data = ["task=ptb", "task.corpus=own", f"task.data_dir={own_corpus}", "task.batch_size=40", "task.epochs=2"]
+    rates = ["optimizer.schedule=cosine", "optimizer.warmup=30", "optimizer.length_aware=true", "optimizer.lr=0.01"]
+    method = ["method=tbptt", "method.length=13", "method.phase=random", "model.hidden_size=5", "engine=plain"]
+    settings = compose(*data, *rates, *method)
+    whole = Experiment(settings)
+    list(whole.train())
+    trainer, updates = Experiment(settings).trainer, 0
+    for stop in stops:
+        left = iter([False] * (stop - updates - 1) + [True])
+        list(trainer.run(pause=lambda left=left: next(left)))
+        updates = stop
+        file = io.BytesIO()
+        torch.save(trainer.state_dict(), file)
+        file.seek(0)
+        again = Experiment(settings)
+        again.trainer.load_state_dict(torch.load(file, weights_only=True))
+        trainer = again.trainer
+    list(trainer.run())
+    assert whole.trainer.tally.lengths[13] > 5
+    assert trainer.tally.lengths == whole.trainer.tally.lengths
+    for one, other in zip(whole.model.parameters(), again.model.parameters(), strict=True):
+        assert torch.equal(one, other)
