@@ -1,4 +1,4 @@
-"""The plain unrolling, against the fused form of SPEC section 3."""
+"""The plain unrolling, against the fused form of docs/engines.md."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_outputs_are_one_a_step_and_ignore_the_factors(cell: str) -> None:
 
 
 def test_gradient_with_respect_to_each_input_scales_by_the_product_of_factors() -> None:
-    """Losses scaled by W(t) backpropagate plainly to W(t) times the compensated gradient (SPEC section 3)."""
+    """Losses scaled by W(t) backpropagate plainly to W(t) times the compensated gradient (docs/engines.md)."""
     case, factors = make_case("lstm", 6), np.array([1.5, 1.2, 2.0, 1.1, 3.0])
     weights = torch.tensor(np.concatenate([[1.0], np.cumprod(factors)]))
     rows = case.model.encode(case.inputs).detach().requires_grad_()

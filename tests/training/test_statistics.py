@@ -1,4 +1,4 @@
-"""Drawn, not enumerated: the mean gradient over many draws, and the variance that SPEC section 7 derives."""
+"""Drawn, not enumerated: the mean gradient over many draws, and the variance that docs/method.md derives."""
 
 import numpy as np
 import pytest

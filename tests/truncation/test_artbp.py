@@ -1,4 +1,4 @@
-"""Facts about ARTBP's schedules (SPEC section 2)."""
+"""Facts about ARTBP's schedules (docs/method.md)."""
 
 import numpy as np
 import pytest

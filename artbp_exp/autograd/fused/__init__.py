@@ -1,4 +1,4 @@
-"""A whole segment as one autograd function, with the carry factors inside its backward recursion (SPEC section 3)."""
+"""A whole segment as one autograd function, with the carry factors inside its backward recursion (docs/engines.md)."""
 
 from artbp_exp.autograd.fused.cells import AuthorsRecurrence, GRURecurrence, LSTMRecurrence, RNNRecurrence
 from artbp_exp.autograd.fused.recurrence import Recurrence, Weights
