@@ -11,7 +11,7 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 
 from artbp_exp.cli import config as conf
-from artbp_exp.runs.config import RunConfig
+from artbp_exp.run_config import RunConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 

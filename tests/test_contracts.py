@@ -12,6 +12,7 @@ import yaml
 from artbp_exp import registry
 from artbp_exp.cli import config as conf
 from artbp_exp.errors import UserError
+from artbp_exp.run_config import RunConfig
 from artbp_exp.training.experiment import Experiment
 from artbp_exp.truncation import Scheme
 
@@ -81,7 +82,7 @@ def test_every_model_and_optimizer_trains(compose: Compose, own_corpus: Path, mo
     if "hidden_size" in settings["model"]:
         settings["model"]["hidden_size"] = 4
         settings["task"] |= {"corpus": "own", "data_dir": str(own_corpus)}
-    experiment = Experiment(settings)
+    experiment = Experiment(RunConfig.of(settings))
     before = [p.detach().clone() for p in experiment.model.parameters()]
     next(experiment.trainer.run(pause=lambda: True), None)
     assert all((p != q).any() for p, q in zip(experiment.model.parameters(), before, strict=True))
@@ -96,7 +97,7 @@ def test_optimizers_refuse_bad_numbers(optimizer: str, wrong: dict[str, Any]) ->
 
 def test_a_model_that_does_not_fit_the_task_is_refused(compose: Compose) -> None:
     with pytest.raises(UserError, match="model=lstm does not fit"):
-        Experiment(compose("task=synthetic", "model=lstm"))
+        Experiment(RunConfig.of(compose("task=synthetic", "model=lstm")))
 
 
 def test_unknown_names_and_keys_are_refused_with_the_nearest() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from artbp_exp.cli import config as conf
+from artbp_exp.run_config import RunConfig
 from artbp_exp.training.experiment import Experiment
 
 RECIPES = sorted((Path(conf.directory()) / "experiment").glob("*.yaml"))
@@ -22,7 +23,7 @@ def test_two_updates(
         settings["task"] |= corpus_settings
     if "hidden_size" in settings["model"]:
         settings["model"]["hidden_size"] = 8
-    experiment = Experiment(settings)
+    experiment = Experiment(RunConfig.of(settings))
     before = [p.detach().clone() for p in experiment.model.parameters()]
     tally = experiment.trainer.tally
     for _ in experiment.trainer.run(pause=lambda: tally.segments >= 2):

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 from artbp_exp.bench.contestants import ARTBP, STREAMS, TBPTT, ours
 from artbp_exp.bench.timing import Rates, interleaved, rows
+from artbp_exp.run_config import RunConfig
 from artbp_exp.training.experiment import Experiment
 
 HIDDEN = 64
@@ -44,12 +46,12 @@ def mean_lengths(lengths: list[int], *, repeats: int, device: torch.device) -> I
         yield {"method": method, "mean_length": int(length), **row}
 
 
-def synthetic(settings: dict[str, Any], steps: int, repeats: int) -> Rates:
+def synthetic(config: RunConfig, steps: int, repeats: int) -> Rates:
     """Online steps per second of influence balancing, one seed, by the closed form and by the plain engine."""
 
     def turn(engine: str, steps: int) -> Callable[[], float]:
         def run() -> float:
-            experiment = Experiment(settings | {"engine": engine, "task": settings["task"] | {"steps": steps}})
+            experiment = Experiment(replace(config, engine=engine, task=config.task.but(steps=steps)))
             for _ in experiment.train():
                 pass
             return float(steps)

@@ -77,8 +77,8 @@ def measure(options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
         ]
         tables["ratios"] += memory_ratios(pd.DataFrame(tables["memory"]))
     with hydra.initialize_config_dir(conf.directory(), version_base="1.3"):
-        settings = conf.plain(hydra.compose(conf.NAME, overrides=["task=synthetic", "method=artbp", "threads=1"]))
-    rates = scaling.synthetic(settings, max(2000, round(share * 10**6)), repeats)
+        config = conf.run_config(hydra.compose(conf.NAME, overrides=["task=synthetic", "method=artbp", "threads=1"]))
+    rates = scaling.synthetic(config, max(2000, round(share * 10**6)), repeats)
     tables["synthetic"] = list(timing.rows(rates))
     rate = float(pd.Series(rates["fused"]).median())
     tables["ratios"].append({"what": "synthetic, L0 = 16: steps per second ÷ 10⁶", "ratio": rate / 1e6, "target": 1.0})

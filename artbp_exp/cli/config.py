@@ -10,7 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from artbp_exp import registry
 from artbp_exp.errors import UserError, nearest
-from artbp_exp.runs.config import RunConfig, identity
+from artbp_exp.run_config import RunConfig
+from artbp_exp.runs.identity import identity
 
 NAME = "config"
 

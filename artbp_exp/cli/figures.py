@@ -9,8 +9,7 @@ from artbp_exp.errors import UserError, nearest
 from artbp_exp.evidence.experiments import EXPERIMENTS
 from artbp_exp.evidence.figures.common import save
 from artbp_exp.evidence.figures.curves import MOST, Line, curves, lines
-from artbp_exp.runs.config import identity
-from artbp_exp.runs.distinct import distinct
+from artbp_exp.runs.identity import distinct, identity
 from artbp_exp.runs.load import has_result, load_all
 
 CURVES = "curves"

@@ -15,7 +15,8 @@ from artbp_exp.cli.errors import one_line
 from artbp_exp.cli.signals import Interrupted, Signals, handled
 from artbp_exp.errors import UserError
 from artbp_exp.loggers.base import Logger
-from artbp_exp.runs.config import RunConfig
+from artbp_exp.run_config import RunConfig
+from artbp_exp.runs.identity import labels
 from artbp_exp.runs.overwrite_guard import overwrites
 
 if TYPE_CHECKING:  # torch takes a second to load: not before it is needed
@@ -72,7 +73,7 @@ def run(
             # its last holder may have finished it
             done = already()
         if done is None:
-            experiment = Experiment(config.plain())
+            experiment = Experiment(config)
             # built before the folder is made: a tracker that is not installed leaves nothing behind
             logger = registry.build("logger", config.logger, folder=folder.path)
             if not taken:
@@ -87,7 +88,7 @@ def run(
     except Exception as error:
         if taken and (in_sweep or folder.begun):
             reason = one_line(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            folder.leave({"status": "failed", "reason": reason, **config.labels(), "command": command})
+            folder.leave({"status": "failed", "reason": reason, **labels(config), "command": command})
         raise
     finally:
         folder.release()
@@ -101,7 +102,7 @@ def mark_failed(config: RunConfig, reason: str) -> None:
     with suppress(UserError):
         if folder.finished() is None:
             folder.take()
-            folder.leave({"status": "failed", "reason": reason, **config.labels()})
+            folder.leave({"status": "failed", "reason": reason, **labels(config)})
     folder.release()
 
 
@@ -157,7 +158,7 @@ class Job:
             task = self._experiment.task
             status = "diverged" if tally.diverged else "finished"
             seconds = before + time.perf_counter() - began
-            summary = {"status": status, **self._config.labels(), **task.summary(self._rows), **self._how(seconds)}
+            summary = {"status": status, **labels(self._config), **task.summary(self._rows), **self._how(seconds)}
             folder.close(summary, tally.lengths)
             self._logger.close(summary)
         print(f"{status}: {task.headline(summary)}\n{folder.path}")
@@ -226,7 +227,7 @@ class Job:
         step, seconds = self._experiment.trainer.tally.step, self._experiment.trainer.seconds
         stop = Interrupted(number, f" at step {step}; the same command continues from there\n{self._folder.path}")
         reason = str(stop).splitlines()[0]
-        summary = {"status": "interrupted", "reason": reason, **self._config.labels(), "steps": step}
+        summary = {"status": "interrupted", "reason": reason, **labels(self._config), "steps": step}
         self._folder.leave({**summary, **self._how(seconds)})
         raise stop
 

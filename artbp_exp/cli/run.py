@@ -20,6 +20,7 @@ from artbp_exp.cli.sweep.isolate import Orphaned, isolated, preload
 from artbp_exp.cli.sweep.jobs import planned
 from artbp_exp.cli.sweep.slurm_preemption import preemptible
 from artbp_exp.errors import UserError
+from artbp_exp.runs.identity import run_folder
 
 SHARED = ("basic", "joblib")
 """Launchers that run a job in a process that goes on to others; a cluster's gives each its own."""
@@ -64,7 +65,7 @@ def in_sweep(composed: DictConfig, launcher: str, command: str) -> None:
     preload()
     if reason := isolated(work):
         mark_failed(config, reason)
-        raise UserError(f"{config.folder} {reason}")
+        raise UserError(f"{run_folder(config)} {reason}")
 
 
 def with_dry_run(arguments: list[str]) -> list[str]:

@@ -15,6 +15,7 @@ from artbp_exp import checks, registry
 from artbp_exp.autograd import detach, map_state
 from artbp_exp.errors import UserError
 from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.run_config import RunConfig
 from artbp_exp.tasks.base import Task
 from artbp_exp.tasks.window import window
 from artbp_exp.training.experiment import Experiment
@@ -83,7 +84,7 @@ def load(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Checkpoint:
     streams = checks.whole("diagnose.streams", own["streams"], at_least=1)
     many = max(streams, checks.whole("diagnose.bias_streams", own["bias_streams"], at_least=1))
     warm, start = checks.whole("diagnose.warm_up", own["warm_up"]), checks.whole("diagnose.start", own["start"])
-    experiment = Experiment(settings)
+    experiment = Experiment(RunConfig.of(settings))
     model = experiment.model
     if own["run"] is not None:
         _restore(model, Path(checks.text("diagnose.run", own["run"])) / "model.pt")

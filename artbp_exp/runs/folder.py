@@ -12,16 +12,15 @@ import yaml
 
 from artbp_exp.errors import UserError
 from artbp_exp.files import cannot_write, cell, refuse_links, strict_json, write_atomically
+from artbp_exp.run_config import RunConfig
 from artbp_exp.runs import checkpoint, lock
-from artbp_exp.runs.config import RunConfig
+from artbp_exp.runs.identity import differences, identity, run_folder, told
 from artbp_exp.runs.status import (
     FINAL,
     data_sha256,
-    differences,
     read_summary,
     refuse_another,
     refuse_other_data,
-    told,
 )
 
 WRITTEN = ("config.yaml", "metrics.csv", "segments.csv", "summary.json", "model.pt", "metrics.unfinished.csv")
@@ -39,7 +38,7 @@ class RunFolder:
     """
 
     def __init__(self, config: RunConfig) -> None:
-        self.path = config.folder
+        self.path = run_folder(config)
         self.begun = False
         self._config = config
         self._columns: list[str] = []
@@ -110,7 +109,7 @@ class RunFolder:
                 print(f"warning: {line}", file=sys.stderr)
             if state is None:
                 return None
-            if other := differences(self._config.identity(), state["settings"]):
+            if other := differences(identity(self._config), state["settings"]):
                 raise UserError(
                     f"{self.path / checkpoint.NEWEST} belongs to a run with other settings ({told(other)}); "
                     f"choose another run_dir, or overwrite=true to start from the beginning"
@@ -138,7 +137,7 @@ class RunFolder:
         Raises:
             UserError: it cannot be written; the one before is still there.
         """
-        belongs = {"settings": self._config.identity(), "metrics_bytes": self._bytes}
+        belongs = {"settings": identity(self._config), "metrics_bytes": self._bytes}
         try:
             self._flush_metrics()
             checkpoint.save(self.path, {**state, **belongs})

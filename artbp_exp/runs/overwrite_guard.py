@@ -5,7 +5,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from artbp_exp.runs.config import RunConfig
+from artbp_exp.run_config import RunConfig
+from artbp_exp.runs.identity import run_folder
 
 BEGAN = "ARTBP_SWEEP_BEGAN"
 """Set by a sweep for its jobs, here or on a cluster: when it began, in seconds since 1970."""
@@ -48,6 +49,6 @@ def overwrites(config: RunConfig) -> bool:
         return True
     try:
         # written when a run begins, and not when it is continued
-        return (config.folder / "config.yaml").stat().st_mtime < float(began)
+        return (run_folder(config) / "config.yaml").stat().st_mtime < float(began)
     except OSError:
         return True

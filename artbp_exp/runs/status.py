@@ -9,26 +9,13 @@ import yaml
 
 from artbp_exp import registry
 from artbp_exp.errors import UserError
+from artbp_exp.run_config import Choice, RunConfig
 from artbp_exp.runs import lock
-from artbp_exp.runs.config import Choice, RunConfig, identity
+from artbp_exp.runs.identity import differences, identity, run_folder, told
 from artbp_exp.runs.overwrite_guard import overwrites
 
 FINAL = ("finished", "diverged")
 """Statuses of a run that has its result; the others are `interrupted` and `failed`."""
-
-ADDED = {
-    "precision": "auto",
-    "method.every": 1,
-    "method.memory": 300,
-    "method.phase": "fixed",
-    "optimizer.schedule": "constant",
-    "optimizer.warmup": 0,
-    "optimizer.length_aware": False,
-    "optimizer.length_scaling": False,
-    "boundary.name": "none",
-    "auxiliary.name": "none",
-}
-"""Settings that older runs did not record → the value that computes the same."""
 
 Checksums = Callable[[Choice], Mapping[str, str]]
 """Task → name of a file of its data → sha256."""
@@ -79,7 +66,7 @@ def refuse_another(path: Path, config: RunConfig) -> None:
     there = read_config(path)
     if there is None:
         return
-    differing = differences(config.identity(), identity(there))
+    differing = differences(identity(config), identity(there))
     if differing:
         raise UserError(
             f"{path} already holds a run of another configuration ({told(differing)}); "
@@ -120,7 +107,7 @@ def state(config: RunConfig, *, checksums: Checksums = data_sha256) -> tuple[str
         The status is finished, diverged, interrupted, failed, killed (begun, without a word on its end), running, or
         waiting.
     """
-    path = config.folder
+    path = run_folder(config)
     if lock.held(path):
         return "running", ""
     if overwrites(config) and (path / "config.yaml").exists():
@@ -137,15 +124,3 @@ def state(config: RunConfig, *, checksums: Checksums = data_sha256) -> tuple[str
     if (path / "config.yaml").is_file():
         return "killed", "its process ended before it could say why"
     return "waiting", ""
-
-
-def differences(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Keys at which two flat configurations differ → (new, old). A key of `ADDED` may be missing in the old one."""
-    keys = [*new, *(key for key in old if key not in new)]
-    known = {key: value for key, value in ADDED.items() if key in new} | dict(old)
-    return {key: (new.get(key), known.get(key)) for key in keys if new.get(key) != known.get(key)}
-
-
-def told(differing: Mapping[str, tuple[Any, Any]]) -> str:
-    """What `differences` found, in words."""
-    return ", ".join(f"{key}={old} there, {new} now" for key, (new, old) in differing.items())

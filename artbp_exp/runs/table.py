@@ -8,8 +8,7 @@ import pandas as pd
 
 from artbp_exp.errors import UserError
 from artbp_exp.runs import lock
-from artbp_exp.runs.config import flatten, identity
-from artbp_exp.runs.distinct import LABELS
+from artbp_exp.runs.identity import LABELS, flatten, identity
 from artbp_exp.runs.status import FINAL, read_config, read_summary
 
 TIMES = ("wall_seconds", "peak_memory_mib", "starts")

@@ -13,6 +13,7 @@ from artbp_exp.errors import UserError
 from artbp_exp.methods import Method, make_method
 from artbp_exp.random_streams import RandomStreams
 from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.run_config import RunConfig
 from artbp_exp.tasks.base import Task
 from artbp_exp.training.gradient import TaskLoop
 from artbp_exp.training.trainer import Record, Tick, Trainer
@@ -28,11 +29,10 @@ class Experiment:
     """A run that is ready to train.
 
     Args:
-        settings: `task`, `model`, `method`, `boundary`, `auxiliary` and `optimizer` (each with a `name`), `seed`,
-            `engine`, `precision`, `device`, `threads`.
+        config: the run's.
 
     Attributes:
-        task: built from `settings["task"]`.
+        task: built from `config.task`.
         model: on `device`.
         method: estimates the gradient.
         trainables: a `ModuleDict` of the model and of whatever learns beside it: boundary, auxiliary loss.
@@ -44,38 +44,38 @@ class Experiment:
         UserError: a setting is wrong.
     """
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        if settings["threads"] is not None:
-            torch.set_num_threads(threads_of(settings["threads"]))
-        self.device = find_device(settings["device"])
-        streams = RandomStreams.from_seed(settings["seed"])
-        self.task = registry.build("task", settings["task"])
-        dtype, autocast = find_precision(settings["precision"], self.task)
-        self.model = self._build_model(settings["model"], streams.weights).to(device=self.device, dtype=dtype)
+    def __init__(self, config: RunConfig) -> None:
+        if config.threads is not None:
+            torch.set_num_threads(threads_of(config.threads))
+        self.device = find_device(config.device)
+        streams = RandomStreams.from_seed(config.seed)
+        self.task = registry.build("task", config.task)
+        dtype, autocast = find_precision(config.precision, self.task)
+        self.model = self._build_model(config.model, streams.weights).to(device=self.device, dtype=dtype)
         self.task.place(self.device)
         parts: dict[str, Any] = {
             group: registry.build(
                 group,
-                settings.get(group, {"name": "none"}),
+                getattr(config, group),
                 offered={"model": self.model, "generator": streams.weights, **self.task.shapes},
             )
             for group in ("boundary", "auxiliary")
         }
         self.method = make_method(
-            settings["method"],
+            config.method,
             model=self.model,
             task=self.task,
-            engine=settings["engine"],
+            engine=config.engine,
             autocast=autocast,
             **parts,
         )
-        warn_of(self.method, self.task, settings["method"])
+        warn_of(self.method, self.task, config.method)
         learnt = {"model": self.model} | {name: part for name, part in parts.items() if part is not None}
         self.trainables = nn.ModuleDict(learnt).to(device=self.device, dtype=dtype)
         scheme: Scheme | None = getattr(self.method, "scheme", None)
         updater = registry.build(
             "optimizer",
-            settings["optimizer"],
+            config.optimizer,
             parameters=list(self.trainables.parameters()),
             offered={
                 "mean_length": None if scheme is None else scheme.length or self.task.steps,

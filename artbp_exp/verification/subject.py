@@ -11,6 +11,7 @@ from torch import nn
 from artbp_exp import checks
 from artbp_exp.errors import UserError
 from artbp_exp.methods import make_method
+from artbp_exp.run_config import RunConfig
 from artbp_exp.tasks.base import Task
 from artbp_exp.tasks.window import window
 from artbp_exp.theory.unbiased import can_cut
@@ -87,7 +88,7 @@ def measured(settings: Mapping[str, Any]) -> Experiment:
     with warnings.catch_warnings():
         # that a run would make one update a pass is no concern here, and that it is biased is found out
         warnings.filterwarnings("ignore", message="method=.* (never cuts|ends every segment)")
-        return Experiment(settings)
+        return Experiment(RunConfig.of(settings))
 
 
 def shorter(method: Mapping[str, Any], wanted: float | None) -> tuple[dict[str, Any], list[str]]:

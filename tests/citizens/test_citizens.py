@@ -11,6 +11,7 @@ import torch
 
 from artbp_exp.errors import UserError
 from artbp_exp.methods import SegmentMethod
+from artbp_exp.run_config import RunConfig
 from artbp_exp.training.experiment import Experiment
 from artbp_exp.training.gradient import Gradients, gradient
 from artbp_exp.truncation import Segment
@@ -28,7 +29,9 @@ def experiment(compose: Compose, tmp_path: Path) -> Callable[..., Experiment]:
         (tmp_path / f"{part}.txt").write_text("abacabadabacabaabacabcdab"[: 18 if part == "train" else 9])
 
     def build(*overrides: str) -> Experiment:
-        return Experiment(compose(*CHARACTERS, f"task.data_dir={tmp_path}", "precision=float64", *overrides))
+        return Experiment(
+            RunConfig.of(compose(*CHARACTERS, f"task.data_dir={tmp_path}", "precision=float64", *overrides))
+        )
 
     return build
 
@@ -55,7 +58,7 @@ def test_rtrl_is_full_bptt_at_fixed_parameters(experiment: Callable[..., Experim
 
 def test_rtrl_trains_the_synthetic_task(compose: Compose) -> None:
     settings = compose("task=synthetic", "method=rtrl", "task.steps=2000", "optimizer.lr=1e-4", "optimizer.decay=none")
-    run = Experiment(settings)
+    run = Experiment(RunConfig.of(settings))
     last = list(run.train())[-1]
     assert last.status == "finished"
     assert abs(last.row["theta"] - run.task.theta_optimal) < 0.3

@@ -8,7 +8,8 @@ import pytest
 
 from artbp_exp.cli.config import directory
 from artbp_exp.errors import UserError
-from artbp_exp.runs.config import RunConfig
+from artbp_exp.run_config import RunConfig
+from artbp_exp.runs.identity import identity, run_folder
 
 Configure = Callable[..., RunConfig]
 
@@ -25,7 +26,7 @@ CHANGES = [
 
 
 def test_different_configurations_have_different_folders(configure: Configure) -> None:
-    folders = {change: configure(*change.split()).folder for change in ["seed=0", *CHANGES]}
+    folders = {change: run_folder(configure(*change.split())) for change in ["seed=0", *CHANGES]}
     assert len(set(folders.values())) == len(folders)
     assert all(len(part) < 250 for folder in folders.values() for part in folder.parts)
 
@@ -35,26 +36,26 @@ def test_a_name_a_folder_cannot_have_is_told_apart(configure: Configure) -> None
     blank = replace(plain, task=plain.task.but(data_dir="a b"))
     under = configure("task=ptb", "task.data_dir=a_b")
     slash = configure("task=ptb", "task.data_dir=a/b")
-    assert len({s.folder for s in (blank, under, slash)}) == 3
-    assert all(len(s.folder.parts) == 5 for s in (blank, under, slash))
+    assert len({run_folder(s) for s in (blank, under, slash)}) == 3
+    assert all(len(run_folder(s).parts) == 5 for s in (blank, under, slash))
 
 
 @pytest.mark.parametrize("how", ["device=cpu", "threads=1", "overwrite=true"])
 def test_how_it_is_run_makes_no_other_folder(configure: Configure, how: str) -> None:
-    assert configure(how).folder == configure().folder
-    assert configure(how).identity() == configure().identity()
+    assert run_folder(configure(how)) == run_folder(configure())
+    assert identity(configure(how)) == identity(configure())
 
 
 def test_the_name_says_method_length_and_what_differs(configure: Configure) -> None:
-    assert configure().folder == Path("results/runs/synthetic/artbp-length=16/seed0")
-    named = configure("method=tbptt", "method.length=10", "optimizer.lr=0.001", "seed=7").folder
+    assert run_folder(configure()) == Path("results/runs/synthetic/artbp-length=16/seed0")
+    named = run_folder(configure("method=tbptt", "method.length=10", "optimizer.lr=0.001", "seed=7"))
     assert named == Path("results/runs/synthetic/tbptt-length=10-optimizer.lr=0.001/seed7")
-    assert configure("run_dir=here").folder == Path("here")
-    assert configure("results_dir=there").folder.parts[0] == "there"
+    assert run_folder(configure("run_dir=here")) == Path("here")
+    assert run_folder(configure("results_dir=there")).parts[0] == "there"
 
 
 def test_suggestions_are_no_settings_of_a_run(configure: Configure) -> None:
-    flat = configure().identity()
+    flat = identity(configure())
     assert not any("suggest" in key for key in flat)
     assert flat["method.length"] == 16
     assert "results_dir" not in flat

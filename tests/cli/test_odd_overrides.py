@@ -10,7 +10,8 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from artbp_exp.errors import UserError
-from artbp_exp.runs.config import RunConfig
+from artbp_exp.run_config import RunConfig
+from artbp_exp.runs.identity import run_folder
 from artbp_exp.training.experiment import Experiment
 
 Configure = Callable[..., RunConfig]
@@ -31,8 +32,8 @@ def test_is_refused(configure: Configure, tmp_path: Path, monkeypatch: pytest.Mo
 
     def begin() -> None:
         settings = configure(*odd.split())
-        assert settings.folder
-        Experiment(settings.plain())
+        assert run_folder(settings)
+        Experiment(settings)
 
     with pytest.raises((UserError, HydraException, OmegaConfBaseException)):
         begin()
@@ -65,4 +66,4 @@ def test_a_folder_name_that_no_file_system_takes_ends_the_program_with_2(tmp_pat
 def test_a_value_that_looks_like_a_setting_does_not_share_a_folder_with_it(configure: Configure) -> None:
     one = configure("task=ptb", "task.data_dir=a", "task.epochs=3")
     other = configure("task=ptb", "task.data_dir='a-task.epochs=3'")
-    assert one.folder != other.folder
+    assert run_folder(one) != run_folder(other)

@@ -16,8 +16,8 @@ import yaml
 
 from artbp_exp.cli.sweep.jobs import Planned, table
 from artbp_exp.cli.sweep.progress import line
+from artbp_exp.run_config import RunConfig
 from artbp_exp.runs import lock
-from artbp_exp.runs.config import RunConfig
 from tests.cli.test_run import QUICK, artbp_run
 from tests.cli.test_signals import rows, start, wait_for
 from tests.conftest import ROOT

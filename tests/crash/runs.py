@@ -14,7 +14,7 @@ import torch
 from artbp_exp.cli import config as conf
 from artbp_exp.cli.job import run
 from artbp_exp.cli.signals import Interrupted
-from artbp_exp.runs.config import RunConfig
+from artbp_exp.run_config import RunConfig
 
 TIMES = ("seconds", "symbols_per_second")
 # when, where and in how many pieces it was run

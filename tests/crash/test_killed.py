@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from artbp_exp.errors import UserError
+from artbp_exp.run_config import RunConfig
 from artbp_exp.runs import lock
-from artbp_exp.runs.config import RunConfig
 from tests.conftest import ROOT
 from tests.crash.faults import Faults, disk_full
 from tests.crash.runs import Settings, do, left_over, result

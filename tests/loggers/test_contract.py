@@ -9,7 +9,7 @@ import pytest
 import artbp_exp.loggers
 from artbp_exp import registry
 from artbp_exp.cli.job import run
-from artbp_exp.runs.config import Choice, RunConfig
+from artbp_exp.run_config import Choice, RunConfig
 
 MEMORY = '''
 SEEN = []

@@ -12,7 +12,7 @@ from artbp_exp import registry
 from artbp_exp.cli.job import run
 from artbp_exp.errors import UserError
 from artbp_exp.loggers.tensorboard import TensorBoardLogger
-from artbp_exp.runs.config import RunConfig
+from artbp_exp.run_config import RunConfig
 
 pytest.importorskip("tensorboard")
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

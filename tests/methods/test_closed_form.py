@@ -8,6 +8,7 @@ import pytest
 from artbp_exp.errors import UserError
 from artbp_exp.methods import ClosedForm, SegmentMethod
 from artbp_exp.methods.closed_form import PIECE
+from artbp_exp.run_config import RunConfig
 from artbp_exp.training.experiment import Experiment
 from tests.schemes import ALL, label
 
@@ -16,7 +17,7 @@ CLOSE = 1e-10
 
 
 def train(settings: dict[str, Any], engine: str) -> tuple[list[dict[str, Any]], Experiment]:
-    experiment = Experiment(settings | {"engine": engine})
+    experiment = Experiment(RunConfig.of(settings | {"engine": engine}))
     rows = [{k: v for k, v in r.row.items() if k != "seconds"} for r in experiment.train()]
     return rows, experiment
 
@@ -76,8 +77,8 @@ def test_another_optimizer_makes_its_updates_one_by_one_and_equal_to_rounding(co
 
 def test_auto_takes_the_fast_one_and_fused_is_refused_where_there_is_none(compose: Compose) -> None:
     settings = compose("task.steps=10")
-    assert isinstance(Experiment(settings).method, ClosedForm)
+    assert isinstance(Experiment(RunConfig.of(settings)).method, ClosedForm)
     with pytest.raises(UserError, match="engine=fused is not available"):
-        Experiment(compose("task.steps=10", "engine=fused", "precision=float32"))
+        Experiment(RunConfig.of(compose("task.steps=10", "engine=fused", "precision=float32")))
     with pytest.raises(UserError, match="engine=fussed is not known"):
-        Experiment(settings | {"engine": "fussed"})
+        Experiment(RunConfig.of(settings | {"engine": "fussed"}))

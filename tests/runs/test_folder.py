@@ -14,10 +14,10 @@ import torch
 import yaml
 
 from artbp_exp.errors import UserError
-from artbp_exp.runs.config import RunConfig
+from artbp_exp.run_config import RunConfig
 from artbp_exp.runs.folder import RunFolder
+from artbp_exp.runs.identity import differences
 from artbp_exp.runs.load import load_runs
-from artbp_exp.runs.status import differences
 
 CONFIG: dict[str, Any] = {
     "task": {"name": "synthetic", "steps": 10, "suggest": {"lr": 1}},

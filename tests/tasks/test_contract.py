@@ -15,6 +15,7 @@ from torch import Tensor
 
 from artbp_exp import registry
 from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.run_config import RunConfig
 from artbp_exp.tasks.base import Progress, Task
 from artbp_exp.training.experiment import Experiment
 
@@ -45,7 +46,7 @@ def parts(settings: Callable[..., dict[str, Any]]) -> Callable[[str], tuple[Task
     """A tiny task, its first pass begun, and a model in float64 that fits it."""
 
     def build(name: str) -> tuple[Task, RecurrentModel]:
-        experiment = Experiment(settings(name))
+        experiment = Experiment(RunConfig.of(settings(name)))
         experiment.task.begin_pass(np.random.default_rng(0))
         return experiment.task, experiment.model.to(torch.float64)
 
@@ -137,7 +138,7 @@ def test_a_pass_is_drawn_from_the_data_stream_alone(settings: Callable[..., dict
 
 @every_task
 def test_two_updates_change_every_parameter(settings: Callable[..., dict[str, Any]], name: str) -> None:
-    experiment = Experiment(settings(name, "engine=plain", "method=tbptt"))
+    experiment = Experiment(RunConfig.of(settings(name, "engine=plain", "method=tbptt")))
     before = [p.detach().clone() for p in experiment.model.parameters()]
     updates = iter([False, True])
     list(experiment.trainer.run(pause=lambda: next(updates)))
@@ -146,9 +147,9 @@ def test_two_updates_change_every_parameter(settings: Callable[..., dict[str, An
 
 @every_task
 def test_an_interrupted_run_ends_as_if_it_had_not_been(settings: Callable[..., dict[str, Any]], name: str) -> None:
-    whole = Experiment(settings(name))
+    whole = Experiment(RunConfig.of(settings(name)))
     rows = [record.row for record in whole.train()]
-    first, second = (Experiment(settings(name)) for _ in range(2))
+    first, second = (Experiment(RunConfig.of(settings(name))) for _ in range(2))
     left = iter([False] * 3 + [True] * 100)
     found = [record.row for record in first.trainer.run(pause=lambda: next(left))]
     second.trainer.load_state_dict(first.trainer.state_dict())

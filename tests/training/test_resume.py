@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from artbp_exp import registry
+from artbp_exp.run_config import RunConfig
 from artbp_exp.runs.checkpoint import decode, encode
 from artbp_exp.tasks.ptb import PennTreebank
 from artbp_exp.training.experiment import Experiment
@@ -35,7 +36,7 @@ def rows_and_parameters(experiments: Iterator[Experiment]) -> tuple[list[dict[st
 
 def stopping(settings: dict[str, Any], stop_after: int) -> Iterator[Experiment]:
     while True:
-        experiment = Experiment(settings)
+        experiment = Experiment(RunConfig.of(settings))
         experiment.stop_after = stop_after  # type: ignore[attr-defined]
         yield experiment
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from artbp_exp.errors import UserError
+from artbp_exp.run_config import RunConfig
 from artbp_exp.tasks.ptb import PennTreebank
 from artbp_exp.training.experiment import Experiment, find_device
 from artbp_exp.training.trainer import Record
@@ -31,7 +32,7 @@ def settings(compose: Compose, own_corpus: Path) -> Callable[..., dict[str, Any]
 
 
 def train(settings: dict[str, Any]) -> list[Record]:
-    return list(Experiment(settings).train())
+    return list(Experiment(RunConfig.of(settings)).train())
 
 
 def without_times(records: list[Record]) -> list[dict[str, Any]]:
@@ -47,7 +48,9 @@ def test_the_same_seed_gives_the_same_rows_and_another_seed_others(task: str, se
 
 def test_methods_with_one_seed_start_from_the_same_weights(settings: Callable) -> None:
     def weights(*overrides: str) -> torch.Tensor:
-        return torch.cat([p.flatten() for p in Experiment(settings("ptb", *overrides)).model.parameters()])
+        return torch.cat(
+            [p.flatten() for p in Experiment(RunConfig.of(settings("ptb", *overrides))).model.parameters()]
+        )
 
     artbp = weights("method=artbp", "seed=3")
     assert torch.equal(artbp, weights("method=tbptt", "seed=3"))
@@ -56,7 +59,9 @@ def test_methods_with_one_seed_start_from_the_same_weights(settings: Callable) -
 
 
 def test_the_models_size_does_not_change_the_cuts(settings: Callable) -> None:
-    runs = [Experiment(settings("ptb", f"model.hidden_size={size}", "method.length=9")) for size in (3, 8)]
+    runs = [
+        Experiment(RunConfig.of(settings("ptb", f"model.hidden_size={size}", "method.length=9"))) for size in (3, 8)
+    ]
     for run in runs:
         list(run.train())
     assert runs[0].trainer.tally.lengths == runs[1].trainer.tally.lengths
@@ -65,7 +70,7 @@ def test_the_models_size_does_not_change_the_cuts(settings: Callable) -> None:
 @pytest.mark.parametrize(("task", "method"), [("synthetic", "artbp"), ("ptb", "artbp"), ("ptb", "bptt")])
 def test_rows_ascend_to_the_end_and_only_the_last_is_final(task: str, method: str, settings: Callable) -> None:
     config = settings(task, f"method={method}")
-    experiment = Experiment(config)
+    experiment = Experiment(RunConfig.of(config))
     records = list(experiment.train())
     steps = [r.row["step"] for r in records]
     assert steps == sorted(set(steps))
@@ -85,7 +90,7 @@ def test_every_epoch_is_closed_by_a_row_with_held_out_scores(settings: Callable)
 
 def test_ticks_add_up_to_the_steps_done(settings: Callable) -> None:
     ticks: list[int] = []
-    experiment = Experiment(settings("ptb"))
+    experiment = Experiment(RunConfig.of(settings("ptb")))
     list(experiment.train(tick=ticks.append))
     assert sum(ticks) == experiment.task.steps * experiment.task.passes
 
@@ -93,7 +98,7 @@ def test_ticks_add_up_to_the_steps_done(settings: Callable) -> None:
 @pytest.mark.parametrize("engine", ["plain", "fused"])
 def test_divergence_is_a_result(engine: str, settings: Callable) -> None:
     config = settings("synthetic", "method=tbptt", "method.length=10", "optimizer.lr=1", "task.divergence=1e6")
-    experiment = Experiment(config | {"engine": engine})
+    experiment = Experiment(RunConfig.of(config | {"engine": engine}))
     records = list(experiment.train())
     assert records[-1].status == "diverged"
     assert records[-1].row["step"] < experiment.task.steps
@@ -136,14 +141,14 @@ def test_cpu_is_always_there_and_unknown_devices_are_refused() -> None:
 
 def test_full_bptt_over_many_steps_is_warned_of(compose: Callable[..., dict[str, Any]]) -> None:
     with pytest.warns(UserWarning, match="never cuts: one update for each pass over 20000 steps"):
-        Experiment(compose("method=bptt", "task.steps=20000"))
-    Experiment(compose("method=bptt", "task.steps=10000"))
+        Experiment(RunConfig.of(compose("method=bptt", "task.steps=20000")))
+    Experiment(RunConfig.of(compose("method=bptt", "task.steps=10000")))
 
 
 @pytest.mark.parametrize("overrides", [("method.length=1",), ("method.length=10", "method.every=10")])
 def test_random_cuts_that_are_certain_are_warned_of(compose: Callable[..., dict[str, Any]], overrides: Any) -> None:
     with pytest.warns(UserWarning, match=r"method=artbp ends every segment at method.length=10?, .* truncated BPTT"):
-        Experiment(compose(*overrides))
-    Experiment(compose(*overrides, "method.reweight=false"))
-    Experiment(compose("method.length=10.5", "method.every=10"))
-    Experiment(compose("method=tbptt", "method.length=1"))
+        Experiment(RunConfig.of(compose(*overrides)))
+    Experiment(RunConfig.of(compose(*overrides, "method.reweight=false")))
+    Experiment(RunConfig.of(compose("method.length=10.5", "method.every=10")))
+    Experiment(RunConfig.of(compose("method=tbptt", "method.length=1")))

@@ -12,7 +12,8 @@ from typing import Any
 
 from artbp_exp.cli.sweep.isolate import preload
 from artbp_exp.cli.sweep.jobs import Planned
-from artbp_exp.runs.config import RunConfig
+from artbp_exp.run_config import RunConfig
+from artbp_exp.runs.identity import identity
 
 MEASURED = 1.0
 """Seconds of training that the estimate for a job is made from."""
@@ -34,7 +35,7 @@ def dry_run(jobs: Sequence[Planned], *, workers: int) -> None:
         print(f"{job.folder or ' '.join(job.overrides)}: {status}" + (f" ({reason})" if reason else ""))
         if job.config is None or status in ("finished", "diverged"):
             continue
-        kind = json.dumps({k: v for k, v in job.config.identity().items() if k != "seed"}, default=str)
+        kind = json.dumps({k: v for k, v in identity(job.config).items() if k != "seed"}, default=str)
         if kind not in measured:
             measured[kind] = measure(replace(job.config, threads=1) if workers > 1 else job.config)
         found = measured[kind]
@@ -99,7 +100,7 @@ def _train_a_little(config: RunConfig) -> dict[str, Any]:
     from artbp_exp.runs.provenance import peak_memory
     from artbp_exp.training.experiment import Experiment
 
-    experiment = Experiment(config.plain())
+    experiment = Experiment(config)
     task, tally = experiment.task, experiment.trainer.tally
     warm: tuple[float, int] | None = None
     first: float | None = None

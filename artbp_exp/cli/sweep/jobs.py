@@ -14,7 +14,8 @@ from omegaconf.errors import OmegaConfBaseException
 from artbp_exp.cli.config import run_config
 from artbp_exp.cli.errors import one_line
 from artbp_exp.errors import UserError, nearest
-from artbp_exp.runs.config import Choice, RunConfig
+from artbp_exp.run_config import Choice, RunConfig
+from artbp_exp.runs.identity import run_folder
 from artbp_exp.runs.status import data_sha256, read_summary, state
 
 METRICS = ("valid_bpc", "loss")
@@ -38,7 +39,7 @@ class Planned:
     @property
     def folder(self) -> Path | None:
         """Where its run belongs."""
-        return None if self.config is None else self.config.folder
+        return None if self.config is None else run_folder(self.config)
 
     def state(self) -> tuple[str, str]:
         """(status, reason), read from its folder; see `runs.status.state`."""
@@ -52,7 +53,7 @@ class Planned:
         """
         if self.config is None or self.state()[0] != "finished":
             return math.inf
-        summary = read_summary(self.config.folder) or {}
+        summary = read_summary(run_folder(self.config)) or {}
         numbers = [key for key, value in summary.items() if isinstance(value, int | float)]
         wanted = self.config.optimized_metric
         if wanted is not None and wanted not in summary:

@@ -11,7 +11,7 @@ from artbp_exp.cli.figures import draw, draw_curves, main
 from artbp_exp.errors import UserError
 from artbp_exp.evidence.figures.common import COLORS, shade
 from artbp_exp.evidence.figures.curves import MOST, Line, curves, lines
-from artbp_exp.runs.config import identity
+from artbp_exp.runs.identity import identity
 from artbp_exp.runs.load import load_runs
 
 

@@ -11,7 +11,7 @@ from artbp_exp.cli.job import run
 from artbp_exp.errors import UserError
 from artbp_exp.evidence.figures.common import spread
 from artbp_exp.evidence.figures.segment_lengths import independent, sum_of_counts
-from artbp_exp.runs.config import RunConfig
+from artbp_exp.run_config import RunConfig
 from artbp_exp.runs.load import load_runs
 from tests.conftest import ROOT
 

@@ -1,20 +1,11 @@
-"""What a run is: one frozen configuration, made once. Its folder, its identity and its record follow from it."""
+"""What a run is: one frozen configuration, made where Hydra stops."""
 
-import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from artbp_exp import checks
 from artbp_exp.errors import UserError
-
-EXECUTION = (
-    *("results_dir", "run_dir", "overwrite", "device", "threads", "logger", "checkpoint", "optimized_metric"),
-    "data_sha256",
-)
-"""Settings that say where and how a run is done, not what is computed."""
 
 
 class Choice(Mapping[str, Any]):
@@ -153,59 +144,9 @@ class RunConfig:
             "optimized_metric": self.optimized_metric,
         }
 
-    def identity(self) -> dict[str, Any]:
-        """Returns what the run computes; see the function `identity`."""
-        return identity(self.plain())
-
-    @property
-    def folder(self) -> Path:
-        """`run_dir`, or `<results_dir>/<task>/<method and the settings that differ>/seed<k>`.
-
-        Different configurations never share a folder.
-        """
-        if self.run_dir is not None:
-            return Path(self.run_dir)
-        mine = self.identity()
-        parts = [mine.pop("method.name")]
-        if "method.length" in mine:
-            parts.append(f"length={_short(mine.pop('method.length'))}")
-        for key, value in mine.items():
-            if key != "seed" and (key not in self.usual or self.usual[key] != value):
-                parts.append(f"{key.removeprefix('method.')}={_short(value)}")
-        wanted = "-".join(parts)
-        safe = re.sub(r"[^\w.=+-]", "_", wanted)[:180]
-        if safe != wanted or wanted.count("=") >= len(parts):
-            # two configurations must not meet in one folder because a file system lacks a sign, or because a value
-            # reads like a setting
-            safe += "-" + hashlib.sha256(wanted.encode()).hexdigest()[:8]
-        return Path(self.results_dir, self.task.name, safe, f"seed{self.seed}")
-
-    def labels(self) -> dict[str, Any]:
-        """Returns the entries of a summary that distinguish one run from another at a glance."""
-        length = self.method.get("length")
-        return {"task": self.task.name, "method": self.method.name, "length": length, "seed": self.seed}
-
 
 GROUPS = ("model", "optimizer", "method", "boundary", "auxiliary", "logger", "task")
 """In the order in which a run folder's name tells them."""
-
-
-def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what a configuration computes, as flat dotted keys: all but where and how it is done.
-
-    Args:
-        settings: as `RunConfig.plain` returns them, or as an older version recorded them.
-    """
-    flat = flatten({key: value for key, value in settings.items() if key not in EXECUTION})
-    return {key: value for key, value in flat.items() if not key.startswith("task.suggest.")}
-
-
-def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns nested settings with dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
 
 
 def _choice(group: str, everything: Mapping[str, Any]) -> Choice:
@@ -216,7 +157,3 @@ def _choice(group: str, everything: Mapping[str, Any]) -> Choice:
     found = Choice(settings)
     folder = settings.get("data_dir")
     return found.but(data_dir=checks.path(f"{group}.data_dir", folder)) if isinstance(folder, str) else found
-
-
-def _short(value: Any) -> str:
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
