@@ -13,7 +13,7 @@ import artbp_exp
 PACKAGE = Path(artbp_exp.__file__).parent
 LAYERS = (
     ("errors", "checks", "files"),
-    ("registry", "random_streams", "distributed"),
+    ("registry", "run_config", "random_streams", "distributed"),
     ("truncation",),
     ("theory",),
     ("autograd", "recurrent"),
