@@ -9,7 +9,6 @@ import pytest
 
 from artbp_exp.diagnosis.advice import advice
 from artbp_exp.diagnosis.comparisons import compare_schedules, variance_estimate
-from artbp_exp.theory.influence_decay import fit_decay, least_length
 
 NAN = float("nan")
 EVIDENCE = Path(__file__).parents[2] / "results" / "diagnose"
@@ -50,27 +49,6 @@ def told(rows: list[dict[str, Any]], *, ratio: float = 0.5, **facts: Any) -> str
     if all(one["comparison"] != "length" for one in rows):
         rows = [row("length"), *rows]  # whose exponent is the one configured
     return advice(pd.DataFrame(rows), falling(ratio), pd.Series({**FACTS, **facts}))
-
-
-def test_the_decay_of_an_exponential_is_its_ratio() -> None:
-    found = fit_decay(falling(0.99))
-    assert found is not None
-    assert (found.first, found.last) == (100, 200)
-    assert found.steepest == pytest.approx(found.ratio) == pytest.approx(0.99)
-    assert found.flattest == pytest.approx(0.99)
-    assert found.level == pytest.approx(0.1 * 0.99**100)
-    # r² = 1 − 1/L0 at the least length
-    assert 1 - 1 / least_length(0.99) == pytest.approx(0.99**2)
-    assert least_length(1.0) == float("inf")
-    assert fit_decay(falling(0.99)[:10]) is None
-
-
-def test_the_fit_stops_where_influence_has_died_out() -> None:
-    falls = falling(0.99)
-    falls.loc[101:, "influence"] = 0.0
-    found = fit_decay(falls)
-    assert found is not None
-    assert (found.first, found.last) == (50, 100)
 
 
 def test_two_estimates_are_averaged_where_draws_can_show_the_variance() -> None:

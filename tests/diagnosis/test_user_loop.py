@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 import artbp_exp as artbp
 from artbp_exp.errors import UserError
+from artbp_exp.evidence.figures.diagnosis import bias_and_variance
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
 from tests.small import measured, small
@@ -111,6 +112,7 @@ def test_nothing_is_changed_and_the_tables_are_saved(tmp_path: Path) -> None:
     table = pd.read_csv(tmp_path / "out" / "methods.csv")
     assert table["method"].tolist() == ["tbptt", "artbp", "artbp", "artbp", "artbp"]
     assert table["bias2_lasting"].notna().sum() == 1
+    bias_and_variance(found.table).savefig(tmp_path / "diagnosis.png")
     assert (tmp_path / "out" / "advice.txt").read_text(encoding="utf-8") == f"{found.verdict[0]}\n"
 
 
