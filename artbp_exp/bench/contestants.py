@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from artbp_exp import registry
-from artbp_exp.autograd import carry
+from artbp_exp.autograd import carry, map_state, unroll_blocks
 from artbp_exp.methods import SegmentMethod
 from artbp_exp.optimizers import adam
 from artbp_exp.training.gradient import TaskLoop
@@ -64,7 +64,7 @@ def ours(
     autocast: torch.dtype | None = None,
     model: str = "lstm",
 ) -> Callable[[int], int]:
-    """A learner of this package. The function trains for at least so many steps and returns how many it were."""
+    """A learner of this package. The function trains for at least so many steps and returns how many there were."""
     network = registry.build(
         "model",
         {"name": model, "hidden_size": hidden},
@@ -95,35 +95,49 @@ def ours(
     return work
 
 
-def torch_lstm(
-    *, embed: bool, hidden: int, device: torch.device, autocast: torch.dtype | None = None
+def torch_module(
+    *,
+    embed: bool,
+    hidden: int,
+    device: torch.device,
+    autocast: torch.dtype | None = None,
+    module: type[nn.Module] = nn.LSTM,
+    method: dict[str, Any] | None = None,
 ) -> Callable[[int], int]:
-    """Truncated BPTT with `torch.nn.LSTM`: on one-hot vectors, or on an embedding of the hidden size."""
+    """`torch.nn.LSTM` or `GRU` on one-hot vectors, or on an embedding of the hidden size.
+
+    Truncated BPTT as a user writes it; or `method` by `unroll_blocks`.
+    """
     torch.manual_seed(0)
     inputs: nn.Module = nn.Embedding(VOCABULARY, hidden) if embed else nn.Identity()
-    layer, readout = nn.LSTM(hidden if embed else VOCABULARY, hidden), nn.Linear(hidden, VOCABULARY)
+    layer, readout = module(hidden if embed else VOCABULARY, hidden), nn.Linear(hidden, VOCABULARY)
     network = nn.ModuleList([inputs, layer, readout]).to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE, fused=True)
     text = RandomText(device)
-    state = [torch.zeros(1, STREAMS, hidden, device=device) for _ in range(2)]
+    state: Any = tuple(torch.zeros(1, STREAMS, hidden, device=device) for _ in range(2))
+    state = state if module is nn.LSTM else state[0]
+    scheme: Scheme = registry.build("method", method or TBPTT)
+    cuts = np.random.default_rng(0)
     position = 0
 
     def work(steps: int) -> int:
         nonlocal state, position
-        segments = -(-steps // MEAN_LENGTH)
-        for _ in range(segments):
-            symbols, targets = text.window(position, position + MEAN_LENGTH)
-            position += MEAN_LENGTH
+        done = 0
+        while done < steps:
+            segment = scheme.segment(scheme.draw(cuts, 5000) if method else MEAN_LENGTH)
+            symbols, targets = text.window(position, position + segment.length)
+            position += segment.length
+            done += segment.length
             optimizer.zero_grad()
             with torch.autocast(device.type, autocast, enabled=autocast is not None):
                 x = inputs(symbols) if embed else nn.functional.one_hot(symbols, VOCABULARY).float()
-                hidden_states, last = layer(x, state)
+                hidden_states, last = unroll_blocks(layer, x, state, segment) if method else layer(x, state)
                 loss = text.loss(readout(hidden_states), targets)
             loss.backward()
             loss.item()
-            state = [part.detach().float() for part in last]
+            state = map_state(lambda part: part.detach().float(), last)
             optimizer.step()
-        return segments * MEAN_LENGTH
+        return done
 
     return work
 

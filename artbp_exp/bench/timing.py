@@ -1,5 +1,6 @@
 """Interleaved timing: contestants take turns, so that a slow minute of the machine hits all of them."""
 
+import ctypes
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -60,6 +61,19 @@ def ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> dict[str, f
         "upper_quartile": float(np.quantile(quotients, 0.75)),
         "repeats": quotients.size,
     }
+
+
+def keep_memory() -> bool:
+    """Lets glibc keep what is freed, so that no contestant pays for page faults; returns whether it could be set.
+
+    Otherwise the rate of `nn.LSTM` depends on what the process did before: a fresh one takes a thousand faults a step.
+    """
+    trim_threshold, mmap_max = -1, -4  # of malloc.h
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # not glibc
+        return False
+    return bool(mallopt(mmap_max, 0)) and bool(mallopt(trim_threshold, 2**31 - 1))
 
 
 def machine(command: str, device: torch.device) -> dict[str, Any]:

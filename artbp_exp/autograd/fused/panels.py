@@ -106,6 +106,9 @@ class _Tile:
 TILE = 8 if BYTES == 64 else 6
 """Rows of a product at a time: their sums, two vectors each, fill the registers."""
 
+COLUMNS = 2 * BYTES // 4
+"""Columns of a panel in float32."""
+
 many_rows, one_row = _rows(TILE), _rows(1)
 
 
@@ -153,3 +156,9 @@ def pack(weight: Tensor) -> Any:
         padded = nn.functional.pad(weight.detach().t(), (0, count * width - weight.shape[0]))
         panels = padded.view(depth, count, width).transpose(0, 1).contiguous()
     return view(panels)
+
+
+@jit
+def multiply_once(a: Any, panels: Any, out: Any) -> None:
+    """`multiply` by the rows of step 0, to be called from Python."""
+    multiply(a, 0, panels, out)
