@@ -72,7 +72,6 @@ def _cost(runs: list[Run]) -> Iterator[Claim]:
     yield Claim(
         key="memory",
         claim="ARTBP holds more steps in memory than truncated BPTT of the same length, because lengths vary",
-        source="this project",
         quantity=f"mean number of stored steps, over that of truncated BPTT with L = {MEAN}, (L − 1)/2",
         found=spread(stored) if stored else None,
         verdict=judged(all(ratio > 1 for ratio in stored), missing=not stored or bool(absent)),

@@ -26,7 +26,7 @@ class Claim:
 
     key: str
     claim: str
-    source: str
+    source: str = "this project"
     paper: bool = False
     quantity: str
     found: Spread | None

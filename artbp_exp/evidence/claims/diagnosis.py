@@ -78,7 +78,6 @@ def _formula(table: pd.DataFrame | None, name: str) -> Claim:
     return Claim(
         key=f"formula_{name}",
         claim=f"The measured variance is the one that the closed formula predicts ({CHECKPOINTS[name]})",
-        source="this project",
         quantity="measured variance over predicted variance, a point for each setting of ARTBP",
         found=found,
         unit="settings",
@@ -139,7 +138,6 @@ def _updates(table: pd.DataFrame | None, facts: pd.Series, name: str) -> Claim:
             "How many ARTBP updates must be averaged before their noise is smaller than truncated BPTT's systematic "
             f"bias ({CHECKPOINTS[name]})"
         ),
-        source="this project",
         quantity=(
             "updates N* = (T/L0) · variance of ARTBP's gradient / squared systematic bias of truncated BPTT's, both of "
             "the sum over T steps, at mean length L0 and L = L0; a point for each length"

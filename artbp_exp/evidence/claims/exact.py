@@ -102,7 +102,6 @@ def _enumerated(path: Path) -> list[Claim]:
                 f"Truncated BPTT, random lengths without reweighting and {len(BROKEN)} broken variants of ARTBP are "
                 "biased, and the check detects it"
             ),
-            source="this project",
             quantity="relative bias, as in the row above",
             found=bare(biased["relative_bias"].tolist()),
             unit="combinations",
@@ -112,7 +111,6 @@ def _enumerated(path: Path) -> list[Claim]:
         Claim(
             key="variance",
             claim="The variance of ARTBP's gradient equals a closed formula (docs/method.md)",
-            source="this project",
             quantity=(
                 "relative difference between the variance over all ways to cut a short sequence and the formula; "
                 "a point for each combination"
@@ -137,7 +135,6 @@ def _lag_by_lag(path: Path) -> Claim:
     return Claim(
         key="lags",
         claim=claim,
-        source="this project",
         quantity=quantity,
         found=bare(sound["factor_error"].tolist()),
         unit="settings",

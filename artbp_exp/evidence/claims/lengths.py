@@ -58,7 +58,6 @@ def _diagram(cells: pd.DataFrame | None) -> Claim:
     return Claim(
         key="needs_reweighting",
         claim="Without reweighting, random cuts do not do what ARTBP does on influence balancing",
-        source="this project",
         quantity=(
             "shortest mean length of the grid with which every seed reaches θ* at some learning rate: random cuts "
             "without reweighting over ARTBP"
@@ -105,7 +104,6 @@ def _sizes(cells: pd.DataFrame | None) -> Claim:
     return Claim(
         key="sizes",
         claim="At every size of the system ARTBP needs shorter segments than truncated BPTT",
-        source="this project",
         quantity=(
             "shortest length that works with truncated BPTT over shortest mean length that works with ARTBP, of the "
             "lengths tried; it works if every seed reaches θ* at some learning rate. A point for each size n, in units"

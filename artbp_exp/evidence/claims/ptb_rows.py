@@ -29,7 +29,7 @@ class Row:
     key: str
     tier: Tier
     claim: str
-    source: str
+    source: str = "this project"
     paper: bool = False
     quantity: str
     weights: Weights
@@ -68,7 +68,6 @@ def rows_of(tier: Tier) -> Iterator[Row]:
         key="carrying",
         tier=tier,
         claim=f"Carrying the state across cuts ends worse than resetting it ({tier.title})",
-        source="this project",
         quantity=(
             f"{end}, with the state carried minus with it reset, mean of the {len(tier.methods)} methods; a point for "
             "each method and seed"

@@ -50,7 +50,6 @@ def reweighting(measured: Measured, logs: pd.DataFrame | None) -> Claim:
         key="reweighting",
         tier=tier,
         claim=f"The reweighting changes the end point by less than half of the authors' logged lead ({tier.title})",
-        source="this project",
         quantity=(
             f"mean validation bpc over the last {late(tier.settings['task.epochs'])} epochs, of random cuts without "
             "reweighting minus ARTBP's, mean of state carried and reset; a point for each state and seed"
@@ -89,7 +88,6 @@ def rounding(measured: Measured) -> Iterator[Claim]:
         yield Claim(
             key="rounding",
             claim=f"How far rounding alone moves the lead of a single seed ({TIERS[0].title}; state carried)",
-            source="this project",
             quantity=(
                 "difference in bpc between the leads over truncated BPTT of two runs of one seed: the same weights, "
                 f"data and cuts, gradients equal but for rounding (results/{ROUNDING})"
