@@ -1,10 +1,10 @@
-"""One run: train, record, checkpoint, and go on where an earlier process stopped."""
+"""One run: train, record, checkpoint, and continue where an earlier process stopped."""
 
 import math
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # torch takes a second to load: not before it is needed
     from artbp_exp.training.experiment import Experiment
 
 Stop = Callable[[], int | None]
-"""Asked at segment boundaries for the number of a signal that the run should act on as if it had been sent."""
+"""Asked at segment boundaries: number of a signal that the run is to obey as if it had been sent, or None."""
 
 
 def run(
@@ -142,9 +142,10 @@ class Job:
             self._logger.start(self._config.plain())
             before = trainer.seconds
             with self._bar() as bar:
+                tick = bar.update if bar is not None else lambda steps: None
                 while not trainer.done:
                     self._due = time.monotonic() + self._interval
-                    for record in trainer.run(tick=bar.update, pause=self._pause):
+                    for record in trainer.run(tick=tick, pause=self._pause):
                         folder.write_row(record.row)
                         self._logger.row(record.row)
                         self._rows.append(record.row)
@@ -193,7 +194,7 @@ class Job:
 
     def _bar(self) -> Any:
         if self._quiet:
-            return NoBar()  # not a disabled bar of tqdm: it holds a semaphore, which a killed process leaks
+            return nullcontext()  # not a disabled bar of tqdm: it holds a semaphore, which a killed process leaks
         task, config = self._experiment.task, self._config
         return tqdm(
             total=task.steps * task.passes,
@@ -207,7 +208,7 @@ class Job:
     def _pause(self) -> bool:
         if self._signals.caught is None and (number := self._stop()) is not None:
             self._signals.note(number)
-        # monotonic: a clock that is set anew neither hastens nor delays a checkpoint
+        # monotonic: setting the clock neither hastens nor delays a checkpoint
         return self._signals.caught is not None or time.monotonic() >= self._due
 
     def _save(self) -> None:
@@ -244,13 +245,3 @@ class Job:
             "peak_memory_mib": memory,
             "wall_seconds": seconds,
         }
-
-
-class NoBar(AbstractContextManager["NoBar"]):
-    """Stands where a progress bar would, and shows nothing."""
-
-    def __exit__(self, *error: object) -> None:
-        """Nothing to close."""
-
-    def update(self, steps: int) -> None:
-        """Nothing to show."""

@@ -1,4 +1,4 @@
-"""Signals ask a run to stop; it stops where nothing is lost."""
+"""Signals ask a run to stop; it stops at a segment boundary, where nothing is lost."""
 
 import signal
 import threading
@@ -22,7 +22,7 @@ class Interrupted(KeyboardInterrupt):
 
     Args:
         number: the signal's.
-        where: what to tell the user besides.
+        where: further words for the user.
     """
 
     def __init__(self, number: int, where: str = "") -> None:
@@ -39,7 +39,7 @@ class Signals:
     """What was asked for since training began.
 
     Attributes:
-        caught: number of the signal that asks the run to stop, None where none came.
+        caught: number of the signal that asks the run to stop, None if there was none.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Signals:
         self._when = 0.0
 
     def note(self, number: int, frame: FrameType | None = None) -> None:
-        """Remembers a signal; a second one, from somebody who will not wait for the segment's end, is obeyed at once.
+        """Remembers a signal; a second one, from somebody who does not wait for the segment's end, acts at once.
 
         Raises:
             Interrupted: it is the second.

@@ -1,4 +1,4 @@
-"""No tracker: the run's folder is all there is."""
+"""No tracker: the run's folder holds everything."""
 
 from collections.abc import Mapping
 from pathlib import Path

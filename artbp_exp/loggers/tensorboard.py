@@ -41,7 +41,7 @@ class TensorBoardLogger:
                     self._writer.add_scalar(name, value, self._step)
             self._writer.flush()  # a run that is killed has shown what it recorded
         except OSError as error:
-            raise UserError(f"cannot write to {self._folder}: {error}; free the disk or take logger=none") from error
+            raise UserError(f"cannot write to {self._folder}: {error}; free the disk or set logger=none") from error
 
     def close(self, summary: Mapping[str, Any]) -> None:
         """See `Logger.close`."""
@@ -60,7 +60,7 @@ class TensorBoardLogger:
     def _open(self) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        # what an earlier, interrupted (or overwritten) run wrote from here on is void: it comes again
+        # what an earlier, interrupted (or overwritten) run wrote from here on is void: it is written again
         self._writer = SummaryWriter(str(self._folder), purge_step=self._step)
         listing = yaml.safe_dump(self._config, sort_keys=False, allow_unicode=True)
         self._writer.add_text("config", "    " + listing.replace("\n", "\n    "), self._step)
@@ -79,7 +79,7 @@ def build(*, folder: Path) -> Logger:
         importlib.import_module("torch.utils.tensorboard")
     except ImportError as error:
         raise UserError(
-            "logger=tensorboard needs the package tensorboard: pip install '.[tensorboard]' (or take logger=none)"
+            "logger=tensorboard needs the package tensorboard: pip install '.[tensorboard]' (or set logger=none)"
         ) from error
     return TensorBoardLogger(folder / "tensorboard")
 

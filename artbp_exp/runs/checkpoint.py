@@ -1,7 +1,7 @@
 """`checkpoint.pt`: everything the rest of a run depends on, whole or refused.
 
-The file is what `torch.save` writes, a zip archive, with the sha256 of all before it in the archive's comment: any
-tool that reads the one reads the other. The one before stays as `checkpoint.previous.pt`.
+The file is what `torch.save` writes, a zip archive, with the sha256 of its content in the archive's comment; any tool
+that reads zip archives reads it. The previous one stays as `checkpoint.previous.pt`.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ FORMAT = 2
 """Raised whenever what a checkpoint holds changes its meaning."""
 
 HOLDS = {"run": dict, "rows": list, "starts": int, "origin": dict, "settings": dict, "metrics_bytes": int}
-"""What a run's checkpoint consists of, and of which types."""
+"""Entries of a run's checkpoint and their types."""
 
 _MARK = b"sha256:"
 _COMMENT = len(_MARK) + 64
@@ -39,7 +39,7 @@ def encode(state: dict[str, Any]) -> bytes:
 
 
 def decode(data: bytes) -> dict[str, Any]:
-    """The state in the bytes of a checkpoint. Nothing in them is trusted: neither the content nor the pickle.
+    """Returns the state in the bytes of a checkpoint. Neither the content nor the pickle is trusted.
 
     Raises:
         DamagedCheckpoint: they are not whole, or hold something else than tensors and plain values.
@@ -47,7 +47,7 @@ def decode(data: bytes) -> dict[str, Any]:
     """
     archive, comment = data[:-_COMMENT], data[-_COMMENT:]
     if not comment.startswith(_MARK):
-        raise DamagedCheckpoint("it is cut short, or no checkpoint")
+        raise DamagedCheckpoint("it is cut short, or not a checkpoint")
     if comment[len(_MARK) :] != hashlib.sha256(archive).hexdigest().encode("ascii"):
         raise DamagedCheckpoint("its checksum is wrong")
     try:
@@ -57,7 +57,7 @@ def decode(data: bytes) -> dict[str, Any]:
     except Exception as error:
         raise DamagedCheckpoint(f"it does not load as plain data: {str(error).splitlines()[0]}") from error
     if not isinstance(content, dict) or not isinstance(content.get("state"), dict):
-        raise DamagedCheckpoint("it is no checkpoint of a run")
+        raise DamagedCheckpoint("it is not a checkpoint of a run")
     if content.get("format") != FORMAT:
         raise UserError(
             "another version of this program wrote the checkpoint; overwrite=true starts from the beginning"
@@ -74,28 +74,28 @@ def check(state: dict[str, Any]) -> dict[str, Any]:
     """
     for key, kind in HOLDS.items():
         if not isinstance(state.get(key), kind):
-            raise DamagedCheckpoint(f"it has no {key}, or not as it should be")
+            raise DamagedCheckpoint(f"it has no {key}, or one of the wrong type")
     if state["metrics_bytes"] < 0 or not all(isinstance(row, dict) for row in state["rows"]):
-        raise DamagedCheckpoint("its rows are not as they should be")
+        raise DamagedCheckpoint("its rows have the wrong type")
     return state
 
 
 def save(folder: Path, state: dict[str, Any]) -> None:
-    """Writes `checkpoint.pt`; the one before is kept until the new one is whole, and beyond.
+    """Writes `checkpoint.pt`; the previous one is kept.
 
     Raises:
-        OSError: the disk is full, or was taken away. The checkpoints there before are untouched.
+        OSError: the disk is full or gone. The earlier checkpoints are untouched.
     """
     data = encode(state)
     write_atomically(folder / NEWEST, lambda path: path.write_bytes(data), keep=folder / PREVIOUS)
 
 
 def load(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
-    """The newest whole checkpoint's state, None where there is none; and a line on each that was refused.
+    """Returns the state of the newest intact checkpoint, None if there is none; and a line on each that was refused.
 
     Raises:
-        UserError: one is there and could not be read, or needs more memory than there is, or is of another version
-            of this program. That may pass, so nothing is touched.
+        UserError: one cannot be read now, needs more memory than there is, or is of another version of this program.
+            That may pass, so nothing is touched.
     """
     refused: list[str] = []
     for name in (NEWEST, PREVIOUS):

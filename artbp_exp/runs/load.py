@@ -1,4 +1,4 @@
-"""Loads run folders back, for figures and tables."""
+"""Loads run folders, for figures and tables."""
 
 import warnings
 from collections.abc import Collection, Iterator

@@ -1,4 +1,4 @@
-"""A tree of run folders as one tidy table: a row a run, its settings and its results as columns."""
+"""A tree of run folders as one tidy table: a row for each run, its settings and results as columns."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from artbp_exp.runs.identity import LABELS, flatten, identity
 from artbp_exp.runs.status import FINAL, read_config, read_summary
 
 TIMES = ("wall_seconds", "peak_memory_mib", "starts")
-"""Columns that tell how a run went, not what came out: they differ when it is repeated."""
+"""Columns on how a run went, not on its result: they differ when it is repeated."""
 
 # how a run came to be, and what the settings say already
 _NO_RESULTS = {

@@ -1,4 +1,4 @@
-"""Damaged records: what does not have the shape that its readers count on is one line that names the file."""
+"""Damaged records: a value that its readers cannot use is one line that names the file."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ import pandas as pd
 from artbp_exp.errors import UserError
 
 NUMBER = (int, float, type(None))
-"""A null is a number that is not finite, or none at all (the length of full BPTT)."""
+"""A null is a number that is not finite, or no number (the length of full BPTT)."""
 
 SETTINGS: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("task", "method", "model", "optimizer"), (dict,)),
@@ -17,7 +17,7 @@ SETTINGS: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("method.length", "optimizer.lr", "model.theta", "task.epochs"), NUMBER),
     "seed": (int,),
 }
-"""Settings that figures and tables read → what they are, where they are there."""
+"""Settings that figures and tables read → their types, where they are present."""
 
 RESULTS: Mapping[str, tuple[type, ...]] = {
     "method": (str,),

@@ -46,7 +46,7 @@ def test_what_is_no_checkpoint_is_refused(content: bytes) -> None:
 def test_what_is_no_checkpoint_of_a_run_is_refused(content: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     real = torch.save
     monkeypatch.setattr(torch, "save", lambda _, file: real(content, file))
-    with pytest.raises(checkpoint.DamagedCheckpoint, match="no checkpoint of a run"):
+    with pytest.raises(checkpoint.DamagedCheckpoint, match="not a checkpoint of a run"):
         checkpoint.decode(checkpoint.encode({}))
 
 

@@ -1,4 +1,4 @@
-"""`artbp-run --dry-run`: which jobs, how much memory and how long, from a few measured steps; writes nothing."""
+"""`artbp-run --dry-run`: which jobs, how long and with how much memory, from a few measured steps; writes nothing."""
 
 import json
 import os
@@ -16,17 +16,17 @@ from artbp_exp.run_config import RunConfig
 from artbp_exp.runs.identity import identity
 
 MEASURED = 1.0
-"""Seconds of training that the estimate for a job is made from."""
+"""Seconds of training from which a job is estimated."""
 
 WARM = 0.5
-"""Seconds of training before that: kernels are compiled or loaded, buffers are made, caches fill."""
+"""Seconds of training before that: kernels are compiled, buffers allocated, caches filled."""
 
 PATIENCE = 30.0
-"""Seconds after which a job is left unmeasured: a segment of it takes too long, or its data do."""
+"""Seconds after which a job is given up: a segment takes too long, or loading its data."""
 
 
 def dry_run(jobs: Sequence[Planned], *, workers: int) -> None:
-    """Prints a line a job and the sum. Jobs that differ in nothing but the seed are measured once."""
+    """Prints a line for each job, and the sum. Jobs that differ in the seed alone are measured once."""
     measured: dict[str, dict[str, Any]] = {}
     seconds, memory, unknown = 0.0, 0.0, 0
     workers = min(workers, max(1, len(jobs)))
@@ -57,7 +57,7 @@ def dry_run(jobs: Sequence[Planned], *, workers: int) -> None:
 def measure(config: RunConfig) -> dict[str, Any]:
     """`rate` (steps/s), `steps` (of the whole run) and `memory` (peak, bytes) of a run, or an `error`.
 
-    In a process of its own, so that its memory is its own, and so that it can be given up.
+    It is measured in its own process, so that the memory is its own and it can be given up.
     """
     if not hasattr(os, "fork"):
         return {"error": "this operating system cannot fork"}
@@ -83,7 +83,7 @@ def measure(config: RunConfig) -> dict[str, Any]:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         os.close(reader)
-    reason = "its process died, of too little memory perhaps" if ready else f"it takes more than {PATIENCE:.0f} s"
+    reason = "its process died, perhaps for lack of memory" if ready else f"it takes more than {PATIENCE:.0f} s"
     found = json.loads(content) if content else {"error": reason}
     assert isinstance(found, dict)
     return found

@@ -1,4 +1,4 @@
-"""Each job of a sweep in a process of its own: whatever becomes of it, the sweep goes on."""
+"""Each job of a sweep in its own process: whatever becomes of it, the sweep continues."""
 
 import importlib
 import os
@@ -13,13 +13,13 @@ from artbp_exp.cli.errors import explained
 from artbp_exp.cli.signals import Interrupted, Signals, handled
 
 Orphaned = Callable[[], int | None]
-"""Returns SIGTERM once the process that started this one is gone: nobody waits for it any more."""
+"""Returns SIGTERM once the parent process is gone, else None: then nobody waits for the job any more."""
 
 KILLED = "killed by {}: out of memory, perhaps, or by hand"
 
 
 def preload() -> None:
-    """Loads what every run needs, once and not in each fork; starts no thread and asks for no device."""
+    """Loads what every run needs, once instead of in each fork; starts no thread and uses no device."""
     import torch
 
     importlib.import_module("artbp_exp.training.experiment")  # for the forks
@@ -33,10 +33,11 @@ def isolated(work: Callable[[Orphaned], object]) -> str | None:
     Signals that ask to stop are passed on to it.
 
     Args:
-        work: given what tells it that it is orphaned. Its user errors are said in one line, its bugs in a traceback.
+        work: gets a function that tells whether it is orphaned. Its user errors are printed in one line, its bugs with
+            their traceback.
 
     Returns:
-        Why it ended without having been able to say so itself (a signal killed it), None if it could.
+        Why it ended, where a signal killed it before it could say so itself; else None.
 
     Raises:
         Interrupted: this process was asked to stop, and the job has stopped.

@@ -1,4 +1,4 @@
-"""A live view of a sweep on the terminal, read from the run folders like everything said about it."""
+"""A live view of a sweep on the terminal, read from the run folders."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ REFRESH = 0.5
 def shown(jobs: Sequence[Planned]) -> Iterator[None]:
     """Within it, a line on the terminal follows the sweep. Nothing is shown where there is no terminal.
 
-    A process draws it: whatever launches the jobs, the view neither waits for it nor holds it up.
+    A separate process draws it, so that it neither waits for the launcher nor delays it.
     """
     if not (sys.stderr.isatty() and hasattr(os, "fork")):
         yield

@@ -1,4 +1,4 @@
-"""A cluster's launcher may want its job back: it gets it when the run is checkpointed, not before."""
+"""A cluster may reclaim a job: it gets it back once the run has written a checkpoint, not before."""
 
 import signal
 from collections.abc import Callable
@@ -11,11 +11,11 @@ Stop = Callable[[], int | None]
 def preemptible(work: Callable[[Stop], object]) -> None:
     """Runs `work`, and holds back a handler that the launcher has installed for SIGUSR2.
 
-    submitit has itself sent SIGUSR2 ahead of a time limit; its handler requeues the job and leaves on the spot. Here
-    the run finishes its segment and writes a checkpoint first.
+    submitit has SIGUSR2 sent to itself ahead of a time limit; its handler requeues the job and exits at once. Here
+    the run first finishes its segment and writes a checkpoint.
 
     Args:
-        work: given what is to be asked at segment boundaries for a signal that the run should act on.
+        work: gets the function to ask at segment boundaries for a signal that the run is to obey.
     """
     theirs = signal.getsignal(signal.SIGUSR2) if hasattr(signal, "SIGUSR2") else None  # Windows lacks it
     if not callable(theirs):

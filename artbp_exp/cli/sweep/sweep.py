@@ -16,6 +16,7 @@ from hydra.experimental.callback import Callback
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, flag_override
 
+from artbp_exp.cli.config import NAME
 from artbp_exp.cli.errors import explained, path
 from artbp_exp.cli.signals import Interrupted
 from artbp_exp.cli.sweep.dry_run import dry_run
@@ -54,12 +55,14 @@ class Sweep(Callback):
         """What goes along to the process of a job."""
         return {"dry_run": self.dry_run}
 
-    def on_multirun_start(self, config: DictConfig, **more: Any) -> None:
-        """Puts `SweepLauncher` around the launcher.
+    def on_multirun_start(self, config: DictConfig, config_name: str = NAME, **more: Any) -> None:
+        """Puts `SweepLauncher` around the launcher. What another tool sweeps over are not runs: it is left alone.
 
         Raises:
             SystemExit: Hydra's folder for the sweep cannot be written, or a dry run cannot foresee the jobs.
         """
+        if config_name != NAME:
+            return
         with explained(), flag_override(config, ["struct", "readonly"], False):
             hydra = config.hydra
             if self.dry_run and hydra.sweeper._target_ != ENUMERATES:
@@ -69,12 +72,14 @@ class Sweep(Callback):
             self.launcher = hydra.launcher
             hydra.launcher = {"_target_": "hydra_plugins.artbp_sweep.SweepLauncher"}
 
-    def on_multirun_end(self, config: DictConfig, **more: Any) -> None:
+    def on_multirun_end(self, config: DictConfig, config_name: str = NAME, **more: Any) -> None:
         """Prints how the runs ended, or in a dry run what they would take.
 
         Raises:
             SystemExit: a run has no result; the code is 1.
         """
+        if config_name != NAME:
+            return
         if self.dry_run:
             dry_run(self._jobs, workers=self._workers)
         else:
