@@ -55,8 +55,12 @@ def balancing_run(results: Path, *, seed: int, segments: str, **changes: Any) ->
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """A results folder with ARTBP ahead of truncated BPTT by 0.02 on three seeds, carried only."""
-    folder = tmp_path / "results"
+    """A results folder of the test's own; see `made_up`."""
+    return made_up(tmp_path / "results")
+
+
+def made_up(folder: Path) -> Path:
+    """Fills a results folder with ARTBP ahead of truncated BPTT by 0.02 on three seeds, carried only."""
     shutil.copytree(ROOT / "results" / "authors", folder / "authors")
     for seed in range(3):
         ptb_run(folder, {"name": "artbp"}, carry=True, seed=seed, valid=1.65 + 0.01 * seed)

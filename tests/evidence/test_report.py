@@ -10,15 +10,25 @@ from pathlib import Path
 import pytest
 
 from artbp_exp.errors import UserError
-from artbp_exp.evidence.claims.claim import NOT_YET, OPEN
+from artbp_exp.evidence.claims.claim import NOT_YET, OPEN, Claim
 from artbp_exp.evidence.experiments import EXPERIMENTS
 from artbp_exp.evidence.report.answers import answers
 from artbp_exp.evidence.report.render import tally
 from artbp_exp.evidence.report.write import all_claims, write_report
 from tests.conftest import ROOT
-from tests.evidence.conftest import find
+from tests.evidence.conftest import find, made_up
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*constrained_layout.*:UserWarning")
+
+
+Written = tuple[Path, list[Claim]]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """A folder with a report that no test changes, and its claims."""
+    folder = made_up(tmp_path_factory.mktemp("report") / "results")
+    return folder, write_report(folder)[0]
 
 
 def test_the_html_needs_no_other_file(results: Path) -> None:
@@ -56,8 +66,8 @@ class Nesting(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_tags_nest_and_figures_stand_in_their_sections_described_and_to_be_enlarged(results: Path) -> None:
-    write_report(results)
+def test_tags_nest_and_figures_stand_in_their_sections_described_and_to_be_enlarged(written: Written) -> None:
+    results, _ = written
     text = (results / "report.html").read_text(encoding="utf-8")
     pages = Nesting()
     pages.feed(text)
@@ -81,8 +91,8 @@ def test_nothing_measured_is_a_report_too(tmp_path: Path) -> None:
     assert {claim.verdict for claim in claims} == {NOT_YET}
 
 
-def test_every_row_and_every_command_shows_in_both_pages(results: Path) -> None:
-    claims, _ = write_report(results)
+def test_every_row_and_every_command_shows_in_both_pages(written: Written) -> None:
+    results, claims = written
     one, other = ((results / name).read_text(encoding="utf-8") for name in ("report.md", "report.html"))
     assert {claim.verdict for claim in claims} >= {NOT_YET, OPEN}
     for claim in claims:
@@ -94,8 +104,8 @@ def test_every_row_and_every_command_shows_in_both_pages(results: Path) -> None:
             assert f"<code>{html.escape(command).replace('&#x27;', '&#39;')}</code>" in other
 
 
-def test_rows_that_are_not_settled_stand_in_one_table(results: Path) -> None:
-    claims, _ = write_report(results)
+def test_rows_that_are_not_settled_stand_in_one_table(written: Written) -> None:
+    results, claims = written
     text = (results / "report.md").read_text(encoding="utf-8")
     before, after = text.split("## Not settled")
     for claim in claims:
@@ -103,8 +113,8 @@ def test_rows_that_are_not_settled_stand_in_one_table(results: Path) -> None:
         assert (claim.claim.replace("|", "∣") in before) == (claim.verdict != OPEN)
 
 
-def test_it_answers_four_questions_before_any_row(results: Path) -> None:
-    claims, _ = write_report(results)
+def test_it_answers_four_questions_before_any_row(written: Written) -> None:
+    results, claims = written
     text = (results / "report.md").read_text(encoding="utf-8")
     found = answers(claims)
     assert len(found) == 4
