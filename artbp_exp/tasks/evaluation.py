@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from artbp_exp.autograd import State, map_state
 from artbp_exp.recurrent import RecurrentModel
@@ -24,9 +25,9 @@ def evaluate(
     The text is split into `streams` parts that run in parallel. Each part starts `overlap` symbols early (not scored),
     so that it meets its first symbol with a state that has a history; the first part starts from the initial state.
     A model that remembers for longer than `overlap` is noticed: the end of each part is the start of the next, with
-    the whole part as its history, and from there the first `overlap` symbols are scored again. Where that moves the
-    result by more than `tolerance`, all parts are run again from these states, until it no longer does. After k runs
-    the first k parts are exact, so that this ends, at the latest with one pass from start to end.
+    the whole part as its history, and from there the first `overlap` symbols are scored again. Where that could move
+    the result by more than `tolerance`, all parts are run again from these states, until it no longer can. After k
+    runs the first k parts are exact, so that this ends, at the latest with one pass from start to end.
 
     Args:
         model: to evaluate.
@@ -48,13 +49,15 @@ def evaluate(
     checked = rows[: -(-overlap // piece)]
     state = _warmed_up(model, symbols, starts, overlap, piece)
     for _ in range(starts.numel()):
-        nats, ends = _score(model, symbols, rows, state)
+        nats, found, ends = _score(model, symbols, rows, state, detailed=len(checked))
         if starts.numel() == 1 or not checked:
             break
         # the part before each part, whose end has the longer history
         state = map_state(lambda end, first: torch.cat([first[:1], end[:-1]]), ends, initial)
-        again, _ = _score(model, symbols, checked, state)
-        moved = sum(abs(new - old) for new, old in zip(again, nats, strict=False)) / count / NATS_PER_BIT
+        _, again, _ = _score(model, symbols, checked, state, detailed=len(checked))
+        changes = (again - found).abs().sum(1)
+        # the rest of a part changes no more a piece than the last one that was scored again
+        moved = float(changes.sum() + (len(rows) - len(checked)) * changes[-1]) / count / NATS_PER_BIT
         if not moved > tolerance:  # nan: the model has diverged, and no history mends it
             break
     return float(np.cumsum(nats)[-1]) / count / NATS_PER_BIT  # added up in order, on every version of Python
@@ -72,16 +75,19 @@ def _warmed_up(model: RecurrentModel, symbols: Tensor, starts: Tensor, overlap: 
 
 
 def _score(
-    model: RecurrentModel, symbols: Tensor, pieces: tuple[Tensor, ...], state: State
-) -> tuple[list[float], State]:
-    """Nats of the symbols that follow the places in `pieces`, each (n, streams), a sum a piece; the last state."""
-    count, nats = symbols.numel() - 1, []
-    for rows in pieces:
+    model: RecurrentModel, symbols: Tensor, pieces: tuple[Tensor, ...], state: State, *, detailed: int
+) -> tuple[list[float], Tensor, State]:
+    """Nats of the symbols that follow the places in `pieces`, each (n, streams).
+
+    Returns:
+        (a sum for each piece; for the first `detailed` pieces also for each stream, (detailed, streams); last state).
+    """
+    count, nats, streams = symbols.numel() - 1, [], []
+    for number, rows in enumerate(pieces):
         logits, state = model(symbols[rows.clamp_max(count - 1)], state)
         targets = symbols[(rows + 1).clamp_max(count)].masked_fill(rows >= count, -100)
-        nats.append(
-            torch.nn.functional.cross_entropy(
-                logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum"
-            ).item()
-        )
-    return nats, state
+        both = logits.flatten(0, 1), targets.flatten()
+        nats.append(cross_entropy(*both, ignore_index=-100, reduction="sum").item())
+        if number < detailed:
+            streams.append(cross_entropy(*both, ignore_index=-100, reduction="none").view(rows.shape).sum(0))
+    return nats, torch.stack(streams) if streams else torch.empty(0), state
