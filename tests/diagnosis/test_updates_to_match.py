@@ -22,7 +22,7 @@ ROWS: list[dict[str, Any]] = [
 
 
 def table_over(steps: int) -> pd.DataFrame:
-    """The linear system, which sees the same inputs at every step and is warmed up: all stretches are alike."""
+    """The linear system, which sees the same inputs at every step and is warmed up: all windows are alike."""
     model, task = small("linear", steps)
     inputs, _ = task.window(0, steps)
     with torch.no_grad():
@@ -36,7 +36,7 @@ def table_over(steps: int) -> pd.DataFrame:
     return with_updates_to_match(table, steps)
 
 
-def test_updates_to_match_do_not_depend_on_the_stretch_while_the_ratio_does() -> None:
+def test_updates_to_match_do_not_depend_on_the_window_while_the_ratio_does() -> None:
     short, long = table_over(100), table_over(400)
     ratios = [float(table["variance"][1] / table["bias2"][0]) for table in (short, long)]
     assert ratios[0] / ratios[1] == pytest.approx(4, rel=0.25)
