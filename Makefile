@@ -38,8 +38,10 @@ check: $(VENV)/installed-test ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# VERIFY=results/verify/everything.csv renews the committed tables
+VERIFY ?= results/runs/verify/everything.csv
 verify: $(VENV)/installed ## prove every method × model × engine unbiased, by enumeration, and refute the broken (a minute)
-	$(BIN)/artbp-verify verify.everything=true verify.csv=results/verify/everything.csv
+	$(BIN)/artbp-verify verify.everything=true verify.csv=$(VERIFY)
 
 report: $(VENV)/installed ## the claims of the paper against the CSVs in results/: results/report.md and report.html
 	$(BIN)/artbp-report

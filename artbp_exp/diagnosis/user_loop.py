@@ -22,8 +22,8 @@ from artbp_exp.errors import UserError
 from artbp_exp.theory.stored_steps import length_for_stored_steps
 from artbp_exp.training.gradient import gradient
 from artbp_exp.truncation import Scheme, Segment, artbp, tbptt
-from artbp_exp.verification.float64_mode import float64
-from artbp_exp.verification.segment_loss import Parameters, SegmentLoss, UserLoop, named, plain
+from artbp_exp.verification.user_loop.float64_mode import float64
+from artbp_exp.verification.user_loop.segment_loss import Parameters, SegmentLoss, UserLoop, named, plain
 
 SAME = 1e-9
 """Relative difference below which two passes gave the same."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from artbp_exp.errors import UserError
 from artbp_exp.methods.base import Draw, Method
@@ -19,8 +20,7 @@ from artbp_exp.theory.unbiased import can_cut, why_biased
 from artbp_exp.training.gradient import Gradients, Loop, Pass, TaskLoop, flat, gradient
 from artbp_exp.truncation import Scheme
 from artbp_exp.verification.draws import Drawing, Lengths, measured, misdrawn, redrawn
-from artbp_exp.verification.float64_mode import real
-from artbp_exp.verification.oracle import Full, full_bptt, squared_crossings
+from artbp_exp.verification.oracle import full_bptt, squared_crossings
 
 BIAS_TOLERANCE = 1e-12
 """Relative to the gradient of a parameter: rounding in float64, and nothing else."""
@@ -40,11 +40,13 @@ class Subject:
         model: at θ; its parameters do not change.
         task: of which one pass is read.
         method: makes the gradient.
+        beside: what else changes the gradient: a boundary or an auxiliary loss, as it is set; empty if nothing does.
     """
 
     model: RecurrentModel
     task: Task
     method: Method
+    beside: str = ""
 
     @property
     def loop(self) -> Loop:
@@ -62,6 +64,11 @@ class Subject:
         return sum(parameter.numel() for parameter in self.model.parameters())
 
 
+def real(tensor: Tensor) -> Tensor:
+    """The same memory, with real and imaginary parts as numbers of their own: (…, 2) if it is complex."""
+    return torch.view_as_real(tensor) if tensor.is_complex() else tensor
+
+
 def pass_over(loop: Loop, outcome: Iterable[Draw]) -> Pass:
     """The gradient of an outcome in numbers: complex ones as pairs of real and imaginary parts.
 
@@ -75,85 +82,15 @@ def pass_over(loop: Loop, outcome: Iterable[Draw]) -> Pass:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Enumerated:
-    """All outcomes, weighed.
-
-    Attributes:
-        outcomes: how many have a probability above 0.
-        bias: parameter → ‖E ĝ − g‖ / ‖g‖; see `relative_bias`.
-        variance: E‖ĝ − E ĝ‖², all parameters together.
-        misdrawn: how lengths are drawn otherwise than the hazard says; None if they are not.
-    """
-
-    outcomes: int
-    bias: dict[str, float]
-    variance: float
-    misdrawn: str | None
-
-
-def enumerate_outcomes(
-    loop: Loop, drawing: Drawing, full: Gradients, *, each: Callable[[Pass], object] = lambda found: None
-) -> Enumerated:
-    """Weighs the gradient of every outcome with its probability: E ĝ, and E‖ĝ − E ĝ‖².
-
-    Of a truncation scheme it first asks whether lengths are drawn with the hazard's probabilities. If they are not,
-    each way to cut is weighed with the probability that it does have, so that the bias is the one that training would
-    see. The segments are those that a training loop is handed where these lengths are drawn.
-
-    Args:
-        loop: at fixed parameters, in float64.
-        drawing: a method, or the segments of a scheme.
-        full: g, the gradient to be held against; parameters beyond it are left out.
-        each: called with the pass of each outcome.
-    """
-    scheme, wrong = drawing.scheme, None
-    weighed: Iterable[tuple[tuple[Any, ...], float]] = drawing.outcomes(loop.steps)
-    if scheme is not None:
-        lengths = Lengths.promised(scheme, loop.steps)
-        wrong = misdrawn(drawing, lengths)
-        if wrong is not None:
-            lengths = measured(drawing, loop.steps)
-            weighed = lengths.outcomes(scheme)
-    mean: Gradients = {name: torch.zeros_like(g) for name, g in full.items()}
-    whole, second, outcomes = flat(full), 0.0, 0
-    for outcome, probability in weighed:
-        outcomes += 1
-        draws: Iterable[Draw] = outcome
-        if scheme is not None:
-            draws, otherwise = redrawn(drawing, lengths, outcome)
-            wrong = wrong or otherwise
-        found = pass_over(loop, draws)
-        gradients = {name: found.gradient[name] for name in full}
-        for name, part in gradients.items():
-            mean[name] += probability * part
-        second += probability * float((flat(gradients) - whole).square().sum())
-        each(found)
-    # around g and not around 0: squares of small numbers keep their digits
-    variance = max(second - float((flat(mean) - whole).square().sum()), 0.0)
-    return Enumerated(outcomes=outcomes, bias=relative_bias(mean, full), variance=variance, misdrawn=wrong)
-
-
-def relative_bias(mean: Gradients, full: Gradients) -> dict[str, float]:
-    """‖mean − full‖ / ‖full‖ for each parameter; of one without a gradient, relative to the whole gradient."""
-    whole = float(flat(full).norm())
-    bias = {}
-    for name, wanted in full.items():
-        off, size = float((mean[name] - wanted).norm()), float(wanted.norm())
-        scale = size if size > NO_GRADIENT * whole else whole
-        bias[name] = off / scale if scale else (0.0 if off == 0 else float("inf"))
-    return bias
-
-
-@dataclass(frozen=True, kw_only=True)
 class Exact:
-    """What enumeration found of a configured experiment.
+    """What enumeration found.
 
     Attributes:
         patterns: ways to cut (outcomes, of a method that does not cut) that have a probability above 0.
-        bias: parameter → ‖E ĝ − g‖ / ‖g‖, the mean over the cuts as they are drawn.
-        variance: E‖ĝ − E ĝ‖², enumerated.
-        predicted: Σ_t E[c_t/(1 − c_t)·‖ε_t G_t‖²]; None where the formula does not hold: see `no_formula`.
+        bias: parameter → ‖E ĝ − g‖ / ‖g‖, the mean over the outcomes as they are drawn; see `relative_bias`.
+        variance: E‖ĝ − E ĝ‖², all parameters together.
         misdrawn: how lengths are drawn otherwise than the hazard says; None if they are not.
+        predicted: the variance by the exact formula; None where it was not asked for, or does not hold: `no_formula`.
         promise: why the method is biased as it is set up, by its own account; None if it is not.
         no_formula: why there is no prediction.
     """
@@ -161,10 +98,10 @@ class Exact:
     patterns: int
     bias: dict[str, float]
     variance: float
-    predicted: float | None
     misdrawn: str | None
-    promise: str | None
-    no_formula: str | None
+    predicted: float | None = None
+    promise: str | None = None
+    no_formula: str | None = None
 
     @property
     def variance_error(self) -> float | None:
@@ -192,6 +129,59 @@ class Exact:
         return None
 
 
+def enumerate_outcomes(
+    loop: Loop, drawing: Drawing, full: Gradients, *, each: Callable[[Pass], object] = lambda found: None
+) -> Exact:
+    """Weighs the gradient of every outcome with its probability: E ĝ, and E‖ĝ − E ĝ‖².
+
+    Of a truncation scheme it first asks whether lengths are drawn with the hazard's probabilities. If they are not,
+    each way to cut is weighed with the probability that it does have, so that the bias is the one that training would
+    see. The segments are those that a training loop is handed where these lengths are drawn.
+
+    Args:
+        loop: at fixed parameters, in float64.
+        drawing: a method, or the segments of a scheme.
+        full: g, the gradient to be held against; parameters beyond it are left out.
+        each: called with the pass of each outcome.
+    """
+    scheme, wrong = drawing.scheme, None
+    weighed: Iterable[tuple[tuple[Any, ...], float]] = drawing.outcomes(loop.steps)
+    if scheme is not None:
+        lengths = Lengths.promised(scheme, loop.steps)
+        wrong = misdrawn(drawing, lengths)
+        if wrong is not None:
+            lengths = measured(drawing, loop.steps)
+            weighed = lengths.outcomes(scheme)
+    mean: Gradients = {name: torch.zeros_like(g) for name, g in full.items()}
+    whole, second, patterns = flat(full), 0.0, 0
+    for outcome, probability in weighed:
+        patterns += 1
+        draws: Iterable[Draw] = outcome
+        if scheme is not None:
+            draws, otherwise = redrawn(drawing, lengths, outcome)
+            wrong = wrong or otherwise
+        found = pass_over(loop, draws)
+        gradients = {name: found.gradient[name] for name in full}
+        for name, part in gradients.items():
+            mean[name] += probability * part
+        second += probability * float((flat(gradients) - whole).square().sum())
+        each(found)
+    # around g and not around 0: squares of small numbers keep their digits
+    variance = max(second - float((flat(mean) - whole).square().sum()), 0.0)
+    return Exact(patterns=patterns, bias=relative_bias(mean, full), variance=variance, misdrawn=wrong)
+
+
+def relative_bias(mean: Gradients, full: Gradients) -> dict[str, float]:
+    """‖mean − full‖ / ‖full‖ for each parameter; of one without a gradient, relative to the whole gradient."""
+    whole = float(flat(full).norm())
+    bias = {}
+    for name, wanted in full.items():
+        off, size = float((mean[name] - wanted).norm()), float(wanted.norm())
+        scale = size if size > NO_GRADIENT * whole else whole
+        bias[name] = off / scale if scale else (0.0 if off == 0 else float("inf"))
+    return bias
+
+
 def certify(subject: Subject, *, each: Callable[[Pass], object] = lambda found: None) -> Exact:
     """Enumerates all outcomes of the subject's method; its model should be in float64.
 
@@ -202,38 +192,27 @@ def certify(subject: Subject, *, each: Callable[[Pass], object] = lambda found: 
     Raises:
         UserError: the outcomes of the method cannot be enumerated.
     """
-    full = full_bptt(subject.model, subject.task)
+    full, scheme, steps = full_bptt(subject.model, subject.task), subject.scheme, subject.task.steps
     found = enumerate_outcomes(subject.loop, subject.method, full.gradient, each=each)
-    promise, scheme = known_bias(subject), subject.scheme
-    no_formula = promise or (found.misdrawn and "lengths are drawn with other probabilities")
+    promise = known_bias(subject)
     if scheme is None:
-        no_formula = f"method={subject.method.name} does not cut"
-    elif scheme.first is not None:
+        return replace(found, promise=promise, no_formula=f"method={subject.method.name} does not cut")
+    no_formula = promise or (found.misdrawn and "lengths are drawn with other probabilities")
+    if scheme.first is not None:
         no_formula = no_formula or "the first segment is drawn otherwise than the others"
-    return Exact(
-        patterns=found.outcomes,
-        bias=found.bias,
-        variance=found.variance,
-        predicted=None if no_formula or scheme is None else predicted_variance(subject, full),
-        misdrawn=found.misdrawn,
-        promise=promise,
-        no_formula=no_formula,
-    )
+    if no_formula:
+        return replace(found, promise=promise, no_formula=no_formula)
+    crossings = squared_crossings(subject.model, full, carry_factors(scheme, steps - 1))
+    return replace(found, predicted=exact_variance(scheme, steps, crossings))
 
 
 def known_bias(subject: Subject) -> str | None:
     """Why the method cannot be unbiased on the subject's task, None if it can."""
     scheme, steps = subject.scheme, subject.task.steps
+    if subject.beside:
+        return f"{subject.beside} changes the gradient that is estimated"
     if scheme is None or not can_cut(scheme, steps):
         return None
     if not subject.task.carry_state:
         return "the state is reset at cuts: cuts change the forward pass, so the expectation is not full BPTT's"
     return why_biased(scheme, steps)
-
-
-def predicted_variance(subject: Subject, full: Full) -> float:
-    """E‖ĝ − g‖² by the exact formula, without enumerating outcomes."""
-    scheme, steps = subject.scheme, subject.task.steps
-    assert scheme is not None
-    crossings = squared_crossings(subject.model, full, carry_factors(scheme, steps - 1))
-    return exact_variance(scheme, steps, crossings)

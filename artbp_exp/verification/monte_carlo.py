@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,9 @@ FAMILY = 0.01
 
 ALONG_G, ALONG_BIAS = "along g", "along the estimated bias"
 """The directions that a bias is measured along."""
+
+VISIBLE = 0.5
+"""Share of the exact variance below which draws are said not to show it."""
 
 STARTS = 12
 """Places at which segments begin, of which the formula's sum is a sample."""
@@ -153,9 +156,23 @@ def monte_carlo(
     for name, wanted in full.items():
         size = float(wanted.norm())
         deviation = math.sqrt(variance) / size if size else math.inf
-        for direction, values in ((ALONG_G, along[name]), (ALONG_BIAS, across[name])):
-            interval = _interval(np.asarray(values), level, rounding, deviation)
-            intervals.append(replace(interval, parameter=name, direction=direction, visible=visible))
+        for direction, shares in ((ALONG_G, along[name]), (ALONG_BIAS, across[name])):
+            values = np.asarray(shares)
+            mean, root = float(values.mean()), math.sqrt(values.size)
+            error = float(values.std(ddof=1)) / root
+            margin = float(stats.t.ppf(0.5 + level / 2, values.size - 1)) * error + rounding
+            intervals.append(
+                Interval(
+                    parameter=name,
+                    direction=direction,
+                    bias=mean,
+                    low=mean - margin,
+                    high=mean + margin,
+                    draws=values.size,
+                    error=deviation / root + rounding,
+                    visible=visible,
+                )
+            )
     return intervals
 
 
@@ -178,23 +195,25 @@ def variance_of_one(subject: Subject, draws: int) -> float:
     return predicted_variance(scheme, steps, crossings, streams=1, starts=STARTS, draws=draws, rng=rng).high
 
 
+def explained(intervals: list[Interval]) -> str:
+    """What the intervals are, and whether the draws show the variance that they have."""
+    visible = intervals[0].visible
+    if math.isnan(visible):
+        what = "information only: their variance is not known"
+    elif visible < VISIBLE:
+        what = f"information only: heavy tails, these draws show {visible:.0%} of the exact variance"
+    else:
+        what = f"Student's t, {100 * (1 - FAMILY):g} % interval for all rows together"
+    return (
+        f"  relative bias with its interval, not part of the verdict unless far outside it ({what});\n"
+        f"  {ALONG_G}: is the gradient too long or too short; {ALONG_BIAS}: in the direction in which the first\n"
+        f"  half of the draws is off, measured on the second half"
+    )
+
+
 def _share(difference: Tensor, direction: Tensor, full: Tensor) -> float:
     """⟨difference, v⟩ / ‖full‖, v the unit vector along `direction`; 0 where there is no direction."""
     length, size = float(direction.norm()), float(full.norm())
     if length == 0.0 or size == 0.0:
         return 0.0
     return float((difference * direction).sum()) / length / size
-
-
-def _interval(values: np.ndarray, level: float, rounding: float, deviation: float) -> Interval:
-    mean, error = float(values.mean()), float(values.std(ddof=1)) / np.sqrt(values.size)
-    margin = float(stats.t.ppf(0.5 + level / 2, values.size - 1)) * error + rounding
-    return Interval(
-        parameter="",
-        direction="",
-        bias=mean,
-        low=mean - margin,
-        high=mean + margin,
-        draws=values.size,
-        error=deviation / np.sqrt(values.size) + rounding,
-    )

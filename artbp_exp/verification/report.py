@@ -9,28 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from tqdm import tqdm
 
 from artbp_exp import checks
+from artbp_exp.errors import UserError
 from artbp_exp.random_streams import RandomStreams
+from artbp_exp.files import try_writing
 from artbp_exp.theory.unbiased import can_cut
 from artbp_exp.verification.enumeration import BIAS_TOLERANCE, VARIANCE_TOLERANCE, Exact, Subject, certify
 from artbp_exp.verification.full_size import CEILING, FACTOR_TOLERANCE, TOLERANCE, lag_by_lag, prescribed
-from artbp_exp.verification.monte_carlo import (
-    ALONG_BIAS,
-    ALONG_G,
-    FAMILY,
-    Interval,
-    drawn,
-    draws_of,
-    monte_carlo,
-    variance_of_one,
-)
+from artbp_exp.verification.monte_carlo import Interval, drawn, draws_of, explained, monte_carlo, variance_of_one
 from artbp_exp.verification.subject import Shrunk, measured, prescribable, sampled, shrunk
-from artbp_exp.verification.table import Row, check_writable, write
 
-VISIBLE = 0.5
-"""Share of the exact variance below which draws are said not to show it."""
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,19 +150,14 @@ def _enumerate(small: Shrunk, precision: str) -> tuple[Exact, list[Row]]:
         f"{method.engine}, in float64 whatever the precision of the run (precision={precision}); "
         f"shrunk: {', '.join(small.changes)}"
     )
-    print(f"  lengths drawn with the hazard's probabilities: {_ok(exact.misdrawn is None)}")
-    rows: list[Row] = [{"check": "lengths drawn", "parameter": "all", "holds": exact.misdrawn is None}]
-    for name, bias in exact.bias.items():
-        holds = bias < BIAS_TOLERANCE
-        print(f"  {name:<16} relative bias {bias:9.2e}   {'ok' if holds else 'BIASED'}")
-        rows.append({"check": "exact bias", "parameter": name, "value": bias, "holds": holds})
+    rows = [_row("lengths drawn", holds=exact.misdrawn is None)]
+    rows += [_row("exact bias", name, bias, holds=bias < BIAS_TOLERANCE) for name, bias in exact.bias.items()]
     error = exact.variance_error
-    if error is None:
-        print(f"  variance {exact.variance:.6g} (no prediction, the formula does not apply: {exact.no_formula})")
-    else:
-        print(f"  variance {exact.variance:.6g}, by the formula {exact.predicted:.6g}: relative error {error:.1e}")
-        holds = error < VARIANCE_TOLERANCE
-        rows.append({"check": "variance formula", "parameter": "all", "value": error, "holds": holds})
+    if error is not None:
+        rows.append(_row("variance formula", value=error, holds=error < VARIANCE_TOLERANCE))
+    _print(rows)
+    formula = f"by the formula {exact.predicted:.6g}" if error is not None else f"no formula, {exact.no_formula}"
+    print(f"  variance {exact.variance:.6g} ({formula})")
     return exact, [{"ran": method.engine, "computed_in": "float64", **row} for row in rows]
 
 
@@ -180,40 +167,32 @@ def _prescribe(settings: dict[str, Any], own: dict[str, Any]) -> tuple[list[str]
     lags, scheme = lag_by_lag(run.method, limit=run.task.steps), run.method.scheme
     assert scheme is not None
     subject = prescribable(settings, own)
-    held, memory, task = prescribed(subject), scheme.memory, subject.task
+    held, memory, task, engine = prescribed(subject), scheme.memory, subject.task, subject.method.engine
     kept = "method.memory=null" if memory is None else f"longest segment beyond method.memory={memory}"
     if memory is not None and max(max(one.pattern) for one in held) <= memory:
         kept = f"no segment beyond method.memory={memory}"
     most = f"; never more than {CEILING} steps" if task.steps == CEILING else ""
     print(
         f"\nprescribed at full size, no draws and no variance, lags 1 to {lags.count} ({lags.why}) and "
-        f"{task.steps} steps × {task.batch_size} streams ({kept}{most}), engine {subject.method.engine}, in float64 "
+        f"{task.steps} steps × {task.batch_size} streams ({kept}{most}), engine {engine}, in float64 "
         f"({time.perf_counter() - began:.0f} s)"
     )
     right = lags.wrong_from is None and lags.factor_error < FACTOR_TOLERANCE
-    print(f"  lengths drawn with the hazard's probabilities: {_ok(lags.misdrawn is None)}")
-    print(f"  factors, accumulated: relative error {lags.factor_error:.1e}   {_ok(right)}")
-    rows: list[Row] = [
-        {"check": "lengths at full size", "parameter": "all", "holds": lags.misdrawn is None},
-        {"check": "factors at full size", "parameter": "all", "value": lags.factor_error, "holds": right},
-    ]
+    rows = [_row("lengths at full size", holds=lags.misdrawn is None)]
+    rows.append(_row("factors at full size", value=lags.factor_error, holds=right))
     for one in held:
-        name = max(one.off, key=lambda parameter: one.off[parameter])
         cuts = " + ".join(map(str, one.pattern)) if len(one.pattern) < 6 else f"{len(one.pattern)} segments"
-        off = f"off the compensated recursion by {one.off[name]:.1e} at most, of {name}"
-        print(f"  {cuts} steps: {off}   {_ok(one.reason is None)}")
-        for parameter, value in one.off.items():
-            holds = value < TOLERANCE and one.otherwise is None
-            rows.append(
-                {"check": f"prescribed cuts, {cuts} steps", "parameter": parameter, "value": value, "holds": holds}
-            )
+        for name, off in one.off.items():
+            holds = off < TOLERANCE and one.otherwise is None
+            rows.append(_row(f"prescribed cuts, {cuts} steps", name, off, holds=holds))
+    _print(rows)
     reasons = [reason for reason in (lags.reason, *(one.reason for one in held)) if reason is not None]
-    return reasons[:1], [{"ran": subject.method.engine, "computed_in": "float64", **row} for row in rows]
+    return reasons[:1], [{"ran": engine, "computed_in": "float64", **row} for row in rows]
 
 
 def _sample(settings: dict[str, Any], own: dict[str, Any], draws: int) -> tuple[list[Interval], list[Row]]:
     (subject, autocast), cuts = sampled(settings, own), RandomStreams.from_seed(settings["seed"]).cuts
-    engine, task = subject.method.engine, subject.task
+    engine, task, scheme = subject.method.engine, subject.task, subject.scheme
     computed = str(next(subject.model.parameters()).dtype).removeprefix("torch.")
     if autocast is not None:
         computed += f", products in {str(autocast).removeprefix('torch.')}"
@@ -223,32 +202,38 @@ def _sample(settings: dict[str, Any], own: dict[str, Any], draws: int) -> tuple[
         flush=True,
     )
     with _bar(draws, "draws") as bar:
-        intervals = monte_carlo(
-            subject,
-            cuts=cuts,
-            draws=draws,
-            variance=variance_of_one(subject, draws),
-            autocast=autocast,
-            each=bar.update,
-        )
-    print(
-        f"  relative bias with its interval, not part of the verdict unless far outside it ({told(intervals)});\n"
-        f"  {ALONG_G}: is the gradient too long or too short; {ALONG_BIAS}: in the direction in which the first\n"
-        f"  half of the draws is off, measured on the second half"
-    )
-    rows = []
-    for found in intervals:
-        print(
-            f"  {found.parameter:<16} {found.direction:<{len(ALONG_BIAS)}} {found.bias:+9.2e}  "
-            f"[{found.low:+9.2e}, {found.high:+9.2e}]  ± {found.half_width:.1e}  {found.mark}"
-        )
-        row: Row = {"ran": engine, "computed_in": computed, "check": f"Monte Carlo, {found.direction}"}
-        row |= {"parameter": found.parameter, "value": found.bias, "low": found.low, "high": found.high}
-        rows.append(row | {"half_width": found.half_width, "draws": found.draws, "holds": found.holds})
-    scheme = subject.scheme
+        variance = variance_of_one(subject, draws)
+        intervals = monte_carlo(subject, cuts=cuts, draws=draws, variance=variance, autocast=autocast, each=bar.update)
+    print(explained(intervals))
+    rows = [
+        {
+            **_row(f"Monte Carlo, {found.direction}", found.parameter, found.bias, holds=found.holds),
+            "low": found.low,
+            "high": found.high,
+            "half_width": found.half_width,
+            "draws": found.draws,
+        }
+        for found in intervals
+    ]
+    _print(rows, [found.mark for found in intervals])
     if scheme is not None and can_cut(scheme, measured(settings).task.steps) and not can_cut(scheme, task.steps):
         print("  no cut can fall within these steps: the draws say nothing")
-    return intervals, rows
+    return intervals, [{"ran": engine, "computed_in": computed, **row} for row in rows]
+
+
+def _row(check: str, parameter: str = "all", value: float | None = None, *, holds: bool) -> Row:
+    return {"check": check, "parameter": parameter, "holds": holds} | ({} if value is None else {"value": value})
+
+
+def _print(rows: Sequence[Row], marks: Sequence[str] | None = None) -> None:
+    """A line for each row."""
+    width = max(len(row["check"]) for row in rows)
+    for index, row in enumerate(rows):
+        value = f"{row['value']:+9.2e}" if "value" in row else ""
+        if "low" in row:
+            value += f"  [{row['low']:+9.2e}, {row['high']:+9.2e}]  ± {row['half_width']:.1e}"
+        mark = marks[index] if marks else "ok" if row["holds"] else "WRONG"
+        print(f"  {row['check']:<{width}}  {row['parameter']:<16} {value:>9}  {mark}")
 
 
 def _bar(total: int | None, unit: str) -> "tqdm[Any]":
@@ -265,15 +250,33 @@ def _seconds(subject: Subject) -> float:
     return time.perf_counter() - began
 
 
-def _ok(holds: bool) -> str:
-    return "ok" if holds else "WRONG"
+def check_writable(path: Path) -> None:
+    """Makes the folder of the table, and says so at once where it could not be written in the end.
+
+    Raises:
+        UserError: `path` is a folder, or its own cannot be made or written to.
+    """
+    try:
+        try_writing(path.parent)
+        if path.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
-def told(intervals: list[Interval]) -> str:
-    """Whether the draws show the variance that they have, in words."""
-    visible = intervals[0].visible
-    if math.isnan(visible):
-        return "information only: their variance is not known"
-    if visible < VISIBLE:
-        return f"information only: heavy tails, these draws show {visible:.0%} of the exact variance"
-    return f"Student's t, {100 * (1 - FAMILY):g} % interval for all rows together"
+def write(path: Path, rows: list[Row], *, below: bool = False) -> None:
+    """Writes the table, column → value a row; `below` keeps the rows that are there.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    table = pd.DataFrame(rows)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (pd.concat([pd.read_csv(path), table]) if below else table).to_csv(path, index=False)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(f"cannot write {path}: {error.strerror}; name another file with verify.csv=…")

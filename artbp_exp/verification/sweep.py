@@ -2,8 +2,7 @@
 
 import inspect
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,9 @@ from artbp_exp.tasks.window import window
 from artbp_exp.theory.unbiased import is_unbiased
 from artbp_exp.verification.draws import SchemeDraws
 from artbp_exp.verification.enumeration import Exact, Subject, certify
-from artbp_exp.verification.full_size import Lags, lag_by_lag
+from artbp_exp.verification.full_size import lag_by_lag
+from artbp_exp.verification.report import Row, check_writable, write
 from artbp_exp.verification.subject import LONGEST
-from artbp_exp.verification.table import Row, check_writable, write
 from artbp_exp.verification.variants import (
     ENUMERATION,
     FAR_LENGTH,
@@ -49,43 +48,7 @@ LEAST = 4
 CERTIFIED, REFUTED = "certified", "refuted"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """One line of the enumeration, or of what is tried lag by lag.
-
-    Attributes:
-        method: with its settings.
-        found: by the check.
-        expected: whether it is to be certified.
-        model: name; empty lag by lag.
-        engine: name.
-        broken: what is wrong with a mutant; empty if nothing is.
-    """
-
-    method: str
-    found: Exact | Lags
-    expected: bool
-    model: str = ""
-    engine: str = ""
-    broken: str = ""
-
-    @property
-    def certified(self) -> bool:
-        """Whether the check finds nothing wrong."""
-        return self.found.reason is None
-
-    @property
-    def holds(self) -> bool:
-        """Whether the verdict is the expected one."""
-        return self.certified == self.expected
-
-    def line(self, what: str, numbers: str) -> str:
-        """The verdict in a line, loudly if it is not the expected one."""
-        remark = "" if self.expected else ", as it should be" if self.holds else ", though broken"
-        return f"{'' if self.holds else 'WRONG: '}{self.method:<40} {what}{numbers}  {_said(self.certified)}{remark}"
-
-
-def enumerated(steps: int) -> Iterator[Verdict]:
+def enumerated(steps: int) -> Iterator[Row]:
     """Certifies all that is shipped on sequences of `steps` steps; expects the biased and the mutants to be refuted."""
     for model in registry.names("model"):
         for settings in methods():
@@ -97,29 +60,63 @@ def enumerated(steps: int) -> Iterator[Verdict]:
                         raise
                     continue
                 assert subject.scheme is not None
-                yield Verdict(
-                    method=label(settings),
-                    model=model,
-                    engine=engine,
-                    expected=is_unbiased(subject.scheme, steps),
-                    found=certify(subject),
-                )
+                expected = is_unbiased(subject.scheme, steps)
+                yield _enumerated(label(settings), model, engine, certify(subject), expected=expected)
     for name in mutants(ENUMERATION):
         for model in registry.names("model"):
             found = certify(small(MUTATED, model, steps, mutant=name))
-            yield Verdict(method=label(MUTATED), model=model, engine=f"broken: {name}", expected=False, found=found)
+            yield _enumerated(label(MUTATED), model, f"broken: {name}", found, expected=False)
 
 
-def far() -> Iterator[Verdict]:
+def far() -> Iterator[Row]:
     """Tries every method lag by lag at L0 = `FAR_LENGTH`; expects what is broken at long lags to be refuted."""
     broken = MUTATED | {"length": FAR_LENGTH}
-    lines = [(settings, "") for settings in far_methods()] + [(broken, name) for name in mutants(LAGS)]
-    for settings, name in lines:
+    for settings, name in [(one, "") for one in far_methods()] + [(broken, name) for name in mutants(LAGS)]:
         scheme = registry.build("method", settings | {"memory": FAR_MEMORY})
-        if name:
-            scheme = MUTANTS[name].scheme_of(scheme)
-        found = lag_by_lag(SchemeDraws(scheme), limit=FAR_LIMIT)
-        yield Verdict(method=label(settings), broken=name, expected=not name, found=found)
+        lags = lag_by_lag(SchemeDraws(MUTANTS[name].scheme_of(scheme) if name else scheme), limit=FAR_LIMIT)
+        row = {"method": label(settings), "broken": name, "lags": lags.count, "factor_error": lags.factor_error}
+        yield row | _verdict(lags.reason, expected=not name)
+
+
+def _enumerated(method: str, model: str, engine: str, exact: Exact, *, expected: bool) -> Row:
+    return {
+        "method": method,
+        "model": model,
+        "engine": engine,
+        "patterns": exact.patterns,
+        "relative_bias": max(exact.bias.values()),
+        "variance": exact.variance,
+        "variance_predicted": exact.predicted,
+        "variance_error": exact.variance_error,
+        **_verdict(exact.reason, expected=expected, computed_in="float64"),
+    }
+
+
+def _verdict(reason: str | None, *, expected: bool, **more: str) -> Row:
+    verdict, wanted = (CERTIFIED if certified else REFUTED for certified in (reason is None, expected))
+    return {"verdict": verdict, "expected": wanted, **more, "reason": reason}
+
+
+def _printed(rows: Iterator[Row], describe: Callable[[Row], str]) -> list[Row]:
+    """All rows, each printed as soon as it is there, and loudly if its verdict is not the expected one."""
+    done = []
+    for row in rows:
+        holds = row["verdict"] == row["expected"]
+        remark = "" if row["expected"] == CERTIFIED else ", as it should be" if holds else ", though broken"
+        wrong = "" if holds else "WRONG: "
+        print(f"{wrong}{row['method']:<40} {describe(row)}  {row['verdict']}{remark}", flush=True)
+        done.append(row)
+    return done
+
+
+def _exact_line(row: Row) -> str:
+    error = "-" if row["variance_error"] is None else f"{row['variance_error']:.1e}"
+    return f"{row['model']:<8} {row['engine']:<47} bias {row['relative_bias']:8.1e}  variance formula {error:<8}"
+
+
+def _lags_line(row: Row) -> str:
+    broken = row["broken"] and f"broken: {row['broken']}"
+    return f"{broken:<56} {row['lags']:>5} lags  factors off by {row['factor_error']:.1e}"
 
 
 def small(settings: dict[str, Any], model: str, steps: int, *, engine: str = "auto", mutant: str = "") -> Subject:
@@ -185,10 +182,10 @@ def sweep(wanted: Any, path: Path) -> bool:
     check_writable(path)
     began = time.perf_counter()
     print(f"every way to cut {steps} steps:")
-    rows = [_enumerated(verdict) for verdict in enumerated(steps)]
+    rows = _printed(enumerated(steps), _exact_line)
     write(path, rows)
     print(f"\nlengths and factors lag by lag, at mean length {FAR_LENGTH}:")
-    far_rows = [_lag_by_lag(verdict) for verdict in far()]
+    far_rows = _printed(far(), _lags_line)
     write(lags_beside(path), far_rows)
     rows += far_rows
     wrong = sum(row["verdict"] != row["expected"] for row in rows)
@@ -198,46 +195,3 @@ def sweep(wanted: Any, path: Path) -> bool:
         f"({time.perf_counter() - began:.0f} s)\n{path}\n{lags_beside(path)}"
     )
     return not wrong
-
-
-def _enumerated(verdict: Verdict) -> Row:
-    exact = verdict.found
-    assert isinstance(exact, Exact)
-    bias, error = max(exact.bias.values()), exact.variance_error
-    formula = "-" if error is None else f"{error:.1e}"
-    what = f"{verdict.model:<8} {verdict.engine:<47} "
-    print(verdict.line(what, f"bias {bias:8.1e}  variance formula {formula:<8}"), flush=True)
-    return {
-        "method": verdict.method,
-        "model": verdict.model,
-        "engine": verdict.engine,
-        "patterns": exact.patterns,
-        "relative_bias": bias,
-        "variance": exact.variance,
-        "variance_predicted": exact.predicted,
-        "variance_error": error,
-        "verdict": _said(verdict.certified),
-        "expected": _said(verdict.expected),
-        "computed_in": "float64",
-        "reason": exact.reason,
-    }
-
-
-def _lag_by_lag(verdict: Verdict) -> Row:
-    lags = verdict.found
-    assert isinstance(lags, Lags)
-    what = f"{verdict.broken and f'broken: {verdict.broken}':<56} "
-    print(verdict.line(what, f"{lags.count:>5} lags  factors off by {lags.factor_error:.1e}"), flush=True)
-    return {
-        "method": verdict.method,
-        "broken": verdict.broken,
-        "lags": lags.count,
-        "factor_error": lags.factor_error,
-        "verdict": _said(verdict.certified),
-        "expected": _said(verdict.expected),
-        "reason": lags.reason,
-    }
-
-
-def _said(certified: bool) -> str:
-    return CERTIFIED if certified else REFUTED

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from artbp_exp.verification.float64_mode import float64
+from artbp_exp.verification.user_loop.float64_mode import float64
 
 LEGACY: Any = np.random
 """NumPy's global stream, which older code still draws from."""

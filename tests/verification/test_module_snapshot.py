@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from artbp_exp.verification.float64_mode import HIGHER
-from artbp_exp.verification.module_snapshot import ModuleSnapshot
+from artbp_exp.verification.user_loop.float64_mode import HIGHER
+from artbp_exp.verification.user_loop.module_snapshot import ModuleSnapshot
 
 
 class Hoarder(nn.Module):

@@ -1,9 +1,8 @@
 """Names what is wrong with a user's loop: states, losses, factors, derivatives and recomputation, one by one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,9 +15,9 @@ from artbp_exp.theory.survival import hazards
 from artbp_exp.theory.unbiased import why_biased
 from artbp_exp.training.gradient import Pass, flat
 from artbp_exp.truncation import Scheme
-from artbp_exp.verification.enumeration import BIAS_TOLERANCE, pass_over
-from artbp_exp.verification.float64_mode import raised, real
-from artbp_exp.verification.segment_loss import UserLoop, plain
+from artbp_exp.verification.enumeration import BIAS_TOLERANCE, pass_over, real
+from artbp_exp.verification.user_loop.float64_mode import raised
+from artbp_exp.verification.user_loop.segment_loss import UserLoop, plain
 
 SAME = 1e-9
 """Relative difference below which two results are the same: far above rounding, far below any mistake."""
@@ -30,35 +29,26 @@ DERIVATIVE_TOLERANCE = 1e-3
 """Relative error allowed to a finite difference: the kink of a ReLU may lie within it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Compared:
-    """One way to cut, beside the uncut sequence.
-
-    Attributes:
-        lengths: of the segments.
-        same_state: whether the last state is the uncut one.
-        same_loss: whether the losses add up to the uncut one.
-        mean_loss: whether they do when each is multiplied by its share of the steps: then it is a mean over steps.
-        attached: whether a state was handed on with its history.
-    """
+class Compared(NamedTuple):
+    """One way to cut beside the uncut sequence, kept in place of its gradient, which may be large."""
 
     lengths: tuple[int, ...]
-    same_state: bool
+    same_state: bool  # in the end
     same_loss: bool
-    mean_loss: bool
-    attached: bool
+    mean_loss: bool  # the same once each loss is multiplied by its share of the steps: a mean over steps
+    attached: bool  # whether a state was handed on with its history
 
-    @classmethod
-    def between(cls, found: Pass, full: Pass) -> "Compared":
-        """Compares a pass with the uncut one."""
-        now, uncut = flatten(found.carry.state), flatten(full.carry.state)
-        return cls(
-            lengths=found.lengths,
-            same_state=len(now) == len(uncut) and all(_same(a, b) for a, b in zip(now, uncut, strict=True)),
-            same_loss=_near(found.loss, full.loss),
-            mean_loss=_near(found.carry.weighted, full.carry.weighted),
-            attached=found.carry.attached,
-        )
+
+def compare(found: Pass, full: Pass) -> Compared:
+    """Compares a pass with the uncut one."""
+    now, uncut = flatten(found.carry.state), flatten(full.carry.state)
+    return Compared(
+        lengths=found.lengths,
+        same_state=len(now) == len(uncut) and all(map(_same, now, uncut)),
+        same_loss=_near(found.loss, full.loss),
+        mean_loss=_near(found.carry.weighted, full.carry.weighted),
+        attached=found.carry.attached,
+    )
 
 
 def causes(
@@ -109,16 +99,16 @@ def _forward(compared: Sequence[Compared]) -> str | None:
                 f"cuts change the states: segments of {list(one.lengths)} steps end in another state than the uncut "
                 f"sequence; hand every tensor of the state on from segment to segment, and reset none"
             )
-    if all(one.same_loss for one in compared):
+    others = [one for one in compared if not one.same_loss]
+    if not others:
         return None
     if all(one.mean_loss for one in compared):
         return (
             "the loss is a mean over the segment's actual length, which favours short segments: "
             "take the sum over its steps, times a constant"
         )
-    worst = next(one for one in compared if not one.same_loss)
     return (
-        f"cuts change the loss: segments of {list(worst.lengths)} steps do not add up to the uncut sequence's; "
+        f"cuts change the loss: segments of {list(others[0].lengths)} steps do not add up to the uncut sequence's; "
         f"take the sum over steps, times a constant, and hand on every tensor of the state"
     )
 

@@ -12,11 +12,11 @@ from artbp_exp.errors import UserError
 from artbp_exp.theory.unbiased import can_cut
 from artbp_exp.training.gradient import Pass, flat
 from artbp_exp.truncation import Scheme, count_cuts
-from artbp_exp.verification.causes import Compared, causes, evaluating, recomputation
 from artbp_exp.verification.draws import SchemeDraws
-from artbp_exp.verification.enumeration import BIAS_TOLERANCE, NO_GRADIENT, enumerate_outcomes, pass_over
-from artbp_exp.verification.float64_mode import float64, real
-from artbp_exp.verification.segment_loss import Parameters, SegmentLoss, UserLoop, named, plain, refuse
+from artbp_exp.verification.enumeration import BIAS_TOLERANCE, NO_GRADIENT, enumerate_outcomes, pass_over, real
+from artbp_exp.verification.user_loop.causes import Compared, causes, compare, evaluating, recomputation
+from artbp_exp.verification.user_loop.float64_mode import float64
+from artbp_exp.verification.user_loop.segment_loss import Parameters, SegmentLoss, UserLoop, named, plain, refuse
 
 MOST = 2**11
 """Ways to cut that are tried: those of 12 steps where a cut may fall after each of them."""
@@ -150,7 +150,7 @@ def verify(
         full = _repeatable(loop)
         compared: list[Compared] = []
         found = enumerate_outcomes(
-            loop, SchemeDraws(scheme), full.gradient, each=lambda one: compared.append(Compared.between(one, full))
+            loop, SchemeDraws(scheme), full.gradient, each=lambda one: compared.append(compare(one, full))
         )
         whole = float(flat(full.gradient).norm())
         variance = found.variance / whole**2
@@ -172,7 +172,7 @@ def verify(
         bias=found.bias,
         untested=tuple(name for name, g in full.gradient.items() if float(g.norm()) <= NO_GRADIENT * whole),
         variance=variance if crossed else 0.0,
-        patterns=found.outcomes,
+        patterns=found.patterns,
         steps=steps,
         reasons=tuple(filter(None, (found.misdrawn, unlike, *reasons, recomputed if asked else None))),
         notes=(recomputed,) if recomputed and not asked else (),

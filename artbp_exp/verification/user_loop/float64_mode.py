@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from artbp_exp.autograd.random_states import RandomStates
-from artbp_exp.verification.module_snapshot import ModuleSnapshot
+from artbp_exp.verification.user_loop.module_snapshot import ModuleSnapshot
 
 HIGHER = {
     torch.float32: torch.float64,
@@ -65,11 +65,6 @@ def raised(value: Any) -> Any:
     if type(value) is dict:
         return {key: raised(part) for key, part in value.items()}
     return value
-
-
-def real(tensor: Tensor) -> Tensor:
-    """The same memory, with real and imaginary parts as numbers of their own: (…, 2) if it is complex."""
-    return torch.view_as_real(tensor) if tensor.is_complex() else tensor
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from artbp_exp.autograd import leaves, map_state
 from artbp_exp.autograd.random_states import RandomStates, drawn
 from artbp_exp.errors import UserError
 from artbp_exp.truncation import Scheme, Segment
-from artbp_exp.verification.float64_mode import raised
-from artbp_exp.verification.module_snapshot import ModuleSnapshot
+from artbp_exp.verification.user_loop.float64_mode import raised
+from artbp_exp.verification.user_loop.module_snapshot import ModuleSnapshot
 
 SegmentLoss = Callable[[int, Segment, Any], tuple[Tensor, Any]]
 Parameters = nn.Module | Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Mapping[str, Tensor]
