@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from artbp_exp import checks
 from artbp_exp.errors import UserError
-from artbp_exp.random_streams import RandomStreams
 from artbp_exp.files import try_writing
+from artbp_exp.random_streams import RandomStreams
 from artbp_exp.theory.unbiased import can_cut
 from artbp_exp.verification.enumeration import BIAS_TOLERANCE, VARIANCE_TOLERANCE, Exact, Subject, certify
 from artbp_exp.verification.full_size import CEILING, FACTOR_TOLERANCE, TOLERANCE, lag_by_lag, prescribed
