@@ -48,7 +48,14 @@ class Judgement:
 
 
 def judge(
-    *, exact: Exact, prescribed: Sequence[str], sampled: Sequence[Interval], idle: bool, clip: float | None, mixed: bool
+    *,
+    exact: Exact,
+    prescribed: Sequence[str],
+    sampled: Sequence[Interval],
+    idle: bool,
+    clip: float | None,
+    mixed: bool,
+    beside: str = "",
 ) -> Judgement:
     """The verdict on one configuration: only what was tested, and passed, and is what a run does, is certified.
 
@@ -60,6 +67,7 @@ def judge(
         idle: whether no cut could fall while enumerating, though the method cuts.
         clip: `optimizer.clip`.
         mixed: whether the run computes in mixed precision, which enumeration does not.
+        beside: a boundary or an auxiliary loss, which learn, so that what holds now says nothing of later.
     """
     refuted = [exact.reason] if exact.reason is not None else list(prescribed)
     off = [interval for interval in sampled if interval.impossible]
@@ -68,14 +76,18 @@ def judge(
         refuted.append(
             f"at full size the gradient of {worst.parameter} is off by {abs(worst.bias):.1%} ({worst.direction})"
         )
-    clipping = []
+    later = []
     if clip is not None:
-        clipping = [f"optimizer.clip={clip:g} shortens large gradients after they are estimated, which biases them"]
+        later = [
+            f"optimizer.clip={clip:g} shortens large gradients after they are estimated, which biases them; what is "
+            f"measured here is the gradient before clipping"
+        ]
     if refuted:
-        return Judgement(verdict="refuted", reasons=(*refuted, *clipping))
-    if clipping:
-        reason = "what is measured here is the gradient before clipping"
-        return Judgement(verdict="not certified", reasons=(*clipping, reason))
+        return Judgement(verdict="refuted", reasons=(*refuted, *later))
+    if beside:
+        later.append(f"{beside} changes the gradient as it learns; what is measured here is the gradient before that")
+    if later:
+        return Judgement(verdict="not certified", reasons=tuple(later))
     if idle:
         reason = "no cut can fall within the steps of the enumeration part, so it says nothing"
         return Judgement(verdict="not tested", reasons=(reason,))
@@ -128,6 +140,7 @@ def one(settings: dict[str, Any], own: dict[str, Any], path: Path, *, below: boo
         idle=small.idle,
         clip=settings["optimizer"].get("clip"),
         mixed=settings["precision"] == "bfloat16",
+        beside=small.subject.beside,
     )
     said = {"verdict": verdict.verdict, "reason": "; ".join(verdict.reasons)}
     write(path, [who | row | said for row in rows], below=below)

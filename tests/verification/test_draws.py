@@ -1,6 +1,7 @@
 """Lengths are drawn with the probabilities that the hazard says, or it is noticed."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,13 @@ from artbp_exp.verification.sweep import small, small_task
 from artbp_exp.verification.variants import MUTANTS, methods
 
 STEPS = 6
+RANDOM_PHASE = {"name": "tbptt", "length": 3, "phase": "random"}
 HONEST = registry.build("method", {"name": "artbp", "length": 2.5, "alpha": 4})
 
 
 def subject(scheme: Scheme) -> Subject:
     model, task = small_task("linear", STEPS)
-    method = segment_method(scheme, model=model, task=task, engine="fused")
+    method = segment_method(scheme, model=model, task=task, engine="auto")
     return Subject(model=model, task=task, method=method)
 
 
@@ -57,13 +59,15 @@ class Overlapping(Scheme):
         return ((start, self.segment(steps)) for start, _ in super().segments(steps, rng))
 
 
-@pytest.mark.parametrize("settings", methods(), ids=str)
+@pytest.mark.parametrize("settings", [*methods(), RANDOM_PHASE], ids=str)
 def test_every_method_draws_what_its_hazard_says(settings: dict[str, Any]) -> None:
     tried = small(settings, "linear", STEPS)
     assert tried.scheme is not None
     lengths = Lengths.promised(tried.scheme, STEPS)
     assert misdrawn(tried.method, lengths) is None
-    assert measured(tried.method, STEPS).beyond == pytest.approx(lengths.beyond, abs=1e-12)
+    found = measured(tried.method, STEPS)
+    assert found.beyond == pytest.approx(lengths.beyond, abs=1e-12)
+    assert found.first == pytest.approx(lengths.first, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", ["draws shifted by one step", "cuts drawn with half their probability", ""])
@@ -89,6 +93,18 @@ def test_segments_that_do_not_cover_the_sequence_are_refuted() -> None:
     segments, wrong = redrawn(drawing, lengths, wanted)
     assert segments == wanted
     assert wrong == "the segments are [(0, 6), (2, 6)] as (start, length) of 6 steps"
+
+
+@pytest.mark.parametrize("wrong", ["first", "others"])
+def test_a_first_segment_that_differs_is_held_to_its_own_hazard(wrong: str) -> None:
+    halved = MUTANTS["cuts drawn with half their probability"].scheme_of
+    constant = registry.build("method", {"name": "artbp", "length": 4, "schedule": "constant"})
+    right = replace(HONEST, first=constant)
+    assert certify(subject(right)).certified
+    broken = replace(right, first=halved(constant)) if wrong == "first" else replace(halved(HONEST), first=constant)
+    exact = certify(subject(broken))
+    assert "segments are not drawn with the hazard's probabilities" in str(exact.reason)
+    assert max(exact.bias.values()) > 1e-5
 
 
 def test_the_halved_cuts_have_half_the_probability() -> None:

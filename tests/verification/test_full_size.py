@@ -23,6 +23,7 @@ from artbp_exp.verification.variants import methods
 PTB = {"name": "artbp", "length": 50, "alpha": 4, "memory": 300}
 SYNTHETIC = {"name": "artbp", "length": 16, "alpha": 6, "memory": 300}
 FAR = {"name": "artbp", "length": 4, "alpha": 4, "memory": 11}
+RANDOM_PHASE = {"name": "tbptt", "length": 3, "phase": "random"}
 STEPS = 40
 
 
@@ -34,7 +35,7 @@ def held(model: str, settings: dict[str, Any]) -> list[Held]:
     return prescribed(small(settings, model, STEPS))
 
 
-@pytest.mark.parametrize("settings", [*methods(), PTB, SYNTHETIC, {**PTB, "every": 10}], ids=str)
+@pytest.mark.parametrize("settings", [*methods(), PTB, SYNTHETIC, {**PTB, "every": 10}, RANDOM_PHASE], ids=str)
 def test_every_method_is_as_its_hazard_says_at_every_lag(settings: dict[str, Any]) -> None:
     found = lags(settings)
     assert found.reason is None
@@ -58,7 +59,7 @@ def test_how_many_lags_are_tried_is_bounded_and_said() -> None:
 
 
 @pytest.mark.parametrize("model", registry.names("model"))
-@pytest.mark.parametrize("settings", [FAR, *methods()], ids=str)
+@pytest.mark.parametrize("settings", [FAR, *methods(), RANDOM_PHASE], ids=str)
 def test_what_is_shipped_agrees_with_the_recursion_to_rounding(model: str, settings: dict[str, Any]) -> None:
     assert [found.reason for found in held(model, settings) if found.reason is not None] == []
 
@@ -77,6 +78,7 @@ def test_the_patterns_are_no_cut_one_in_the_middle_and_short_and_long() -> None:
     [
         ({"name": "bptt"}, [(350,)]),
         ({"name": "tbptt", "length": 100}, [(100, 100, 100, 50)]),
+        ({"name": "tbptt", "length": 100, "phase": "random"}, [(3, 100, 100, 100, 47), (100, 100, 100, 50)]),
         ({**PTB, "every": 10}, [(10, 340), (170, 180), (350,)]),
     ],
 )
