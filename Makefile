@@ -60,7 +60,7 @@ phase: $(VENV)/installed ## the phase diagrams' runs (about half an hour), gathe
 	$(BIN)/python scripts/run_evidence.py 'make phase'
 	$(BIN)/python scripts/collect_phase.py
 
-readme: $(VENV)/installed ## put the numbers of the committed CSVs into README.md
+readme: $(VENV)/installed ## put the tables of the committed CSVs into README.md and docs/
 	$(BIN)/python scripts/readme_numbers.py
 
 bench: $(VENV)/installed ## how fast the engines are, against torch.nn.LSTM and a hand-written loop (20 minutes)

@@ -105,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("names", nargs="*", metavar="figure", help="which, of those below (default: all of the evidence)")
     made.add_argument("--results", type=path, default=None, help="folder of results or of runs")
-    made.add_argument("--out", type=path, default=None, help="where they go (default: where they lie)")
+    made.add_argument("--out", type=path, default=None, help="where they go (default: inside the results folder)")
     return made
 
 
