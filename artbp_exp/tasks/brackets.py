@@ -59,14 +59,14 @@ class Brackets:
         self.shapes: dict[str, Any] = {"vocabulary": text.letters + 3}
         self.data_sha256: dict[str, str] = {}
         self.text, self._rows = text, rows_per_epoch
-        held_out = text.draw(np.random.default_rng(HELD_OUT_SEED), HELD_OUT_STEPS, HELD_OUT_STREAMS)
-        self._held_out = tuple(map(torch.from_numpy, held_out))
-        self._device = torch.device("cpu")
-        self._data = torch.empty(0, batch_size, dtype=torch.int64)
+        rng = np.random.default_rng(HELD_OUT_SEED)
+        self._held_out = tuple(map(torch.from_numpy, text.draw(rng, HELD_OUT_STEPS, HELD_OUT_STREAMS)))
+        self._device, self._data = torch.device("cpu"), torch.empty(0)
+        self.begin_pass(rng)  # a text to look at before the first pass
 
     def place(self, device: torch.device) -> None:
-        """Moves the validation text; passes are drawn on the CPU and moved to `device`."""
-        self._device = device
+        """Moves the texts; those of later passes are drawn on the CPU and moved to `device`."""
+        self._device, self._data = device, self._data.to(device)
         self._held_out = tuple(part.to(device) for part in self._held_out)
 
     def begin_pass(self, rng: Any) -> None:

@@ -129,6 +129,8 @@ def test_every_task_keeps_the_contract(parts: Callable[[str], tuple[Task, Recurr
 def test_a_pass_is_drawn_from_the_data_stream_alone(settings: Callable[..., dict[str, Any]], name: str) -> None:
     """What an interrupted pass is continued on: the same stream gives the same data, whatever was drawn before."""
     fresh, used = (registry.build("task", settings(name)["task"]) for _ in range(2))
+    check_windows(fresh)  # before the first pass: what verification and diagnosis look at
+    assert all(torch.equal(a, b) for a, b in zip(fresh.window(0, 3), used.window(0, 3), strict=True))
     used.begin_pass(np.random.default_rng(3))
     for task in (fresh, used):
         task.begin_pass(np.random.default_rng(4))
