@@ -194,10 +194,11 @@ def _prescribe(settings: dict[str, Any], own: dict[str, Any]) -> tuple[list[str]
     rows = [_row("lengths at full size", holds=lags.misdrawn is None)]
     rows.append(_row("factors at full size", value=lags.factor_error, holds=right))
     for one in held:
-        cuts = " + ".join(map(str, one.pattern)) if len(one.pattern) < 6 else f"{len(one.pattern)} segments"
+        few = len(one.pattern) < 6
+        cuts = f"{' + '.join(map(str, one.pattern))} steps" if few else f"{len(one.pattern)} segments"
         for name, off in one.off.items():
             holds = off < TOLERANCE and one.otherwise is None
-            rows.append(_row(f"prescribed cuts, {cuts} steps", name, off, holds=holds))
+            rows.append(_row(f"prescribed cuts, {cuts}", name, off, holds=holds))
     _print(rows)
     reasons = [reason for reason in (lags.reason, *(one.reason for one in held)) if reason is not None]
     return reasons[:1], [{"ran": engine, "computed_in": "float64", **row} for row in rows]
