@@ -20,6 +20,7 @@ from artbp_exp.cli.errors import entry_point, one_line
 from artbp_exp.cli.verify import split
 from artbp_exp.errors import UserError
 from artbp_exp.files import try_writing
+from artbp_exp.run_config import RunConfig
 
 _failed = False
 _given: list[str] = []
@@ -32,7 +33,7 @@ def job(config: DictConfig) -> None:
     global _failed
     given = _given
     try:
-        settings, own = split(config, "diagnose")
+        chosen, own = split(config, "diagnose")
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             # of this configuration alone
             given = list(HydraConfig.get().overrides.task)
@@ -41,14 +42,14 @@ def job(config: DictConfig) -> None:
                 given = [value for value in given if not value.startswith("diagnose.out=")]
                 given.append(f"diagnose.out={own['out']}")
         command = shlex.join(["artbp-diagnose", *given])
-        print(_diagnose(settings, own, command))
+        print(_diagnose(chosen, own, command))
     except (UserError, OmegaConfBaseException) as error:
         # said here and not raised: Hydra would put lines of its own around it
         print(f"error: {one_line(error)}", file=sys.stderr)
         _failed = True
 
 
-def _diagnose(settings: dict[str, Any], own: dict[str, Any], command: str) -> Path:
+def _diagnose(chosen: RunConfig, own: dict[str, Any], command: str) -> Path:
     """Measures and draws; a folder that cannot be written is refused before anything is computed."""
     out = Path(checks.text("diagnose.out", own["out"]))
     # torch takes a second to load: not before it is needed
@@ -57,7 +58,7 @@ def _diagnose(settings: dict[str, Any], own: dict[str, Any], command: str) -> Pa
 
     try:
         try_writing(out)
-        print(diagnose(settings, own, out=out, command=command), end="")
+        print(diagnose(chosen, own, out=out, command=command), end="")
         draw(out)
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}; name another folder with diagnose.out=…") from error

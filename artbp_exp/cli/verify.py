@@ -13,6 +13,7 @@ from artbp_exp import checks
 from artbp_exp.cli import config as conf
 from artbp_exp.cli.errors import entry_point, one_line
 from artbp_exp.errors import UserError
+from artbp_exp.run_config import RunConfig
 
 PATHS = ("csv", "run", "out")
 """Settings of a tool that are paths: `~` in them is expanded."""
@@ -28,14 +29,14 @@ class Jobs:
     def run(self, config: DictConfig) -> None:
         """One verification; `code` keeps the worst exit code."""
         try:
-            settings, own = split(config, "verify")
-            self.code = max(self.code, 0 if self._verify(settings, own) else 1)
+            chosen, own = split(config, "verify")
+            self.code = max(self.code, 0 if self._verify(chosen, own) else 1)
         except (UserError, OmegaConfBaseException) as error:
             # printed here and not raised: Hydra would put lines of its own around it
             print(f"error: {one_line(error)}", file=sys.stderr)
             self.code = 2
 
-    def _verify(self, settings: dict[str, Any], own: dict[str, Any]) -> bool:
+    def _verify(self, chosen: RunConfig, own: dict[str, Any]) -> bool:
         """Certifies as `own` says, prints, and writes the CSV. Returns whether all is as it should be."""
         # torch takes a second to load: not before it is needed
         from artbp_exp.verification.report import one
@@ -44,13 +45,13 @@ class Jobs:
         path = Path(checks.text("verify.csv", own["csv"]))
         if checks.flag("verify.everything", own["everything"]):
             return sweep(own["steps"], path)
-        done = one(settings, own, path, below=path in self._written)
+        done = one(chosen, own, path, below=path in self._written)
         self._written.add(path)
         return done
 
 
-def split(config: DictConfig, key: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns a run's settings, and the settings of a tool of its own below `key`.
+def split(config: DictConfig, key: str) -> tuple[RunConfig, dict[str, Any]]:
+    """Returns the configuration of a run, and the settings of a tool of its own below `key`.
 
     Args:
         config: as composed.
@@ -66,7 +67,7 @@ def split(config: DictConfig, key: str) -> tuple[dict[str, Any], dict[str, Any]]
     if not isinstance(own, dict):
         raise UserError(f"{key} must have settings below it, as in {key}.steps=…; got {own!r}")
     own |= {name: checks.path(f"{key}.{name}", own[name]) for name in PATHS if isinstance(own.get(name), str)}
-    return conf.plain(OmegaConf.create(everything)), own
+    return conf.run_config(OmegaConf.create(everything)), own
 
 
 def main() -> None:

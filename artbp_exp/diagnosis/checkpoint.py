@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from artbp_exp import checks, registry
 from artbp_exp.autograd import detach, map_state
 from artbp_exp.errors import UserError
 from artbp_exp.recurrent import RecurrentModel
-from artbp_exp.run_config import RunConfig
+from artbp_exp.run_config import Choice, RunConfig
 from artbp_exp.tasks.base import Task
 from artbp_exp.tasks.window import window
 from artbp_exp.training.experiment import Experiment
@@ -43,38 +43,36 @@ class Checkpoint:
     run_carries: bool
 
 
-def of_run(settings: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """`settings` with the task, model and optimiser of `diagnose.run`, if one is given, and its method as `run_method`.
+def of_run(config: RunConfig, own: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
+    """`config` with the task, model and optimiser of `diagnose.run`, if one is given; and the settings of its method.
 
     A `task.data_dir` that is set wins over the run's: the corpus may have moved.
 
     Args:
-        settings: as composed; their method is `run_method` where no run is given.
+        config: as composed; its method is that of the run where none is given.
         own: `diagnose`'s: `run`.
 
     Raises:
         UserError: there is no such run, it kept no `model.pt`, or its `config.yaml` cannot be used.
     """
-    chosen = dict(settings)
-    method = settings["method"]
+    method: Mapping[str, Any] = config.method
     if own["run"] is not None:
-        config = _recorded(Path(checks.text("diagnose.run", own["run"])))
-        task = dict(config["task"])
-        elsewhere = settings["task"].get("data_dir")
+        recorded = _recorded(Path(checks.text("diagnose.run", own["run"])))
+        task, model, optimizer = (Choice(recorded[group]) for group in ("task", "model", "optimizer"))
+        elsewhere = config.task.get("data_dir")
         if "data_dir" in task and elsewhere is not None:
-            task["data_dir"] = elsewhere
-        chosen |= {"task": task, "model": config["model"], "optimizer": config["optimizer"]}
-        method = config["method"]
+            task = task.but(data_dir=elsewhere)
+        config, method = replace(config, task=task, model=model, optimizer=optimizer), recorded["method"]
     else:
         _check_method(method)
-    return chosen | {"run_method": {key: value for key, value in method.items() if key != "suggest"}}
+    return config, {key: value for key, value in method.items() if key != "suggest"}
 
 
-def load(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Checkpoint:
+def load(config: RunConfig, own: Mapping[str, Any]) -> Checkpoint:
     """Builds the model, restores its parameters, warms its state up, and takes the window of data that follows.
 
     Args:
-        settings: from `of_run`.
+        config: from `of_run`.
         own: `diagnose`'s: `run`, `steps`, `streams`, `bias_streams`, `warm_up`, `start`.
 
     Raises:
@@ -84,7 +82,7 @@ def load(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Checkpoint:
     streams = checks.whole("diagnose.streams", own["streams"], at_least=1)
     many = max(streams, checks.whole("diagnose.bias_streams", own["bias_streams"], at_least=1))
     warm, start = checks.whole("diagnose.warm_up", own["warm_up"]), checks.whole("diagnose.start", own["start"])
-    experiment = Experiment(RunConfig.of(settings))
+    experiment = Experiment(config)
     model = experiment.model
     if own["run"] is not None:
         _restore(model, Path(checks.text("diagnose.run", own["run"])) / "model.pt")

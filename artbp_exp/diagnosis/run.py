@@ -19,17 +19,18 @@ from artbp_exp.diagnosis.measure import measure_at
 from artbp_exp.diagnosis.systematic_bias import systematic_bias
 from artbp_exp.diagnosis.words import line
 from artbp_exp.errors import UserError
+from artbp_exp.run_config import RunConfig
 from artbp_exp.verification.oracle import Full, full_bptt
 
 WINDOW_BOUND = 1e-3
 """Share of ‖g‖ that doubling the window may change where no method draws, so that there is no standard error."""
 
 
-def diagnose(settings: Mapping[str, Any], own: Mapping[str, Any], *, out: Path, command: str) -> str:
+def diagnose(config: RunConfig, own: Mapping[str, Any], *, out: Path, command: str) -> str:
     """Measures as `own` says; prints as it goes, and writes `influence.csv`, `methods.csv`, `checkpoint.csv`.
 
     Args:
-        settings: of a run, as composed.
+        config: of a run, as composed.
         own: of `diagnose`.
         out: folder for the tables; it exists.
         command: that asked for them.
@@ -47,20 +48,20 @@ def diagnose(settings: Mapping[str, Any], own: Mapping[str, Any], *, out: Path, 
     losses = checks.whole("diagnose.losses", own["losses"], at_least=2)
     if lags >= checks.whole("diagnose.steps", own["steps"], at_least=8):
         raise UserError(f"diagnose.lags={lags} must be below diagnose.steps={own['steps']}; take fewer lags")
-    settings = of_run(settings, own)
-    grid, left_out = methods(own, kept=settings["method"]["memory"], run=settings["run_method"])
-    checkpoint = load(settings, own)
+    config, run_method = of_run(config, own)
+    grid, left_out = methods(own, kept=config.method["memory"], run=run_method)
+    checkpoint = load(config, own)
     model, task = checkpoint.model, checkpoint.task
     for reason in left_out:
         print(reason)
-    rng = np.random.default_rng(settings["seed"])
+    rng = np.random.default_rng(config.seed)
     window = window_change(model, task)
     _introduce(checkpoint, window)
     influence = influence_by_lag(model, task, lags=lags, losses=losses, rng=rng)
     influence.to_csv(out / "influence.csv", index=False)
     full = full_bptt(model, task)
-    table = _measure_all(out, grid, settings, checkpoint, full, draws, starts)
-    table = _with_systematic_bias(table, checkpoint, settings, full)
+    table = _measure_all(out, grid, config, checkpoint, full, draws, starts)
+    table = _with_systematic_bias(table, checkpoint, config, full)
     table = with_updates_to_match(table, task.steps).drop(columns="unbiased")
     table.to_csv(out / "methods.csv", index=False)
     facts = {
@@ -72,10 +73,10 @@ def diagnose(settings: Mapping[str, Any], own: Mapping[str, Any], *, out: Path, 
         "carry_state": task.carry_state,
         "run_carry_state": checkpoint.run_carries,
         "run_batch_size": checkpoint.batch_size,
-        "method_memory": settings["method"]["memory"],
+        "method_memory": config.method["memory"],
         "start": own["start"] + own["warm_up"],
         "starts": starts,
-        **run_facts(settings["run_method"]),
+        **run_facts(run_method),
         "command": command,
     }
     pd.DataFrame([facts]).to_csv(out / "checkpoint.csv", index=False)
@@ -126,7 +127,7 @@ def _introduce(checkpoint: Checkpoint, window: float) -> None:
 def _measure_all(
     out: Path,
     grid: Grid,
-    settings: Mapping[str, Any],
+    config: RunConfig,
     checkpoint: Checkpoint,
     full: Full,
     draws: int,
@@ -151,10 +152,10 @@ def _measure_all(
             if key in left_out:
                 continue
             if key not in distinct:
-                rng = np.random.default_rng((settings["seed"], len(distinct)))
+                rng = np.random.default_rng((config.seed, len(distinct)))
                 try:
                     distinct[key] = measure_at(
-                        checkpoint, full, method, engine=settings["engine"], draws=draws, starts=starts, rng=rng
+                        checkpoint, full, method, engine=config.engine, draws=draws, starts=starts, rng=rng
                     )
                 except UserError as error:
                     if method["name"] in COMPARED:
@@ -176,17 +177,15 @@ def _key(method: Settings) -> tuple[Any, ...]:
     return tuple(sorted(method.items()))
 
 
-def _with_systematic_bias(
-    table: pd.DataFrame, checkpoint: Checkpoint, settings: Mapping[str, Any], full: Full
-) -> pd.DataFrame:
+def _with_systematic_bias(table: pd.DataFrame, checkpoint: Checkpoint, config: RunConfig, full: Full) -> pd.DataFrame:
     """Adds `bias2_lasting` of truncated BPTT, relative to ‖g‖²; with a single stream it is the whole squared bias."""
     rows = table["method"] == "tbptt"
     ends = ("", "_low", "_high")
     if checkpoint.wide.batch_size == 1 or not rows.any():
         return table.assign(**{f"bias2_lasting{end}": table[f"bias2{end}"].where(rows) for end in ends})
     lengths = sorted({int(length) for length in table["length"][rows]})
-    rng = np.random.default_rng(settings["seed"])
-    found = systematic_bias(checkpoint.model, checkpoint.wide, lengths, engine=settings["engine"], rng=rng)
+    rng = np.random.default_rng(config.seed)
+    found = systematic_bias(checkpoint.model, checkpoint.wide, lengths, engine=config.engine, rng=rng)
     for end in ends:
         values = {length: one[f"bias2{end}"] / _squared(full) for length, one in found.items()}
         table = table.assign(**{f"bias2_lasting{end}": table["length"].map(values).where(rows)})

@@ -16,6 +16,7 @@ from artbp_exp import checks
 from artbp_exp.errors import UserError
 from artbp_exp.files import try_writing
 from artbp_exp.random_streams import RandomStreams
+from artbp_exp.run_config import RunConfig
 from artbp_exp.theory.unbiased import can_cut
 from artbp_exp.verification.enumeration import BIAS_TOLERANCE, VARIANCE_TOLERANCE, Exact, Subject, certify
 from artbp_exp.verification.full_size import CEILING, FACTOR_TOLERANCE, TOLERANCE, lag_by_lag, prescribed
@@ -97,11 +98,11 @@ def judge(
     return Judgement(verdict="certified")
 
 
-def one(settings: dict[str, Any], own: dict[str, Any], path: Path, *, below: bool = False) -> bool:
+def one(config: RunConfig, own: dict[str, Any], path: Path, *, below: bool = False) -> bool:
     """Certifies one configuration: by enumeration at a shrunk size, by prescribed cuts at full size; draws inform.
 
     Args:
-        settings: of a run.
+        config: of a run.
         own: `verify`'s.
         path: of the CSV.
         below: write below what it holds already, the other configurations of a sweep.
@@ -116,7 +117,7 @@ def one(settings: dict[str, Any], own: dict[str, Any], path: Path, *, below: boo
     if own["stretch"] is not None:
         checks.whole("verify.stretch", own["stretch"], at_least=2)
     check_writable(path)
-    who = {"method": settings["method"]["name"], "model": settings["model"]["name"], "engine": settings["engine"]}
+    who = {"method": config.method.name, "model": config.model.name, "engine": config.engine}
     print("configuration: " + ", ".join(f"{key} {value}" for key, value in who.items()))
     print(
         "to come: every way to cut a few steps through a small model (seconds); prescribed cuts at full size (seconds, "
@@ -124,22 +125,22 @@ def one(settings: dict[str, Any], own: dict[str, Any], path: Path, *, below: boo
         + (f"; {draws} draws at full size (how long is said there)" if draws else ""),
         flush=True,
     )
-    small = shrunk(settings, own)
-    exact, rows = _enumerate(small, settings["precision"])
+    small = shrunk(config, own)
+    exact, rows = _enumerate(small, config.precision)
     wrong, intervals = list[str](), list[Interval]()
     if small.subject.scheme is not None:
-        wrong, more = _prescribe(settings, own)
+        wrong, more = _prescribe(config, own)
         rows += more
     if draws:
-        intervals, more = _sample(settings, own, draws)
+        intervals, more = _sample(config, own, draws)
         rows += more
     verdict = judge(
         exact=exact,
         prescribed=wrong,
         sampled=intervals,
         idle=small.idle,
-        clip=settings["optimizer"].get("clip"),
-        mixed=settings["precision"] == "bfloat16",
+        clip=config.optimizer.get("clip"),
+        mixed=config.precision == "bfloat16",
         beside=small.subject.beside,
     )
     said = {"verdict": verdict.verdict, "reason": "; ".join(verdict.reasons)}
@@ -174,12 +175,12 @@ def _enumerate(small: Shrunk, precision: str) -> tuple[Exact, list[Row]]:
     return exact, [{"ran": method.engine, "computed_in": "float64", **row} for row in rows]
 
 
-def _prescribe(settings: dict[str, Any], own: dict[str, Any]) -> tuple[list[str], list[Row]]:
+def _prescribe(config: RunConfig, own: dict[str, Any]) -> tuple[list[str], list[Row]]:
     """Tries all lags and the prescribed cuts: why the configuration is refuted, and rows of the table."""
-    began, run = time.perf_counter(), measured(settings)
+    began, run = time.perf_counter(), measured(config)
     lags, scheme = lag_by_lag(run.method, limit=run.task.steps), run.method.scheme
     assert scheme is not None
-    subject = prescribable(settings, own)
+    subject = prescribable(config, own)
     held, memory, task, engine = prescribed(subject), scheme.memory, subject.task, subject.method.engine
     kept = "method.memory=null" if memory is None else f"longest segment beyond method.memory={memory}"
     if memory is not None and max(max(one.pattern) for one in held) <= memory:
@@ -204,8 +205,8 @@ def _prescribe(settings: dict[str, Any], own: dict[str, Any]) -> tuple[list[str]
     return reasons[:1], [{"ran": engine, "computed_in": "float64", **row} for row in rows]
 
 
-def _sample(settings: dict[str, Any], own: dict[str, Any], draws: int) -> tuple[list[Interval], list[Row]]:
-    (subject, autocast), cuts = sampled(settings, own), RandomStreams.from_seed(settings["seed"]).cuts
+def _sample(config: RunConfig, own: dict[str, Any], draws: int) -> tuple[list[Interval], list[Row]]:
+    (subject, autocast), cuts = sampled(config, own), RandomStreams.from_seed(config.seed).cuts
     engine, task, scheme = subject.method.engine, subject.task, subject.scheme
     computed = str(next(subject.model.parameters()).dtype).removeprefix("torch.")
     if autocast is not None:
@@ -230,7 +231,7 @@ def _sample(settings: dict[str, Any], own: dict[str, Any], draws: int) -> tuple[
         for found in intervals
     ]
     _print(rows, [found.mark for found in intervals])
-    if scheme is not None and can_cut(scheme, measured(settings).task.steps) and not can_cut(scheme, task.steps):
+    if scheme is not None and can_cut(scheme, measured(config).task.steps) and not can_cut(scheme, task.steps):
         print("  no cut can fall within these steps: the draws say nothing")
     return intervals, [{"ran": engine, "computed_in": computed, **row} for row in rows]
 

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import nn
 from artbp_exp import checks
 from artbp_exp.errors import UserError
 from artbp_exp.methods import make_method
-from artbp_exp.run_config import RunConfig
+from artbp_exp.run_config import Choice, RunConfig
 from artbp_exp.tasks.base import Task
 from artbp_exp.tasks.window import window
 from artbp_exp.theory.unbiased import can_cut
@@ -44,11 +44,11 @@ class Shrunk:
     changes: tuple[str, ...]
 
 
-def shrunk(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Shrunk:
+def shrunk(config: RunConfig, own: Mapping[str, Any]) -> Shrunk:
     """A small model in float64 on a few steps.
 
     Args:
-        settings: of a run.
+        config: of a run.
         own: `verify`'s settings: `steps`, `hidden_size`, `method_length`, `streams`.
 
     Raises:
@@ -57,14 +57,14 @@ def shrunk(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Shrunk:
     steps = checks.whole("verify.steps", own["steps"], at_least=1)
     if steps > LONGEST:
         raise UserError(f"verify.steps must be at most {LONGEST} (2^(steps − 1) patterns are enumerated); got {steps}")
-    model, method, changes = dict(settings["model"]), dict(settings["method"]), []
+    model, method, changes = dict(config.model), dict(config.method), []
     hidden = own["hidden_size"]
     if hidden is not None:
         hidden = checks.whole("verify.hidden_size", hidden, at_least=1)
         if model.get("hidden_size", 0) > hidden:
             changes.append(f"model.hidden_size {model['hidden_size']} → {hidden}")
             model["hidden_size"] = hidden
-    run = measured({**settings, "model": model})
+    run = measured(replace(config, model=Choice(model)))
     scheme = run.method.scheme
     cuts = scheme is not None and can_cut(scheme, run.task.steps)
     if cuts:  # a method that never cuts in the run is not to cut here
@@ -83,12 +83,12 @@ def shrunk(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Shrunk:
     return Shrunk(subject=subject, idle=idle, changes=tuple(changes))
 
 
-def measured(settings: Mapping[str, Any]) -> Experiment:
-    """The run of these settings, of which gradients are measured and nothing is trained."""
+def measured(config: RunConfig) -> Experiment:
+    """The run of this configuration, of which gradients are measured and nothing is trained."""
     with warnings.catch_warnings():
         # that a run would make one update a pass is no concern here, and that it is biased is found out
         warnings.filterwarnings("ignore", message="method=.* (never cuts|ends every segment)")
-        return Experiment(RunConfig.of(settings))
+        return Experiment(config)
 
 
 def shorter(method: Mapping[str, Any], wanted: float | None) -> tuple[dict[str, Any], list[str]]:
@@ -114,43 +114,43 @@ def shorter(method: Mapping[str, Any], wanted: float | None) -> tuple[dict[str, 
     return found, changes
 
 
-def sampled(settings: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[Subject, torch.dtype | None]:
+def sampled(config: RunConfig, own: Mapping[str, Any]) -> tuple[Subject, torch.dtype | None]:
     """The run's model in its precision on a window of its data; and the dtype of its products, if that is another.
 
     Args:
-        settings: of a run.
+        config: of a run.
         own: `verify`'s settings: `stretch` (steps; None takes four mean lengths, at least 100, at most `CEILING`),
             `streams_at_full_size`.
 
     Raises:
         UserError: a setting is wrong.
     """
-    run = measured(settings)
+    run = measured(config)
     wanted = own["stretch"]
     if wanted is None:
         scheme = run.method.scheme
         wanted = min(CEILING, max(100, round(4 * ((scheme and scheme.length) or 0))))
     steps = min(checks.whole("verify.stretch", wanted, at_least=2), run.task.steps)
-    autocast = find_precision(settings["precision"], run.task)[1]
+    autocast = find_precision(config.precision, run.task)[1]
     task = _window(run, own, steps)
-    return _subject(run.trainables, run, settings["method"], task, autocast), autocast
+    return _subject(run.trainables, run, config.method, task, autocast), autocast
 
 
-def prescribable(settings: Mapping[str, Any], own: Mapping[str, Any]) -> Subject:
+def prescribable(config: RunConfig, own: Mapping[str, Any]) -> Subject:
     """The run's model, unshrunk but in float64, on a window of its data that reaches beyond the memory.
 
     Args:
-        settings: of a run whose method has a scheme.
+        config: of a run whose method has a scheme.
         own: `verify`'s settings: `streams_at_full_size`.
 
     Raises:
         UserError: a setting is wrong.
     """
-    run = measured(settings)
+    run = measured(config)
     assert run.method.scheme is not None
     size = sum(parameter.numel() for parameter in run.model.parameters())
     task = _window(run, own, window_steps(run.method.scheme, run.task.steps, size))
-    return _subject(run.trainables.to(torch.float64), run, settings["method"], task)
+    return _subject(run.trainables.to(torch.float64), run, config.method, task)
 
 
 def _window(run: Experiment, own: Mapping[str, Any], steps: int) -> Task:

@@ -16,9 +16,10 @@ from artbp_exp.diagnosis.checkpoint import load
 from artbp_exp.diagnosis.measure import measure_at
 from artbp_exp.diagnosis.run import diagnose, window_verdict
 from artbp_exp.errors import UserError
+from artbp_exp.run_config import RunConfig
 from artbp_exp.verification.oracle import full_bptt
 
-Compose = Callable[..., dict[str, Any]]
+Configure = Callable[..., RunConfig]
 
 OWN: dict[str, Any] = {
     "run": None, "start": 0, "warm_up": 20, "steps": 60, "streams": 2, "bias_streams": 4, "draws": 4, "starts": 4,
@@ -28,9 +29,9 @@ OWN: dict[str, Any] = {
 
 
 @pytest.fixture
-def settings(compose: Compose, own_corpus: Path) -> Callable[[bool], dict[str, Any]]:
+def settings(configure: Configure, own_corpus: Path) -> Callable[[bool], RunConfig]:
     """Settings of a small model by whether its run carries the state."""
-    return lambda carry: compose(
+    return lambda carry: configure(
         "task=ptb",
         "task.corpus=own",
         f"task.data_dir={own_corpus}",
@@ -41,7 +42,7 @@ def settings(compose: Compose, own_corpus: Path) -> Callable[[bool], dict[str, A
     )
 
 
-def test_the_state_is_carried_whatever_the_run_does(settings: Callable[[bool], dict[str, Any]]) -> None:
+def test_the_state_is_carried_whatever_the_run_does(settings: Callable[[bool], RunConfig]) -> None:
     rows = []
     for carry in (True, False):
         found = load(settings(carry), OWN)
@@ -75,7 +76,7 @@ def parameters(content: Any) -> bytes:
     ],
 )
 def test_parameters_that_are_none_are_one_line(
-    settings: Callable[[bool], dict[str, Any]], tmp_path: Path, content: bytes, said: str
+    settings: Callable[[bool], RunConfig], tmp_path: Path, content: bytes, said: str
 ) -> None:
     (tmp_path / "model.pt").write_bytes(content)
     with pytest.raises(UserError) as caught:
@@ -86,7 +87,7 @@ def test_parameters_that_are_none_are_one_line(
     assert "\n" not in str(caught.value)
 
 
-def test_the_parameters_of_the_run_are_measured(settings: Callable[[bool], dict[str, Any]], tmp_path: Path) -> None:
+def test_the_parameters_of_the_run_are_measured(settings: Callable[[bool], RunConfig], tmp_path: Path) -> None:
     trained = {name: one + 1 for name, one in load(settings(True), OWN).model.state_dict().items()}
     torch.save(trained, tmp_path / "model.pt")
     found = load(settings(True), {**OWN, "run": str(tmp_path)}).model.state_dict()
@@ -94,7 +95,7 @@ def test_the_parameters_of_the_run_are_measured(settings: Callable[[bool], dict[
 
 
 def test_it_is_said_and_written(
-    settings: Callable[[bool], dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    settings: Callable[[bool], RunConfig], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     diagnose(settings(False), OWN, out=tmp_path, command="artbp-diagnose")
     said = "the state is carried across cuts, as full BPTT does, although task.carry_state=false in the run\n"
@@ -107,7 +108,7 @@ def test_it_is_said_and_written(
 
 
 def test_a_setting_in_two_comparisons_is_measured_once_and_each_has_its_own_cuts(
-    settings: Callable[[bool], dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Callable[[bool], RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seeds = []
 
@@ -140,7 +141,7 @@ def test_a_setting_in_two_comparisons_is_measured_once_and_each_has_its_own_cuts
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_computed(
-    settings: Callable[[bool], dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any],
+    settings: Callable[[bool], RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any],
     said: str,
 ) -> None:  # fmt: skip
     def computing(*_: Any) -> float:
@@ -152,7 +153,7 @@ def test_what_is_wrong_is_said_before_anything_is_computed(
 
 
 def test_a_window_that_is_too_short_is_warned_of(
-    settings: Callable[[bool], dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    settings: Callable[[bool], RunConfig], tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(run, "window_change", lambda model, task: 5.0)
@@ -171,7 +172,7 @@ def test_the_bound_on_the_window_is_the_least_standard_error() -> None:
 
 @pytest.mark.usefixtures("registered")
 def test_every_registered_method_has_a_row_or_a_reason(
-    settings: Callable[[bool], dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    settings: Callable[[bool], RunConfig], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     diagnose(settings(True), {**OWN, "lengths": [2, 5]}, out=tmp_path, command="artbp-diagnose")
     table = pd.read_csv(tmp_path / "methods.csv")

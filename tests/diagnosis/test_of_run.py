@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -10,13 +9,14 @@ import yaml
 from artbp_exp.diagnosis.checkpoint import of_run
 from artbp_exp.diagnosis.run import run_facts
 from artbp_exp.errors import UserError
+from artbp_exp.run_config import RunConfig
 
-Compose = Callable[..., dict[str, Any]]
+Configure = Callable[..., RunConfig]
 
 
 @pytest.fixture
-def folder(compose: Compose, tmp_path: Path) -> Path:
-    config = compose(
+def folder(configure: Configure, tmp_path: Path) -> Path:
+    config = configure(
         "task=ptb",
         "task.data_dir=of_the_run",
         "model.hidden_size=7",
@@ -24,7 +24,7 @@ def folder(compose: Compose, tmp_path: Path) -> Path:
         "method.length=13",
         "method.every=4",
     )
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config.plain()), encoding="utf-8")
     (tmp_path / "model.pt").touch()
     return tmp_path
 
@@ -34,26 +34,26 @@ def folder(compose: Compose, tmp_path: Path) -> Path:
     [([], "of_the_run"), (["task=ptb"], "of_the_run"), (["task=ptb", "task.data_dir=moved"], "moved")],
 )
 def test_the_data_of_the_run_are_read_unless_others_are_named(
-    compose: Compose, folder: Path, overrides: list[str], data: str
+    configure: Configure, folder: Path, overrides: list[str], data: str
 ) -> None:
-    found = of_run(compose(*overrides), {"run": str(folder)})
-    assert found["task"]["name"] == "ptb"
-    assert found["task"]["data_dir"] == data
-    assert found["model"]["hidden_size"] == 7
-    assert run_facts(found["run_method"]) == {
+    found, method = of_run(configure(*overrides), {"run": str(folder)})
+    assert found.task.name == "ptb"
+    assert found.task["data_dir"] == data
+    assert found.model["hidden_size"] == 7
+    assert run_facts(method) == {
         "run_method": "artbp", "run_length": 13, "run_schedule": "paper", "run_alpha": 4, "run_reweight": True,
         "run_every": 4,
     }  # fmt: skip
 
 
-def test_without_a_run_the_configured_method_counts(compose: Compose) -> None:
-    found = of_run(compose("method=tbptt", "method.length=30"), {"run": None})
-    assert run_facts(found["run_method"]) == {
+def test_without_a_run_the_configured_method_counts(configure: Configure) -> None:
+    _, method = of_run(configure("method=tbptt", "method.length=30"), {"run": None})
+    assert run_facts(method) == {
         "run_method": "tbptt", "run_length": 30, "run_schedule": None, "run_alpha": None, "run_reweight": True,
         "run_every": 1,
     }  # fmt: skip
-    constant = of_run(compose("method=artbp", "method.schedule=constant"), {"run": None})
-    assert run_facts(constant["run_method"])["run_alpha"] is None
+    _, constant = of_run(configure("method=artbp", "method.schedule=constant"), {"run": None})
+    assert run_facts(constant)["run_alpha"] is None
 
 
 @pytest.mark.parametrize(
@@ -71,10 +71,10 @@ def test_without_a_run_the_configured_method_counts(compose: Compose) -> None:
         ),
     ],
 )
-def test_a_configuration_that_is_none_is_one_line(compose: Compose, folder: Path, text: bytes, said: str) -> None:
+def test_a_configuration_that_is_none_is_one_line(configure: Configure, folder: Path, text: bytes, said: str) -> None:
     (folder / "config.yaml").write_bytes(text)
     with pytest.raises(UserError) as caught:
-        of_run(compose(), {"run": str(folder)})
+        of_run(configure(), {"run": str(folder)})
     assert str(caught.value).startswith(f"{folder}/config.yaml")
     assert said in str(caught.value)
     assert str(caught.value).endswith("or do this one again with artbp-run")

@@ -1,6 +1,7 @@
 """What is certified is what a run does, made smaller without changing what kind of method it is."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hydra import compose, initialize_config_dir
 from artbp_exp import registry
 from artbp_exp.cli import config as conf
 from artbp_exp.cli.verify import split
+from artbp_exp.run_config import RunConfig
 from artbp_exp.theory.unbiased import can_cut
 from artbp_exp.verification.enumeration import pass_over
 from artbp_exp.verification.full_size import CEILING
@@ -19,7 +21,7 @@ STEPS = 8
 SMALL = ["task.batch_size=4", "model.hidden_size=6", "verify.stretch=20"]
 
 
-def settings(*overrides: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def settings(*overrides: str) -> tuple[RunConfig, dict[str, Any]]:
     with initialize_config_dir(version_base="1.3", config_dir=conf.directory()):
         return split(compose("verify", overrides=[*overrides]), "verify")
 
@@ -83,7 +85,7 @@ def test_mixed_precision_goes_through_the_sampled_path(own_corpus: Any) -> None:
     run, own = settings("task=ptb", "task.corpus=own", f"task.data_dir={own_corpus}", "precision=bfloat16", *SMALL)
 
     def gradients(precision: str, autocast: torch.dtype | None) -> dict[str, Any]:
-        subject, found = sampled(run | {"precision": precision}, own)
+        subject, found = sampled(replace(run, precision=precision), own)
         assert found == autocast
         return pass_over(subject.loop, [subject.method.scheme.segment(length) for length in (3, 17)]).gradient
 
