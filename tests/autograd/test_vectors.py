@@ -84,3 +84,17 @@ def test_the_product_is_torchs(dtype, rows, transposed) -> None:
         out = np.full((rows, packed.shape[0] * packed.shape[2]), np.nan, packed.dtype)
         times(a.numpy(), 1, packed, out)
         torch.testing.assert_close(torch.from_numpy(out)[:, :columns], a[1] @ weight.t())
+
+
+@jit
+def add(a, b, t, width, out):
+    panels.add_product(a, b, t, width, out)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_product_over_streams_is_added(dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(2, 5, size, generator=generator, dtype=dtype) for size in (27, 64))
+    out = torch.ones(27, 64, dtype=dtype)
+    add(a.numpy(), b.numpy(), 1, 2 * vectors.BYTES // out.element_size(), out.numpy())
+    torch.testing.assert_close(out, 1 + a[1].t() @ b[1])

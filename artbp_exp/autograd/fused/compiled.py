@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from artbp_exp.autograd.fused.kinds import add_parts, backward, forward, load_extra, load_gates, store_parts
-from artbp_exp.autograd.fused.panels import multiply, pack, place
+from artbp_exp.autograd.fused.panels import add_product, multiply, pack, place
 from artbp_exp.autograd.fused.vectors import inlined, jit, lanes, load, single, store, view, wide
 
 __all__ = [
@@ -140,12 +140,17 @@ def forward_segment(kind: Any, s: Any, panels: Any, mixing: Any) -> None:
 
 
 @jit
-def backward_segment(kind: Any, s: Any, panels: Any, mixing: Any, last: Any, needs_state: bool) -> Any:
-    """All steps backward from the gradient at the last h; returns the gradient at the first."""
+def backward_segment(kind: Any, s: Any, panels: Any, mixing: Any, last: Any, needs_state: bool, dweight: Any) -> Any:
+    """All steps backward from the gradient at the last h; returns the gradient at the first.
+
+    The gradient of the recurrent weight is added to `dweight`, unless that is None.
+    """
     r = np.zeros((s.hidden.shape[1], panels.shape[0] * panels.shape[2]), s.hidden.dtype)
     r[:, : s.hidden.shape[2]] = last
     for t in range(s.hidden.shape[0] - 2, -1, -1):
         _backward_step(kind, t, s, r)
+        if dweight is not None:
+            add_product(s.gates, s.hidden, t, panels.shape[2], dweight)
         if mixing is not None:
             multiply(s.gates, t, panels, r)
             _unmix_step(kind, t, s, r)

@@ -12,6 +12,9 @@ from artbp_exp.autograd.fused.arrays import Backward, Forward
 from artbp_exp.autograd.fused.products import Product
 from artbp_exp.autograd.fused.recurrence import Recurrence
 
+ADDED = 128
+"""Units up to which the gradient of the recurrent weight is added up step by step."""
+
 
 @cache
 def has_numba() -> bool:
@@ -59,14 +62,25 @@ def run_backward(
     mixing: Tensor | None,
     carried: Tensor,
     needs_state: bool,
-) -> Tensor:
-    """Runs all steps backward; returns the gradient that arrives at the first h through the products."""
+) -> tuple[Tensor, Tensor | None]:
+    """Runs all steps backward.
+
+    Returns:
+        The gradient that arrives at the first h through the products; and that of the recurrent weight, None where it
+        is left to be computed over all steps at once.
+    """
     steps = _steps(arrays)
     viewed = Backward(*(steps.view(a) if isinstance(a, Tensor) else a for a in arrays))
     if is_whole(steps, arrays):
         back = None if mixing is None else steps.pack(mixing.t())
-        found = steps.backward_segment(kind, viewed, steps.pack(recurrent.t()), back, steps.view(carried), needs_state)
-        return torch.from_numpy(found)[:, : carried.shape[1]]
+        panels = steps.pack(recurrent.t())
+        # a small weight's gradient is added up step by step, while the step's gradients are in the cache
+        adds = mixing is None and carried.shape[1] <= ADDED and carried.shape[1] % panels.shape[2] == 0
+        gradient = torch.zeros_like(recurrent) if adds else None
+        found = steps.backward_segment(
+            kind, viewed, panels, back, steps.view(carried), needs_state, steps.view(gradient)
+        )
+        return torch.from_numpy(found)[:, : carried.shape[1]], gradient
     ungate = _product(recurrent.t(), arrays)
     unmix = None if mixing is None else _product(mixing.t(), arrays)
     for t in reversed(range(len(arrays.factors))):
@@ -77,7 +91,7 @@ def run_backward(
             gradient, back = arrays.dmixed[t], unmix
         if t > 0 or needs_state:
             carried = back(gradient)
-    return carried
+    return carried, None
 
 
 def _product(weight: Tensor, arrays: Forward | Backward) -> Product:

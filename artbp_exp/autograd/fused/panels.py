@@ -27,24 +27,32 @@ from artbp_exp.autograd.fused.vectors import (
 )
 
 
-def _rows(count: int) -> Any:
+def _rows(count: int, *, add: bool) -> Any:
     @intrinsic
-    def rows(typing: Any, a: Any, start: Any, panels: Any, panel: Any, depth: Any, out: Any, place: Any) -> Any:
-        """`count` rows of a, from `start` on, times a panel (depth, 2 vectors of columns); written to `out`."""
+    def rows(typing: Any, a: Any, left: Any, b: Any, right: Any, depth: Any, out: Any, to: Any) -> Any:
+        """`count` rows of a times 2 vectors of columns of b, written or added to `out`.
+
+        Where they begin, and steps: `left` (start, from row to row, along the depth), `right` and `to` (start, to the
+        next row).
+        """
         vector = Vector(a.dtype, BYTES * 8 // a.dtype.bitwidth)
-        arguments = (a, types.intp, panels, types.intp, types.intp, out, types.UniTuple(types.intp, 2))
+        two, three = types.UniTuple(types.intp, 2), types.UniTuple(types.intp, 3)
 
         def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             tile = _Tile(context, builder, vector, count)
-            first_out, out_stride = cgutils.unpack_tuple(builder, args[6], 2)
-            sums = tile.sums((a, args[0], args[1]), (panels, args[2], args[3]), args[4])
-            for r, row in enumerate(sums):
+            first, stride = cgutils.unpack_tuple(builder, args[6], 2)
+            entries = (a, args[0], *cgutils.unpack_tuple(builder, args[1], 3))
+            columns = (b, args[2], *cgutils.unpack_tuple(builder, args[3], 2))
+            for r, row in enumerate(tile.sums(entries, columns, args[4])):
                 for v, value in enumerate(row):
-                    offset = builder.add(tile.shifted(first_out, out_stride, r), tile.integer(v * vector.lanes))
+                    offset = builder.add(tile.shifted(first, stride, r), tile.integer(v * vector.lanes))
+                    if add:
+                        before = load_from(context, builder, out, args[5], offset, vector)
+                        value = builder.fadd(value, before, flags=FLAGS)
                     store_to(context, builder, out, args[5], offset, value, vector)
             return context.get_dummy_value()
 
-        return types.none(*arguments), lower
+        return types.none(a, three, b, two, types.intp, out, two), lower
 
     return rows
 
@@ -61,8 +69,8 @@ class _Tile:
     def shifted(self, offset: Any, step: Any, times: int) -> Any:
         return self.builder.add(offset, self.builder.mul(step, self.integer(times)))
 
-    def sums(self, left: tuple[Any, Any, Any], right: tuple[Any, Any, Any], depth: Any) -> list[list[Any]]:
-        """[row][vector] of the product; `left` and `right` are (array type, array, first place)."""
+    def sums(self, left: tuple[Any, ...], right: tuple[Any, ...], depth: Any) -> list[list[Any]]:
+        """[row][vector] of the product; `left` and `right` are (array type, array, start, steps)."""
         builder, zero = self.builder, self.vector.constant(0.0)
         before = builder.basic_block
         loop, after = builder.append_basic_block("depth"), builder.append_basic_block("done")
@@ -70,16 +78,14 @@ class _Tile:
         builder.position_at_end(loop)
         k = builder.phi(depth.type)
         sums = [[builder.phi(zero.type) for _ in range(2)] for _ in range(self.rows)]
-        column = self.shifted(right[2], k, 2 * self.vector.lanes)
+        column = builder.add(right[2], builder.mul(k, right[3]))
         weights = [
-            load_from(
-                self.context, builder, *right[:2], self.shifted(column, self.integer(v), self.vector.lanes), self.vector
-            )
-            for v in range(2)
+            self._load(right, builder.add(column, self.integer(v * self.vector.lanes)), self.vector) for v in range(2)
         ]
+        along = builder.add(left[2], builder.mul(k, left[4]))
         found = []
         for r in range(self.rows):
-            entry = self._entry(left, builder.add(self.shifted(left[2], depth, r), k))
+            entry = self._entry(left, self.shifted(along, left[3], r))
             products = [builder.fmul(entry, weight, flags=FLAGS) for weight in weights]
             found.append([builder.fadd(p, s, flags=FLAGS) for p, s in zip(products, sums[r], strict=True)])
         following = builder.add(k, self.integer(1))
@@ -94,13 +100,13 @@ class _Tile:
         builder.position_at_end(after)
         return found
 
-    def _entry(self, left: tuple[Any, Any, Any], place: Any) -> Any:
+    def _entry(self, left: tuple[Any, ...], place: Any) -> Any:
         number = self._load(left, place, Vector(self.vector.dtype, 1))
         first = self.builder.extract_element(number, ir.Constant(ir.IntType(32), 0))
         return splat(self.builder, first, self.vector.llvm())
 
-    def _load(self, array: tuple[Any, Any, Any], place: Any, vector: Vector) -> Any:
-        return load_from(self.context, self.builder, *array[:2], place, vector)
+    def _load(self, array: tuple[Any, ...], place: Any, vector: Vector) -> Any:
+        return load_from(self.context, self.builder, array[0], array[1], place, vector)
 
 
 TILE = 8 if BYTES == 64 else 6
@@ -109,7 +115,8 @@ TILE = 8 if BYTES == 64 else 6
 COLUMNS = 2 * BYTES // 4
 """Columns of a panel in float32."""
 
-many_rows, one_row = _rows(TILE), _rows(1)
+_many_rows, _one_row = _rows(TILE, add=False), _rows(1, add=False)
+_add_many_rows, _add_one_row = _rows(TILE, add=True), _rows(1, add=True)
 
 
 @inlined
@@ -125,14 +132,27 @@ def multiply(a: Any, t: int, panels: Any, out: Any) -> None:
     streams, stride = out.shape
     start = place(a, t, 0)
     for p in range(count):
-        panel = p * depth * width
+        panel, column = (p * depth * width, width), p * width
         if streams >= TILE:
             for first in range(0, streams, TILE):
                 b = min(first, streams - TILE)  # the last rows overlap with those before
-                many_rows(a, start + b * depth, panels, panel, depth, out, (b * stride + p * width, stride))
+                _many_rows(a, (start + b * depth, depth, 1), panels, panel, depth, out, (b * stride + column, stride))
         else:
             for b in range(streams):
-                one_row(a, start + b * depth, panels, panel, depth, out, (b * stride + p * width, stride))
+                _one_row(a, (start + b * depth, depth, 1), panels, panel, depth, out, (b * stride + column, stride))
+
+
+@inlined
+def add_product(a: Any, b: Any, t: int, width: int, out: Any) -> None:
+    """out (O, I) += a_tᵀ b_t for a (n, B, O) and b (n, B, I); I is a multiple of `width`, two vectors of columns."""
+    rows, columns, streams = a.shape[2], b.shape[2], a.shape[1]
+    whole = rows - rows % TILE
+    left, right = place(a, t, 0), place(b, t, 0)
+    for i in range(0, columns, width):
+        for o in range(0, whole, TILE):
+            _add_many_rows(a, (left + o, 1, rows), b, (right + i, columns), streams, out, (o * columns + i, columns))
+        for o in range(whole, rows):
+            _add_one_row(a, (left + o, 1, rows), b, (right + i, columns), streams, out, (o * columns + i, columns))
 
 
 @jit

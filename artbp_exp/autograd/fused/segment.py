@@ -96,8 +96,10 @@ class _Segment(torch.autograd.Function):
         needs_state = any(ctx.needs_input_grad[8:])
         carried = hidden.new_zeros(streams, size) if last is None else last.to(hidden.dtype)
         with torch.autocast(inputs.device.type, enabled=False):
-            carried = run_backward(ctx.kind, arrays, recurrent, mixing, carried, needs_state).to(inputs.dtype)
-            d_recurrent = over_time(gates, hidden[:-1] if mixing is None else mixed).to(recurrent.dtype)
+            carried, d_recurrent = run_backward(ctx.kind, arrays, recurrent, mixing, carried, needs_state)
+            carried = carried.to(inputs.dtype)
+            if d_recurrent is None:
+                d_recurrent = over_time(gates, hidden[:-1] if mixing is None else mixed).to(recurrent.dtype)
             d_mixing = None if mixing is None else over_time(arrays.dmixed, hidden[:-1]).to(mixing.dtype)
         d_cell = arrays.dmemory if ctx.kind.has_cell else None
         d_hidden = carried if ctx.kind.has_cell else carried + arrays.dmemory
