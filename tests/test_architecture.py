@@ -33,7 +33,7 @@ LAYERS = (
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}
 STRANGERS = [("models", "tasks"), ("tasks", "models"), ("models", "truncation"), ("tasks", "truncation")]
 WITHOUT_TORCH = ("truncation", "theory", "evidence")
-MOST_FILES = 15
+MOST_FILES = 12
 
 
 def room(module: str) -> str:
