@@ -35,7 +35,7 @@ def hydra_ready() -> Iterator[None]:
 @pytest.fixture
 def compose(hydra_ready: None) -> Callable[..., dict[str, Any]]:
     """`compose("task=ptb", …)` → plain settings, as a run gets them."""
-    return lambda *overrides: conf.plain(hydra.compose(conf.NAME, overrides=list(overrides)))
+    return lambda *overrides: conf.run_config(hydra.compose(conf.NAME, overrides=list(overrides))).plain()
 
 
 @pytest.fixture

@@ -52,11 +52,6 @@ def run_config(config: DictConfig) -> RunConfig:
     return RunConfig.of(named, usual=identity(usual))
 
 
-def plain(config: DictConfig) -> dict[str, Any]:
-    """Returns `run_config` as plain containers."""
-    return run_config(config).plain()
-
-
 @cache
 def _composed(*overrides: str) -> Mapping[str, Any]:
     container = OmegaConf.to_container(hydra.compose(NAME, overrides=list(overrides)), resolve=True)

@@ -22,31 +22,40 @@ from artbp_exp.errors import UserError
 from artbp_exp.files import try_writing
 from artbp_exp.run_config import RunConfig
 
-_failed = False
-_given: list[str] = []
 FOLDERS = ("diagnose.run=", "diagnose.out=")
 
 
-@hydra.main(version_base="1.3", config_path=conf.directory(), config_name="diagnose")
-def job(config: DictConfig) -> None:
-    """One diagnosis."""
-    global _failed
-    given = _given
-    try:
-        chosen, own = split(config, "diagnose")
-        if HydraConfig.get().mode == RunMode.MULTIRUN:
-            # of this configuration alone
-            given = list(HydraConfig.get().overrides.task)
-            if not named_apart(_given):
-                own["out"] = f"{checks.text('diagnose.out', own['out'])}/{HydraConfig.get().job.num}"
-                given = [value for value in given if not value.startswith("diagnose.out=")]
-                given.append(f"diagnose.out={own['out']}")
-        command = shlex.join(["artbp-diagnose", *given])
-        print(_diagnose(chosen, own, command))
-    except (UserError, OmegaConfBaseException) as error:
-        # said here and not raised: Hydra would put lines of its own around it
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        _failed = True
+class Jobs:
+    """The configurations that `-m` asks for, one after the other.
+
+    Args:
+        given: the command line.
+
+    Attributes:
+        failed: whether one of them had a mistake.
+    """
+
+    def __init__(self, given: Sequence[str]) -> None:
+        self.failed = False
+        self._given = list(given)
+
+    def run(self, config: DictConfig) -> None:
+        """One diagnosis."""
+        given = self._given
+        try:
+            chosen, own = split(config, "diagnose")
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                # of this configuration alone
+                given = list(HydraConfig.get().overrides.task)
+                if not named_apart(self._given):
+                    own["out"] = f"{checks.text('diagnose.out', own['out'])}/{HydraConfig.get().job.num}"
+                    given = [value for value in given if not value.startswith("diagnose.out=")]
+                    given.append(f"diagnose.out={own['out']}")
+            print(_diagnose(chosen, own, shlex.join(["artbp-diagnose", *given])))
+        except (UserError, OmegaConfBaseException) as error:
+            # printed here and not raised: Hydra would put lines of its own around it
+            print(f"error: {one_line(error)}", file=sys.stderr)
+            self.failed = True
 
 
 def _diagnose(chosen: RunConfig, own: dict[str, Any], command: str) -> Path:
@@ -104,11 +113,16 @@ def with_task(overrides: Sequence[str]) -> list[str]:
 def main() -> None:
     """Entry point: exit code 2 for a mistake in the settings."""
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    _given[:] = conf.arguments(sys.argv[1:])
-    sys.argv[1:] = quoted(with_task(_given))
+    jobs = Jobs(conf.arguments(sys.argv[1:]))
+    sys.argv[1:] = quoted(with_task(conf.arguments(sys.argv[1:])))
+
+    @hydra.main(version_base="1.3", config_path=conf.directory(), config_name="diagnose")
+    def job(config: DictConfig) -> None:
+        jobs.run(config)
+
     with entry_point():
         job()
-    sys.exit(2 if _failed else 0)
+    sys.exit(2 if jobs.failed else 0)
 
 
 if __name__ == "__main__":
