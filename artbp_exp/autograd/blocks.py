@@ -8,7 +8,7 @@ from torch import Tensor
 
 from artbp_exp.autograd.carry import carry
 from artbp_exp.autograd.checkpointing import checkpointed
-from artbp_exp.autograd.fused.modules import recurrence_of, run_module
+from artbp_exp.autograd.modules import recurrence_of, run_module
 from artbp_exp.errors import UserError
 from artbp_exp.truncation import Segment
 

@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from artbp_exp.autograd import fused, leaves, map_state, unroll_blocks
 from artbp_exp.autograd.engines import ENGINES, find_engine
 from artbp_exp.autograd.fused import execution, products
-from artbp_exp.autograd.fused.modules import recurrence_of
+from artbp_exp.autograd.modules import recurrence_of
 from artbp_exp.errors import UserError
 from artbp_exp.methods import SegmentMethod
 from artbp_exp.truncation import Segment, artbp, bptt
