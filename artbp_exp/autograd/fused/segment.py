@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from artbp_exp.autograd.fused.arrays import Backward, Forward
 from artbp_exp.autograd.fused.execution import run_backward, run_forward
 from artbp_exp.autograd.fused.products import over_time
 from artbp_exp.autograd.fused.recurrence import Recurrence, Weights
 from artbp_exp.autograd.state import State, leaves
+from artbp_exp.errors import UserError
 from artbp_exp.truncation import Segment
 
 SMALL = 100
@@ -52,7 +52,7 @@ class _Segment(torch.autograd.Function):
         arrays = Forward(
             x=inputs.flatten(0, -2).contiguous(),
             index=symbols,
-            inner=inner,
+            inner=None if inner is None else inner.contiguous(),
             hidden=all_hidden,
             memory=memory,
             gates=gates,
@@ -61,7 +61,7 @@ class _Segment(torch.autograd.Function):
         )
         with torch.autocast(inputs.device.type, enabled=False):
             run_forward(kind, arrays, recurrent, mixing)
-        ctx.kind, ctx.factors, ctx.done = kind, factors, False
+        ctx.kind, ctx.factors = kind, factors
         # gradients of outputs that nobody read arrive as None, not as tensors of zeros
         ctx.set_materialize_grads(False)
         # saved by autograd's own means, so that checkpointing can drop it and compute it again
@@ -70,15 +70,20 @@ class _Segment(torch.autograd.Function):
         return all_hidden[1:], last, None if cell is None else memory[-1].clone()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, outputs: Tensor | None, last: Tensor | None, last_cell: Tensor | None) -> Any:
-        if ctx.done:
-            raise RuntimeError("a fused segment can be backpropagated once: the backward pass overwrites what it reads")
+        if torch.is_grad_enabled():  # torch's `once_differentiable` lets a gradient that is not differentiable pass
+            raise UserError(
+                "create_graph=True asks for a second derivative, which the fused engine does not have: take "
+                "engine=plain, or artbp.unroll with a step that calls the module for one step"
+            )
         symbols, inputs, recurrent, inner, mixing, hidden, memory, gates, extra, mixed = ctx.saved_tensors
-        ctx.done = True
+        if torch._C._autograd._get_current_graph_task_keep_graph():  # retain_graph=True: it may be read again
+            gates = gates.clone()
         streams, size = hidden.shape[1:]
         # a table's rows are read again and again, and their gradients added up
-        dx = (torch.empty_like if symbols is None else torch.zeros_like)(inputs.flatten(0, -2))
+        rows = inputs.flatten(0, -2).shape
+        dx = inputs.new_empty(rows) if symbols is None else inputs.new_zeros(rows)
+        zeros = inputs.new_zeros(streams, size)
         arrays = Backward(
             index=symbols,
             outputs=torch.zeros_like(hidden[1:]) if outputs is None else outputs.to(hidden.dtype).contiguous(),
@@ -87,14 +92,14 @@ class _Segment(torch.autograd.Function):
             memory=memory,
             gates=gates,
             extra=extra,
-            dmemory=inputs.new_zeros(streams, size) if last_cell is None else last_cell.clone(),
+            dmemory=zeros if last_cell is None else zeros.copy_(last_cell),
             dx=dx,
             sums=None if symbols is None else dx,
             dinner=None if inner is None else torch.zeros_like(inner),
             dmixed=None if mixing is None else torch.empty_like(mixed),
         )
         needs_state = any(ctx.needs_input_grad[8:])
-        carried = hidden.new_zeros(streams, size) if last is None else last.to(hidden.dtype)
+        carried = hidden.new_zeros(streams, size) if last is None else last.to(hidden.dtype).contiguous()
         with torch.autocast(inputs.device.type, enabled=False):
             carried, d_recurrent = run_backward(ctx.kind, arrays, recurrent, mixing, carried, needs_state)
             carried = carried.to(inputs.dtype)
