@@ -1,5 +1,7 @@
 """One autograd function over a whole segment, with the carry factors inside its backward recursion."""
 
+import math
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,12 @@ from artbp_exp.autograd.fused.recurrence import Recurrence, Weights
 from artbp_exp.autograd.state import State, leaves
 from artbp_exp.errors import UserError
 from artbp_exp.truncation import Segment
+
+ALIGNED = 64
+"""Bytes: the line of a cache, and the widest vector."""
+
+LONG, BEYOND_HEAP = 256, 33 << 20
+"""Steps of a long segment; bytes that glibc always asks the system for, and gives back to it at once."""
 
 SMALL = 100
 """Units below which a step's products take less time than rounding to bfloat16: there all is computed in float32."""
@@ -39,16 +47,21 @@ class _Segment(torch.autograd.Function):
         steps = len(inputs if symbols is None else symbols)
         kept = steps if keep else 1
 
-        def buffer(steps: int, parts: int, dtype: torch.dtype) -> Tensor:
-            return inputs.new_empty(steps, hidden.shape[0], parts * hidden.shape[1], dtype=dtype)
-
-        all_hidden = buffer(steps + 1, 1, low)
+        streams, size = hidden.shape
+        (all_hidden,) = _buffers(inputs, (steps + 1, streams, size, low))
         all_hidden[0] = hidden
         # where there is no cell, the memory is h itself, in full precision
-        memory = all_hidden if cell is None and low == dtype else buffer(steps + 1 if keep else 1, 1, dtype)
+        alone = cell is not None or low != dtype
+        own, gates, extra, mixed_or_none = _buffers(
+            inputs,
+            (steps + 1 if keep else 1, streams, size if alone else 0, dtype),
+            (kept, streams, kind.gates * size, low),
+            (kept, streams, kind.extra * size, low),
+            (kept, streams, 0 if mixing is None else size, low),
+        )
+        memory = own if alone else all_hidden
         memory[0] = hidden if cell is None else cell
-        gates, extra = buffer(kept, kind.gates, low), buffer(kept, kind.extra, low)
-        mixed = None if mixing is None else buffer(kept, 1, low)
+        mixed = None if mixing is None else mixed_or_none
         arrays = Forward(
             x=inputs.flatten(0, -2).contiguous(),
             index=symbols,
@@ -110,6 +123,23 @@ class _Segment(torch.autograd.Function):
         d_hidden = carried if ctx.kind.has_cell else carried + arrays.dmemory
         state = (d_hidden, d_cell) if needs_state else (None, None)
         return None, None, None, None, dx.view_as(inputs), d_recurrent, arrays.dinner, d_mixing, *state
+
+
+def _buffers(like: Tensor, *shapes: tuple[int, int, int, torch.dtype]) -> list[Tensor]:
+    """Uninitialised tensors in one piece of memory, which goes back to the system as a whole when they are dropped.
+
+    Several pieces, of some megabytes each, would come from the heap and leave it in fragments, so that a long segment
+    in windows took half as much again as one window needs. Those of long segments are asked for as more than the heap
+    gives out; what is not used is never touched, and takes no memory.
+    """
+    sizes = [math.prod(shape) * dtype.itemsize for *shape, dtype in shapes]
+    starts = [0, *accumulate(-(-size // ALIGNED) * ALIGNED for size in sizes)]
+    asked = max(starts[-1], BEYOND_HEAP) if like.device.type == "cpu" and shapes[0][0] >= LONG else starts[-1]
+    store = torch.empty(asked, dtype=torch.uint8, device=like.device)
+    return [
+        store[start : start + size].view(dtype).view(*shape)
+        for start, size, (*shape, dtype) in zip(starts, sizes, shapes, strict=False)
+    ]
 
 
 def _product_dtype(inputs: Tensor, size: int) -> torch.dtype:
