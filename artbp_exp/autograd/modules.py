@@ -69,4 +69,7 @@ def _weights(kind: type[Recurrence], module: Any, layer: int, inputs: Tensor) ->
     enter, recurrent, *biases = module.all_weights[layer]
     inner = biases[1] if biases and kind is GRURecurrence else None
     bias = None if not biases else biases[0] if inner is not None else biases[0] + biases[1]
-    return Weights(inputs=nn.functional.linear(inputs, enter, bias), recurrent=recurrent, inner=inner)
+    projected = nn.functional.linear(inputs, enter, bias)
+    # within `artbp.verify` torch's functions take a frozen weight for float64, which the recurrences see as it is
+    dtype = projected.dtype
+    return Weights(inputs=projected, recurrent=recurrent.to(dtype), inner=None if inner is None else inner.to(dtype))

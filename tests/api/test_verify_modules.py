@@ -186,3 +186,31 @@ def test_backward_inside_the_function_is_told() -> None:
     for function in (segment_loss, tidies):
         with pytest.raises(UserError, match="segment_loss calls backward"):
             check(function, net)
+
+
+@pytest.mark.parametrize("frozen", ["weight_hh_l0", "weight_ih_l0", "bias_hh_l0"])
+@pytest.mark.parametrize("module", [nn.LSTM, nn.GRU])
+def test_a_module_of_torch_may_be_frozen_in_part(module: Any, frozen: str) -> None:
+    network, x = module(3, 4), torch.randn(6, 2, 3)
+    network.get_parameter(frozen).requires_grad_(False)
+
+    def segment_loss(start: int, segment: Any, state: Any) -> Any:
+        outputs, state = artbp.unroll_blocks(network, x[start : start + segment.length], state, segment)
+        return outputs.square().sum(), artbp.detach(state)
+
+    found = artbp.verify(segment_loss, network, artbp.artbp(length=3, alpha=4), steps=6)
+    assert found.certified
+    assert network.get_parameter(frozen).dtype == torch.float32
+
+
+def test_hooks_after_the_gradient_are_said_to_be_unchecked() -> None:
+    """One may clip each segment's gradient, which biases it, or make the update: neither is part of the loss."""
+    network, x = nn.GRU(3, 4), torch.randn(6, 2, 3)
+    network.weight_hh_l0.register_post_accumulate_grad_hook(lambda p: p.grad.clamp_(-0.01, 0.01))
+
+    def segment_loss(start: int, segment: Any, state: Any) -> Any:
+        outputs, state = artbp.unroll_blocks(network, x[start : start + segment.length], state, segment)
+        return outputs.square().sum(), artbp.detach(state)
+
+    found = artbp.verify(segment_loss, network, artbp.artbp(length=3, alpha=4), steps=6)
+    assert "register_post_accumulate_grad_hook" in str(found)

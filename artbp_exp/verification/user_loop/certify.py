@@ -1,6 +1,6 @@
 """Certifies a user's training loop: every way to cut a short sequence, through the user's own code."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,8 @@ MOVES = (0.1, 0.01)
 """How far parameters are moved, relative to their root mean square; absolute where all of one is 0."""
 
 DERIVATIVE = "whether the gradient of the uncut sequence is the derivative of its loss (derivative=False)"
+
+HOOKS = "what the hooks do that run once a gradient is accumulated (register_post_accumulate_grad_hook)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,8 +178,15 @@ def verify(
         steps=steps,
         reasons=tuple(filter(None, (found.misdrawn, unlike, *reasons, recomputed if asked else None))),
         notes=(recomputed,) if recomputed and not asked else (),
-        unchecked=() if derivative else (DERIVATIVE,),
+        unchecked=tuple(_unchecked(tensors, derivative)),
     )
+
+
+def _unchecked(parameters: Mapping[str, Tensor], derivative: bool) -> Iterator[str]:
+    if not derivative:
+        yield DERIVATIVE
+    if any(getattr(parameter, "_post_accumulate_grad_hooks", None) for parameter in parameters.values()):
+        yield HOOKS
 
 
 def _refuse_ways(scheme: Scheme, steps: int) -> None:
