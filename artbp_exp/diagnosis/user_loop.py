@@ -23,7 +23,7 @@ from artbp_exp.theory.stored_steps import length_for_stored_steps
 from artbp_exp.training.gradient import gradient
 from artbp_exp.truncation import Scheme, Segment, artbp, tbptt
 from artbp_exp.verification.user_loop.float64_mode import float64
-from artbp_exp.verification.user_loop.segment_loss import Parameters, SegmentLoss, UserLoop, named, plain
+from artbp_exp.verification.user_loop.segment_loss import ATTACHED, Parameters, SegmentLoss, UserLoop, named, plain
 
 SAME = 1e-9
 """Relative difference below which two passes gave the same."""
@@ -67,7 +67,8 @@ def diagnose(
         seed: of the cuts.
 
     Raises:
-        UserError: a value out of range; `segment_loss` is random; or cuts change its loss.
+        UserError: a value out of range; `segment_loss` is random, or does not detach the state; or cuts change its
+            loss.
 
     Example:
         >>> print(artbp.diagnose(segment_loss, model, state=torch.zeros(8, 16), steps=400, lengths=[10, 35, 70]))
@@ -153,7 +154,7 @@ def _from(segment_loss: SegmentLoss, first: int, start: int, segment: Segment, s
 
 
 def _check(loop: UserLoop, truth: Tensor, length: int) -> None:
-    """Refuses what cannot be compared: a loop that is not repeatable, and one whose loss depends on the cuts."""
+    """Refuses what cannot be compared: a loop that is not repeatable, or not detached, or whose loss cuts change."""
     if not truth.norm() > 0:
         raise UserError("the loss has no gradient with respect to any of the parameters: there is nothing to diagnose")
     whole = gradient(loop, [plain(loop.steps)])
@@ -163,6 +164,8 @@ def _check(loop: UserLoop, truth: Tensor, length: int) -> None:
             "something from call to call that is not in the module; hand it on in the state"
         )
     cut = gradient(loop, at_offsets(tbptt.build(length=length), loop.steps)[-1])
+    if cut.carry.attached:
+        raise UserError(ATTACHED)
     if abs(cut.loss - whole.loss) > SAME * abs(whole.loss):
         raise UserError(
             f"cuts change the loss of segment_loss: {whole.loss:.6g} uncut, {cut.loss:.6g} in segments of {length} "

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 import artbp_exp as artbp
+from artbp_exp.errors import UserError
+from tests.api.modules import data, half_squares, make
 from tests.api.nets import STEPS, Net, X, check, zeros
 
 BOUNDED = artbp.artbp(length=2.5, alpha=4, memory=300)
@@ -87,3 +89,22 @@ def test_a_state_that_the_step_changes_in_place_is_certified_with_checkpointing_
     assert found.certified, str(found)
     assert found.notes == ()
     assert STEPS > 3  # or nothing would be computed twice
+
+
+@pytest.mark.parametrize("name", ["own", "LSTM", "GRU", "RNN, batch first"])
+def test_a_state_that_is_not_detached_is_named_whatever_the_module(name: str) -> None:
+    """The gradient of each segment then runs through the fused backward passes of those before it."""
+    net = make(name)
+    x, y = data(200)
+
+    def segment_loss(start: int, segment: artbp.Segment, state: Any) -> tuple[Tensor, Any]:
+        rows = slice(start, start + segment.length)
+        outputs, state = net.run(x[rows], net.start(x.shape[1]) if state is None else state, segment)
+        return half_squares(outputs, y[rows]), state
+
+    cause = "the state that segment_loss returns is not detached"
+    found = artbp.verify(segment_loss, net, BOUNDED, steps=STEPS)
+    assert not found.certified
+    assert cause in found.reasons[0]
+    with pytest.raises(UserError, match=cause):
+        artbp.diagnose(segment_loss, net, steps=24, lengths=[4], draws=8)

@@ -17,7 +17,7 @@ from artbp_exp.training.gradient import Pass, flat
 from artbp_exp.truncation import Scheme
 from artbp_exp.verification.enumeration import BIAS_TOLERANCE, pass_over, real
 from artbp_exp.verification.user_loop.float64_mode import raised
-from artbp_exp.verification.user_loop.segment_loss import UserLoop, plain
+from artbp_exp.verification.user_loop.segment_loss import ATTACHED, UserLoop, plain
 
 SAME = 1e-9
 """Relative difference below which two results are the same: far above rounding, far below any mistake."""
@@ -76,10 +76,7 @@ def causes(
     """
     found = []
     if any(one.attached for one in compared):
-        found.append(
-            "the state that segment_loss returns is not detached, so the gradient of a segment flows on into the "
-            "segment before it: return artbp.detach(state)"
-        )
+        found.append(ATTACHED)
     wrong = not_the_derivative(loop, full, padding) if derivative else None
     if wrong is not None:
         found.append(wrong)

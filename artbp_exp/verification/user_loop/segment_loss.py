@@ -19,6 +19,10 @@ SegmentLoss = Callable[[int, Segment, Any], tuple[Tensor, Any]]
 Parameters = nn.Module | Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Mapping[str, Tensor]
 
 BACKWARD = "segment_loss calls backward: leave that to your loop, and to artbp.verify; return the loss alone"
+ATTACHED = (
+    "the state that segment_loss returns is not detached, so the gradient of a segment flows on into the segment "
+    "before it: return artbp.detach(state)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
