@@ -41,6 +41,8 @@ class Choice(Mapping[str, Any]):
         return f"Choice({self._values})"
 
 
+DEVICES = ("auto", "cpu", "cuda")
+MOST_THREADS = 1024
 NOTHING = Choice({"name": "none"})
 OPTIONAL = {"boundary": NOTHING, "auxiliary": NOTHING, "logger": NOTHING}
 """Groups that a configuration may leave out."""
@@ -118,8 +120,8 @@ class RunConfig:
             seed=checks.whole("seed", settings["seed"]),
             engine=checks.text("engine", settings.get("engine", "auto")),
             precision=checks.text("precision", settings.get("precision", "auto")),
-            device=checks.text("device", settings.get("device", "auto")),
-            threads=settings.get("threads"),
+            device=checks.choice("device", settings.get("device", "auto"), DEVICES),
+            threads=_threads(settings.get("threads")),
             results_dir=checks.path("results_dir", settings.get("results_dir", "results/runs")),
             run_dir=None if run_dir is None else checks.path("run_dir", run_dir),
             overwrite=checks.flag("overwrite", settings.get("overwrite", False)),
@@ -157,3 +159,17 @@ def _choice(group: str, everything: Mapping[str, Any]) -> Choice:
     found = Choice(settings)
     folder = settings.get("data_dir")
     return found.but(data_dir=checks.path(f"{group}.data_dir", folder)) if isinstance(folder, str) else found
+
+
+def _threads(wanted: Any) -> int | None:
+    """`threads`; None for torch's choice.
+
+    Raises:
+        UserError: it is not a whole number from 1 to `MOST_THREADS`, beyond which torch may take the process down.
+    """
+    if wanted is None:
+        return None
+    threads = checks.whole("threads", wanted, at_least=1)
+    if threads > MOST_THREADS:
+        raise UserError(f"threads must be at most {MOST_THREADS}; got {threads}: take as many as there are cores")
+    return threads

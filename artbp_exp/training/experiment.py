@@ -13,14 +13,13 @@ from artbp_exp.errors import UserError
 from artbp_exp.methods import Method, make_method
 from artbp_exp.random_streams import RandomStreams
 from artbp_exp.recurrent import RecurrentModel
-from artbp_exp.run_config import RunConfig
+from artbp_exp.run_config import DEVICES, RunConfig
 from artbp_exp.tasks.base import Task
 from artbp_exp.training.gradient import TaskLoop
 from artbp_exp.training.trainer import Record, Tick, Trainer
 from artbp_exp.truncation import Scheme
 from artbp_exp.truncation.mean_length import short_mean_warning
 
-MOST_THREADS = 1024
 MANY_STEPS = 10_000
 """Steps for one update beyond which a user is warned."""
 
@@ -46,7 +45,7 @@ class Experiment:
 
     def __init__(self, config: RunConfig) -> None:
         if config.threads is not None:
-            torch.set_num_threads(threads_of(config.threads))
+            torch.set_num_threads(config.threads)
         self.device = find_device(config.device)
         streams = RandomStreams.from_seed(config.seed)
         self.task = registry.build("task", config.task)
@@ -142,18 +141,6 @@ def certain_cut(scheme: Scheme) -> bool:
     return bool(hazard[-1] == 1 and not hazard[:-1].any())
 
 
-def threads_of(wanted: Any) -> int:
-    """`threads`, of torch.
-
-    Raises:
-        UserError: it is not a whole number from 1 to `MOST_THREADS`, beyond which torch may take the process down.
-    """
-    threads = checks.whole("threads", wanted, at_least=1)
-    if threads > MOST_THREADS:
-        raise UserError(f"threads must be at most {MOST_THREADS}; got {threads}: take as many as there are cores")
-    return threads
-
-
 def find_precision(name: str, task: Task) -> tuple[torch.dtype, torch.dtype | None]:
     """The dtype of parameters and states, and the dtype of matrix products where it is another.
 
@@ -176,7 +163,7 @@ def find_device(name: str) -> torch.device:
     Raises:
         UserError: `cuda` on a machine without, or another name.
     """
-    checks.choice("device", name, ["auto", "cpu", "cuda"])
+    checks.choice("device", name, DEVICES)
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("device=cuda, but torch finds no CUDA device here; take device=cpu or device=auto")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

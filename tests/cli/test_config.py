@@ -67,6 +67,13 @@ def test_a_seed_that_is_none_is_refused(configure: Configure, seed: str) -> None
         configure(f"seed={seed}")
 
 
+@pytest.mark.parametrize("wrong", ["device=tpu", "threads=-3", "threads=two", "threads=1000000"])
+def test_how_it_is_run_is_checked_even_where_nothing_is_left_to_run(configure: Configure, wrong: str) -> None:
+    """It is no part of the identity: a finished run's folder answered any such value with 'already finished'."""
+    with pytest.raises(UserError, match=wrong.partition("=")[0]):
+        configure(wrong)
+
+
 def test_a_key_that_is_no_setting_is_refused(configure: Configure) -> None:
     with pytest.raises(UserError, match="sed is not a setting; did you mean seed"):
         configure("+sed=3")
