@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from artbp_exp.autograd.carry import carry
 from artbp_exp.autograd.checkpointing import checkpointed
@@ -43,11 +44,12 @@ def unroll_blocks(
     """
     if not isinstance(segment, Segment):
         raise UserError(f"segment must be one of scheme.segments(…); got {type(segment).__name__}")
-    if getattr(module, "bidirectional", False):
+    whole: Any = module.module if isinstance(module, DistributedDataParallel) else module  # it hides its settings
+    if getattr(whole, "bidirectional", False):
         raise UserError("a bidirectional module carries nothing from segment to segment; take bidirectional=False")
     if not isinstance(inputs, Tensor):
         raise UserError(f"inputs must be a tensor with one row a step; got {type(inputs).__name__}: unpack it first")
-    steps = 1 if getattr(module, "batch_first", False) and inputs.dim() > 2 else 0
+    steps = 1 if getattr(whole, "batch_first", False) and inputs.dim() > 2 else 0
     if inputs.shape[steps] != segment.length:
         raise UserError(
             f"the segment has {segment.length} steps; got inputs of shape {tuple(inputs.shape)}: "

@@ -6,8 +6,10 @@ NumPy are replayed, a module's buffers are put back, and a step that changes its
 cannot be made exact is one line: the second pass through every window is compared with the first.
 """
 
+import inspect
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import torch
@@ -45,7 +47,8 @@ def checkpointed(run: Run, state: Any, segment: Segment, *, owner: Any = None) -
         run: runs a window.
         state: before the segment.
         segment: its length and memory.
-        owner: the module that `run` calls, or a method of it: its buffers are put back before the second pass.
+        owner: what `run` calls, a module, a method or a function: the buffers of the modules that it refers to are put
+            back before the second pass.
 
     Returns:
         The outputs of all windows, and the state after the last.
@@ -62,11 +65,11 @@ def checkpointed(run: Run, state: Any, segment: Segment, *, owner: Any = None) -
             f"memory={segment.memory} recomputes steps during the backward pass, which torch.func transforms do not "
             f"support, and this segment has {segment.length} steps; build the scheme with memory=None"
         )
-    module = owner if isinstance(owner, nn.Module) else getattr(owner, "__self__", None)
+    modules = _modules(owner)
     outputs: list[Any] = []
     for start, stop in parts:
         if stop < segment.length:
-            window = _Window(run, start, stop, module if isinstance(module, nn.Module) else None)
+            window = _Window(run, start, stop, modules)
             with set_checkpoint_early_stop(False):  # so that the second pass comes to its end, and is compared
                 found, state = checkpoint(window, state, use_reentrant=False)
         else:  # its backward pass comes first: nothing would be gained
@@ -78,8 +81,8 @@ def checkpointed(run: Run, state: Any, segment: Segment, *, owner: Any = None) -
 class _Window:
     """Some steps of a segment: the first call runs them, the second repeats the first."""
 
-    def __init__(self, run: Run, start: int, stop: int, module: nn.Module | None) -> None:
-        self._run, self._start, self._stop, self._module = run, start, stop, module
+    def __init__(self, run: Run, start: int, stop: int, modules: list[nn.Module]) -> None:
+        self._run, self._start, self._stop, self._modules = run, start, stop, modules
         self._values: list[tuple[Tensor, int]] | None = None
 
     def __call__(self, state: Any) -> tuple[list[Any], Any]:
@@ -87,7 +90,7 @@ class _Window:
             if self._values is None:
                 self._random = RandomStates(())
                 self._begin = self._random.states()
-                self._buffers = [(part, name, b.clone()) for part, name, b in _buffers(self._module)]
+                self._buffers = [(part, name, b.clone()) for part, name, b in _buffers(self._modules)]
             else:
                 stack.enter_context(self._as_it_was())
             found, last = self._run(self._start, self._stop, _copied(state))
@@ -120,8 +123,21 @@ class _Window:
                 part._buffers[name] = there
 
 
-def _buffers(module: nn.Module | None) -> Iterator[tuple[nn.Module, str, Tensor]]:
-    for part in () if module is None else module.modules():
+def _modules(owner: Any) -> list[nn.Module]:
+    """The modules that a step refers to: itself, what it is a method of, and what its function names."""
+    if isinstance(owner, partial):
+        return [module for part in (owner.func, *owner.args, *owner.keywords.values()) for module in _modules(part)]
+    named: list[Any] = [owner]
+    if inspect.isfunction(owner):
+        with suppress(ValueError):  # a variable that has no value yet
+            found = inspect.getclosurevars(owner)
+            named += [*found.nonlocals.values(), *found.globals.values()]
+    named = [getattr(value, "__self__", value) for value in named]
+    return [value for value in named if isinstance(value, nn.Module)]
+
+
+def _buffers(modules: list[nn.Module]) -> Iterator[tuple[nn.Module, str, Tensor]]:
+    for part in dict.fromkeys(part for module in modules for part in module.modules()):
         for name, buffer in part._buffers.items():
             if buffer is not None:
                 yield part, name, buffer

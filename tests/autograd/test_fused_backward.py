@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 import artbp_exp
 from artbp_exp.autograd import leaves, unroll_blocks
@@ -85,3 +86,22 @@ def test_a_state_that_is_not_detached_is_named_by_verify() -> None:
 
     found = artbp_exp.verify(segment_loss, network, artbp_exp.artbp(length=3, alpha=4), steps=6)
     assert "not detached" in found.reasons[0]
+
+
+class Replica(DistributedDataParallel):
+    """As in a training with several processes, of which there is one here, and no process group."""
+
+    def __init__(self, module: nn.Module) -> None:
+        nn.Module.__init__(self)
+        self.module = module
+
+    def forward(self, *inputs: Any) -> Any:
+        return self.module(*inputs)
+
+
+def test_a_module_in_ddp_keeps_its_batch_first() -> None:
+    """With as many streams as steps the two dimensions could be taken for each other."""
+    torch.manual_seed(0)
+    network, inputs = nn.LSTM(3, 8, batch_first=True).double(), torch.randn(5, 5, 3, dtype=torch.float64)
+    wanted, _ = unroll_blocks(network, inputs, None, SEGMENT)
+    torch.testing.assert_close(unroll_blocks(Replica(network), inputs, None, SEGMENT)[0], wanted)

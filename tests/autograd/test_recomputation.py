@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,27 @@ def running_buffer() -> Stepped:
     return model, zeros(), model.step
 
 
+def running_buffer_of_a_closure() -> Stepped:
+    model = Normalised()
+    return model, zeros(), lambda x, state: model.step(x, state)
+
+
+def running_buffer_of_a_partial() -> Stepped:
+    model = Normalised()
+    return model, zeros(), partial(Normalised.step, model)
+
+
+def batch_norm_of_a_closure() -> Stepped:
+    """What it counts is read in evaluation only, so that nothing that is compared changes."""
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)).double()
+
+    def step(x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        state = torch.tanh(model(state) + x.mean(-1, keepdim=True))
+        return state, state
+
+    return model, zeros()[:, :1].expand(-1, 3).clone(), step
+
+
 def teacher_forcing() -> Stepped:
     model = Cell()
 
@@ -108,7 +130,19 @@ def gradients(made: Callable[[], Stepped], memory: int | None) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("memory", [1, 4, 22])
-@pytest.mark.parametrize("made", [dict_in_place, counter_in_place, running_buffer, teacher_forcing, dropout])
+@pytest.mark.parametrize(
+    "made",
+    [
+        dict_in_place,
+        counter_in_place,
+        running_buffer,
+        running_buffer_of_a_closure,
+        running_buffer_of_a_partial,
+        batch_norm_of_a_closure,
+        teacher_forcing,
+        dropout,
+    ],
+)
 def test_the_gradient_is_that_without_a_memory(made: Callable[[], Stepped], memory: int) -> None:
     for found, wanted in zip(gradients(made, memory), gradients(made, None), strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-14)
