@@ -121,8 +121,8 @@ def _recorded(folder: Path) -> dict[str, Any]:
     for name in ("config.yaml", "model.pt"):
         if not (folder / name).is_file():
             raise UserError(
-                f"diagnose.run={folder} holds no {name}; name the folder of a run that kept its parameters "
-                f"(runs of the synthetic task keep none: set model.theta instead)"
+                f"diagnose.run={folder} holds no {name}; name the folder of one run that has finished, "
+                f"results/runs/<task>/<settings>/seed0 say"
             )
     file = folder / "config.yaml"
     try:

@@ -112,6 +112,9 @@ def test_a_folder_without_a_model_is_one_line(tmp_path: Path) -> None:
     done = tool(tmp_path, "diagnose", "diagnose.run=nowhere")
     assert done.returncode == 2
     assert done.stderr.startswith("error: diagnose.run=nowhere holds no config.yaml")
+    assert (
+        "name the folder of one run that has finished" in done.stderr
+    )  # of any task: synthetic runs have a model.pt too
     assert len(done.stderr.splitlines()) == 1
 
 
