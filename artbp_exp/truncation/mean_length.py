@@ -1,5 +1,7 @@
 """The mean segment length over data of finite length, which a heavy tail can keep far below L0."""
 
+import numpy as np
+
 from artbp_exp.truncation.scheme import Scheme
 
 SHARE = 0.9
@@ -9,14 +11,25 @@ ENOUGH = 20
 """Mean lengths that the data must hold: over shorter data every schedule falls short of L0."""
 
 
-def mean_within(scheme: Scheme, steps: int) -> float:
+WINDOW = 1 << 16
+"""Lags that are looked at together."""
+
+
+def mean_within(scheme: Scheme, steps: int, *, enough: float = np.inf) -> float:
     """E[min(N, T)] = Σ_{n < T} P(N > n), in steps: the mean length N of a segment that ends with the data at T.
 
     Args:
-        scheme: whose hazard decides.
+        scheme: whose hazard decides. Its table is left as it is: T may be very long.
         steps: T ≥ 1, in steps.
+        enough: the sum ends once it has come to this.
     """
-    return float(scheme.survival(steps - 1).sum())
+    mean = alive = 1.0
+    for start in range(1, steps, WINDOW):
+        survival = alive * np.cumprod(1.0 - scheme.hazard(np.arange(start, min(start + WINDOW, steps))))
+        mean, alive = mean + float(survival.sum()), float(survival[-1])
+        if mean >= enough or alive == 0.0:
+            break
+    return mean
 
 
 def short_mean_warning(scheme: Scheme, steps: int) -> str | None:
@@ -34,7 +47,7 @@ def short_mean_warning(scheme: Scheme, steps: int) -> str | None:
     """
     if scheme.length is None or steps < ENOUGH * scheme.length:
         return None
-    mean = mean_within(scheme, steps)
+    mean = mean_within(scheme, steps, enough=SHARE * scheme.length)
     if mean >= SHARE * scheme.length:
         return None
     return (

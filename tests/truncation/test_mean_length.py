@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from artbp_exp.errors import UserError
+from artbp_exp.truncation import Scheme
 from artbp_exp.truncation.artbp import build
 from artbp_exp.truncation.bptt import build as bptt
 from artbp_exp.truncation.mean_length import mean_within, short_mean_warning
@@ -41,3 +42,18 @@ def test_usual_schemes_are_not_warned_of_however_short_the_data(scheme, steps: i
 @pytest.mark.parametrize("scheme", [tbptt(length=100), bptt(), build(length=1, alpha=2.01)])
 def test_nothing_is_said_where_no_tail_is(scheme) -> None:
     assert short_mean_warning(scheme, 1000) is None
+
+
+@pytest.mark.parametrize("scheme", [build(length=50, alpha=4), build(length=50, alpha=2.01), tbptt(length=100)])
+def test_a_long_run_makes_no_long_table(scheme: Scheme) -> None:
+    """The warning cost gigabytes and half of the run's time at 10⁸ steps."""
+    asked = []
+
+    def hazard(lag: np.ndarray) -> np.ndarray:
+        asked.append(len(lag))
+        return scheme.hazard(lag)
+
+    watched = Scheme(name="watched", length=scheme.length, hazard=hazard)
+    assert mean_within(watched, 10**6) == pytest.approx(scheme.survival(10**6 - 1).sum(), rel=1e-12)
+    short_mean_warning(watched, 10**6)
+    assert max(asked) <= 1 << 16
