@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from artbp_exp.run_config import RunConfig
 from artbp_exp.verification.report import one
 
 OWN: dict[str, Any] = {
@@ -21,13 +22,13 @@ OWN: dict[str, Any] = {
 
 
 @pytest.fixture
-def verified(compose: Callable[..., dict[str, Any]], tmp_path: Path) -> Callable[..., tuple[bool, pd.DataFrame]]:
+def verified(configure: Callable[..., RunConfig], tmp_path: Path) -> Callable[..., tuple[bool, pd.DataFrame]]:
     for part in ("train", "valid", "test"):
         (tmp_path / f"{part}.txt").write_text("abacabadabacabaabacabcdab" * 4)
     characters = ["task=ptb", "task.corpus=own", f"task.data_dir={tmp_path}", "task.batch_size=2", "model=rnn"]
 
     def verify(*overrides: str) -> tuple[bool, pd.DataFrame]:
-        settings = compose(*characters, "model.hidden_size=3", *overrides)
+        settings = configure(*characters, "model.hidden_size=3", *overrides)
         path = tmp_path / "verify.csv"
         return one(settings, OWN, path), pd.read_csv(path)
 

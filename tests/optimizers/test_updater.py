@@ -13,6 +13,7 @@ from artbp_exp import registry
 from artbp_exp.errors import UserError
 from artbp_exp.optimizers.base import Updater
 from artbp_exp.optimizers.schedule import SCHEDULES, make_schedule
+from artbp_exp.run_config import RunConfig
 from artbp_exp.training.experiment import Experiment
 
 NAMES = registry.names("optimizer")
@@ -130,13 +131,13 @@ def test_a_method_without_segments_has_no_length_to_be_aware_of(setting: str) ->
 
 @pytest.mark.parametrize("stops", [(1,), (4, 11, 12)])
 def test_a_run_with_all_of_it_goes_on_bit_for_bit(
-    compose: Callable[..., dict[str, Any]], own_corpus: Path, stops: tuple[int, ...]
+    configure: Callable[..., RunConfig], own_corpus: Path, stops: tuple[int, ...]
 ) -> None:
     """Schedule, length-aware Adam and a random phase, interrupted after some updates."""
     data = ["task=ptb", "task.corpus=own", f"task.data_dir={own_corpus}", "task.batch_size=40", "task.epochs=2"]
     rates = ["optimizer.schedule=cosine", "optimizer.warmup=30", "optimizer.length_aware=true", "optimizer.lr=0.01"]
     method = ["method=tbptt", "method.length=13", "method.phase=random", "model.hidden_size=5", "engine=plain"]
-    settings = compose(*data, *rates, *method)
+    settings = configure(*data, *rates, *method)
     whole = Experiment(settings)
     list(whole.train())
     trainer, updates = Experiment(settings).trainer, 0
