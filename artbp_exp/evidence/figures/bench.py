@@ -58,3 +58,6 @@ def _lines(axes: Axes, table: pd.DataFrame, column: str) -> None:
         axes.plot(micro.index, micro["median"], style, color=color, label=label, markersize=3)
         axes.fill_between(micro.index, micro["greatest"], micro["least"], color=color, alpha=0.15)
     axes.set(xscale="log", ylabel="µs per symbol", ylim=(0, None))
+    measured = sorted(table[column].unique())
+    axes.set_xticks(measured, [f"{value:g}" for value in measured])
+    axes.minorticks_off()
