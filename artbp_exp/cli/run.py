@@ -81,7 +81,8 @@ def main() -> None:
     """Entry point: user errors are one line and exit code 2; anything else is a bug and keeps its traceback."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints its own many lines and exits 1
     sys.argv[1:] = with_dry_run(conf.arguments(sys.argv[1:]))
-    with entry_point(reports=False), handled(raise_interrupted):
+    only_tells = not {"--help", "--hydra-help", "--cfg"}.isdisjoint(sys.argv)
+    with entry_point(reports=only_tells), handled(raise_interrupted):
         job()
 
 

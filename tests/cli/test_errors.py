@@ -40,6 +40,7 @@ def test_a_user_error_survives_the_way_back_from_a_worker() -> None:
 @pytest.mark.parametrize(
     ("command", "arguments"),
     [
+        ("run", ["--help"]),
         ("verify", ["task=synthetic"]),
         ("diagnose", ["task=synthetic", "diagnose.out=out"]),
         ("figures", ["--results", str(ROOT / "results"), "--out", "out", "phase_diagram"]),
