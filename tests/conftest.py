@@ -16,6 +16,14 @@ from artbp_exp.run_config import RunConfig
 ROOT = Path(__file__).resolve().parent.parent
 
 
+LONGEST = "test_killed_at[every operation]"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest test first, or one process would be left with it when the others are done."""
+    items.sort(key=lambda item: item.name != LONGEST)
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Runs may set torch's threads; the next test must not inherit that."""

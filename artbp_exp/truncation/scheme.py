@@ -42,8 +42,10 @@ class Segment:
         return float(self.factors[index]) if index + 1 < self.length else 1.0
 
     def part(self, start: int, stop: int) -> "Segment":
-        """Steps `start` … `stop` − 1, with the factors between them; its memory holds them all."""
-        return Segment(length=stop - start, factors=self.factors[start : stop - 1])
+        """Steps `start` … `stop` − 1, with the factors between them; where it is not the whole, its memory holds it."""
+        length = stop - start
+        memory = length if length < self.length else None
+        return Segment(length=length, factors=self.factors[start : stop - 1], memory=memory)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -147,6 +147,7 @@ def test_what_does_not_fit_an_online_method_is_one_line(experiment: Callable[...
         experiment("method=rtrl", "boundary=linear")
 
 
-def test_segments_keep_their_memory() -> None:
+def test_a_part_of_a_segment_says_that_it_is_one() -> None:
     segment = replace(Segment(length=3, factors=torch.ones(2).numpy()), memory=2)
-    assert segment.part(0, 2).memory is None
+    assert segment.part(0, 2).memory == 2
+    assert segment.part(0, 3).memory is None

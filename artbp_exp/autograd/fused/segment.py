@@ -34,7 +34,7 @@ class _Segment(torch.autograd.Function):
         ctx: Any,
         kind: type[Recurrence],
         factors: Any,
-        keep: bool,
+        plan: tuple[bool, bool],
         symbols: Tensor | None,
         inputs: Tensor,
         recurrent: Tensor,
@@ -45,15 +45,17 @@ class _Segment(torch.autograd.Function):
     ) -> Any:
         dtype, low = inputs.dtype, _product_dtype(inputs, hidden.shape[1])
         steps = len(inputs if symbols is None else symbols)
+        keep, bounded = plan
         kept = steps if keep else 1
 
         streams, size = hidden.shape
-        (all_hidden,) = _buffers(inputs, (steps + 1, streams, size, low))
+        (all_hidden,) = _buffers(inputs, bounded, (steps + 1, streams, size, low))
         all_hidden[0] = hidden
         # where there is no cell, the memory is h itself, in full precision
         alone = cell is not None or low != dtype
         own, gates, extra, mixed_or_none = _buffers(
             inputs,
+            bounded,
             (steps + 1 if keep else 1, streams, size if alone else 0, dtype),
             (kept, streams, kind.gates * size, low),
             (kept, streams, kind.extra * size, low),
@@ -125,16 +127,18 @@ class _Segment(torch.autograd.Function):
         return None, None, None, None, dx.view_as(inputs), d_recurrent, arrays.dinner, d_mixing, *state
 
 
-def _buffers(like: Tensor, *shapes: tuple[int, int, int, torch.dtype]) -> list[Tensor]:
+def _buffers(like: Tensor, bounded: bool, *shapes: tuple[int, int, int, torch.dtype]) -> list[Tensor]:
     """Uninitialised tensors in one piece of memory, which goes back to the system as a whole when they are dropped.
 
-    Several pieces, of some megabytes each, would come from the heap and leave it in fragments, so that a long segment
-    in windows took half as much again as one window needs. Those of long segments are asked for as more than the heap
-    gives out; what is not used is never touched, and takes no memory.
+    Pieces of some megabytes would come from the heap, and what lives on between the windows of a long segment would
+    leave it in fragments: it took half as much again as a window needs, and more. So those of a window (`bounded`), and
+    of long segments, are asked for as more than the heap gives out; what is not used is never touched, and takes no
+    memory.
     """
     sizes = [math.prod(shape) * dtype.itemsize for *shape, dtype in shapes]
     starts = [0, *accumulate(-(-size // ALIGNED) * ALIGNED for size in sizes)]
-    asked = max(starts[-1], BEYOND_HEAP) if like.device.type == "cpu" and shapes[0][0] >= LONG else starts[-1]
+    apart = like.device.type == "cpu" and (bounded or shapes[0][0] >= LONG)
+    asked = max(starts[-1], BEYOND_HEAP) if apart else starts[-1]
     store = torch.empty(asked, dtype=torch.uint8, device=like.device)
     return [
         store[start : start + size].view(dtype).view(*shape)
@@ -152,7 +156,13 @@ def _product_dtype(inputs: Tensor, size: int) -> torch.dtype:
 
 
 def run_recurrence(
-    kind: type[Recurrence], weights: Weights, symbols: Tensor | None, state: State, factors: Any
+    kind: type[Recurrence],
+    weights: Weights,
+    symbols: Tensor | None,
+    state: State,
+    factors: Any,
+    *,
+    bounded: bool = False,
 ) -> tuple[Tensor, State]:
     """Runs a recurrence over a segment.
 
@@ -162,6 +172,7 @@ def run_recurrence(
         symbols: rows of the table `weights.inputs`, (n, B), int64; None where `weights.inputs` is dense.
         state: h, or (h, c), each (B, H).
         factors: what the carried gradient is multiplied by between one step and the next, (n − 1,), float64.
+        bounded: these are some steps of a longer segment, whose memory is bounded.
 
     Returns:
         (hidden states (n, B, H), last state).
@@ -175,7 +186,7 @@ def run_recurrence(
     outputs, hidden, cell = _Segment.apply(
         kind,
         np.append(np.asarray(factors, dtype=np.float64), 1.0),
-        torch.is_grad_enabled(),
+        (torch.is_grad_enabled(), bounded),
         None if symbols is None else symbols.contiguous(),
         weights.inputs.to(weights.recurrent.dtype),
         weights.recurrent,
@@ -203,7 +214,8 @@ def run_segment(
         (hidden states (n, B, H), last state).
     """
     factors = np.ones(len(inputs) - 1) if segment is None else segment.factors
-    return run_recurrence(kind, model.recurrent_weights(), inputs, state, factors)
+    bounded = segment is not None and segment.memory is not None
+    return run_recurrence(kind, model.recurrent_weights(), inputs, state, factors, bounded=bounded)
 
 
 def _check_symbols(symbols: Tensor, count: int) -> None:
