@@ -42,7 +42,7 @@ class RecurrentModel(nn.Module, ABC):
 
     def recurrent_weights(self) -> "Weights":
         """The tensors that the equations of `recurrence` read."""
-        raise NotImplementedError
+        raise NotImplementedError  # asked only of a model that has a `recurrence`
 
     def blocks(self) -> "Step | None":
         """A ready-made kernel that runs many steps at once (engine=vendor); None if there is none.

@@ -9,7 +9,6 @@ The system is linear and the factors depend only on the lag, so with z = (s_0, Î
 G is ARTBP's compensated forward sensitivity: the same number as the backward recursion's, summed the other way round.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from artbp_exp.methods.base import Draw, Loss, Method
+from artbp_exp.methods.base import Draw, Loss
+from artbp_exp.methods.segments import SchemeMethod
 from artbp_exp.models.linear import LinearSystem
 from artbp_exp.optimizers.base import Updater
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
 from artbp_exp.tasks.synthetic import Synthetic
-from artbp_exp.truncation import Scheme, enumerate_cuts
+from artbp_exp.truncation import Scheme
 
 Floats = NDArray[np.float64]
 
@@ -65,7 +65,7 @@ class LinearTables:
         return self._influence[:length]
 
 
-class ClosedForm(Method):
+class ClosedForm(SchemeMethod):
     """Segments of a scheme on the linear system: equal to `SegmentMethod` to rounding, many times as fast.
 
     Args:
@@ -73,12 +73,12 @@ class ClosedForm(Method):
         scheme: where to cut, and what is carried on.
     """
 
-    scheme: Scheme
+    _model: LinearSystem
+    engine = "fused"
 
     def __init__(self, *, model: RecurrentModel, scheme: Scheme) -> None:
         assert isinstance(model, LinearSystem)  # see `applies`
-        self.name, self.engine, self.scheme = scheme.name, "fused", scheme
-        self._model = model
+        super().__init__(model=model, scheme=scheme)
         self._tables = LinearTables(model.transition.numpy(), model.drive.numpy(), scheme)
         self._z = np.ones(model.drive.numel() + 2)
 
@@ -92,20 +92,6 @@ class ClosedForm(Method):
             and model.theta.dtype == torch.float64
             and (scheme.first is None or np.array_equal(scheme.first.factors(task.steps), scheme.factors(task.steps)))
         )
-
-    def begin(self, batch_size: int) -> Tensor:
-        """The model's initial state."""
-        return self._model.init_state(batch_size)
-
-    def draws(self, steps: int, rng: np.random.Generator, *, start: int = 0) -> Iterator[tuple[int, Draw]]:
-        """The scheme's segments."""
-        return self.scheme.segments(steps, rng, start=start)
-
-    def outcomes(self, steps: int) -> Iterator[tuple[tuple[Draw, ...], float]]:
-        """Every way to cut the sequence."""
-        for lengths, probability in enumerate_cuts(self.scheme, steps):
-            if probability > 0:
-                yield tuple(self.scheme.cut(lengths)), probability
 
     def advance(
         self, carry: Any, draw: Draw, inputs: Tensor, targets: Tensor, loss: Loss, *, ends: bool

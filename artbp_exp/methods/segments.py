@@ -16,7 +16,34 @@ from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.truncation import Scheme, Segment, enumerate_cuts
 
 
-class SegmentMethod(Method):
+class SchemeMethod(Method):
+    """A method that draws the segments of a truncation scheme and carries the model's state, however it runs them.
+
+    Args:
+        model: receives the gradient.
+        scheme: where to cut, and what is carried on.
+    """
+
+    scheme: Scheme
+
+    def __init__(self, *, model: RecurrentModel, scheme: Scheme) -> None:
+        self.name, self.scheme, self._model = scheme.name, scheme, model
+
+    def begin(self, batch_size: int) -> Any:
+        """The model's initial state."""
+        return self._model.init_state(batch_size)
+
+    def draws(self, steps: int, rng: np.random.Generator, *, start: int = 0) -> Iterator[tuple[int, Draw]]:
+        """The scheme's segments, as the library hands them out."""
+        return self.scheme.segments(steps, rng, start=start)
+
+    def outcomes(self, steps: int) -> Iterator[tuple[tuple[Draw, ...], float]]:
+        """Every way to cut the sequence."""
+        for lengths, probability in enumerate_cuts(self.scheme, steps):
+            yield tuple(self.scheme.cut(lengths)), probability
+
+
+class SegmentMethod(SchemeMethod):
     """Backpropagates a segment at a time; the gradient that is carried on inside it is multiplied by its factors.
 
     δ_t = ∂ℓ_t/∂s_t + factor_t · δ_{t+1} ∂F/∂s(x_{t+1}, s_t) inside a segment (Tallec & Ollivier 2017, arXiv 1705.08209,
@@ -35,8 +62,6 @@ class SegmentMethod(Method):
         UserError: an unknown engine, or one that the model does not have.
     """
 
-    scheme: Scheme
-
     def __init__(
         self,
         *,
@@ -47,24 +72,10 @@ class SegmentMethod(Method):
         boundary: Boundary | None = None,
         auxiliary: Auxiliary | None = None,
     ) -> None:
-        self.name, self.scheme = scheme.name, scheme
+        super().__init__(model=model, scheme=scheme)
         self.engine, self._run = find_engine(engine, model)
-        self._model, self._autocast = model, autocast
+        self._autocast = autocast
         self._boundary, self._auxiliary = boundary, auxiliary
-
-    def begin(self, batch_size: int) -> Any:
-        """The model's initial state."""
-        return self._model.init_state(batch_size)
-
-    def draws(self, steps: int, rng: np.random.Generator, *, start: int = 0) -> Iterator[tuple[int, Draw]]:
-        """The scheme's segments, as the library hands them out."""
-        return self.scheme.segments(steps, rng, start=start)
-
-    def outcomes(self, steps: int) -> Iterator[tuple[tuple[Draw, ...], float]]:
-        """Every way to cut the sequence."""
-        for lengths, probability in enumerate_cuts(self.scheme, steps):
-            if probability > 0:
-                yield tuple(self.scheme.cut(lengths)), probability
 
     def advance(
         self, carry: Any, draw: Draw, inputs: Tensor, targets: Tensor, loss: Loss, *, ends: bool

@@ -54,7 +54,7 @@ def _unbox(kind: Kind, value: Any, c: Any) -> NativeValue:
 
 def forward(kind: Any, x: Any, r: Any, memory: Any) -> Any:
     """`kind.forward`, for compiled code."""
-    raise NotImplementedError
+    raise NotImplementedError  # only its overload, for compiled code, exists
 
 
 @overload(forward, strict=False, jit_options={"forceinline": True})
@@ -65,7 +65,7 @@ def _forward(kind: Any, x: Any, r: Any, memory: Any) -> Any:
 
 def backward(kind: Any, dh: Any, dm: Any, gates: Any, extra: Any, hidden: Any, before: Any, after: Any) -> Any:
     """`kind.backward`, for compiled code."""
-    raise NotImplementedError
+    raise NotImplementedError  # only its overload, for compiled code, exists
 
 
 @overload(backward, strict=False, jit_options={"forceinline": True})
