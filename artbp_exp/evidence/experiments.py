@@ -10,11 +10,12 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from artbp_exp.evidence import authors
-from artbp_exp.evidence.claims import diagnosis, ptb
+from artbp_exp.evidence.claims import diagnosis
 from artbp_exp.evidence.claims.balancing import balancing_claims
 from artbp_exp.evidence.claims.exact import exact_claims
 from artbp_exp.evidence.claims.lengths import diagram_claims, size_claims
-from artbp_exp.evidence.claims.ptb_measured import leads
+from artbp_exp.evidence.claims.ptb import family
+from artbp_exp.evidence.claims.ptb.measured import leads
 from artbp_exp.evidence.claims.rates import rate_claims
 from artbp_exp.evidence.experiment import Draw, Experiment, Picture
 from artbp_exp.evidence.figures import diagnosis as diagnosed
@@ -176,8 +177,8 @@ EXPERIMENTS = (
         sources=tuple(tier.name for tier in TIERS),
         recipes=tuple(tier.name for tier in TIERS),
         made_by="make evidence",
-        claims=ptb.ptb_claims,
-        commands=ptb.commands,
+        claims=family.ptb_claims,
+        commands=family.commands,
         figures=(
             Picture(
                 file="figures/ptb_evidence",

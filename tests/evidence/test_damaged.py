@@ -7,7 +7,7 @@ import pytest
 from artbp_exp.errors import UserError
 from artbp_exp.evidence.claims.balancing import balancing_claims
 from artbp_exp.evidence.claims.lengths import size_claims
-from artbp_exp.evidence.claims.ptb import ptb_claims
+from artbp_exp.evidence.claims.ptb.family import ptb_claims
 from artbp_exp.evidence.recipe import recipe
 from tests.evidence.conftest import balancing_run, find
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from artbp_exp.evidence.claims.ptb_measured import Lead
+from artbp_exp.evidence.claims.ptb.measured import Lead
 from artbp_exp.evidence.figures.common import COLORS, house_style
 
 

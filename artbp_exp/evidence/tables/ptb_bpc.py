@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from artbp_exp.evidence.claims.ptb_measured import Measured, ahead, paired
+from artbp_exp.evidence.claims.ptb.measured import Measured, ahead, paired
 from artbp_exp.evidence.ptb_runs import METHODS, STATES, TIERS, Tier, best_test, finished
 
 

@@ -10,9 +10,9 @@ from scipy import stats
 
 from artbp_exp.evidence import authors
 from artbp_exp.evidence.claims.claim import NOT_YET
-from artbp_exp.evidence.claims.ptb import commands, ptb_claims
-from artbp_exp.evidence.claims.ptb_measured import Measured, ahead, leads
-from artbp_exp.evidence.claims.ptb_notes import RESET
+from artbp_exp.evidence.claims.ptb.family import commands, ptb_claims
+from artbp_exp.evidence.claims.ptb.measured import Measured, ahead, leads
+from artbp_exp.evidence.claims.ptb.notes import RESET
 from artbp_exp.evidence.ptb_runs import TIERS, arms, end_point, late
 from artbp_exp.runs.load import load_runs
 from tests.conftest import ROOT

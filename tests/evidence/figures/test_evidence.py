@@ -10,7 +10,7 @@ import pytest
 
 from artbp_exp.evidence import authors
 from artbp_exp.evidence.claims.lengths import working
-from artbp_exp.evidence.claims.ptb_measured import Lead
+from artbp_exp.evidence.claims.ptb.measured import Lead
 from artbp_exp.evidence.figures.common import save
 from artbp_exp.evidence.figures.paired_seeds import paired_seeds
 from artbp_exp.evidence.figures.phase_diagram import phase_diagram

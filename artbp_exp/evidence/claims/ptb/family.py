@@ -6,10 +6,10 @@ import pandas as pd
 
 from artbp_exp.evidence import authors
 from artbp_exp.evidence.claims.claim import FAILS, HOLDS, NOT_YET, OPEN, Claim
-from artbp_exp.evidence.claims.ptb_measured import Measured, estimate
-from artbp_exp.evidence.claims.ptb_notes import at_equal_progress
-from artbp_exp.evidence.claims.ptb_rows import AGAIN, Row, row_note, rows_of
-from artbp_exp.evidence.claims.ptb_single import logged, reweighting, rounding
+from artbp_exp.evidence.claims.ptb.measured import Measured, estimate
+from artbp_exp.evidence.claims.ptb.notes import at_equal_progress
+from artbp_exp.evidence.claims.ptb.rows import AGAIN, Row, row_note, rows_of
+from artbp_exp.evidence.claims.ptb.single import logged, reweighting, rounding
 from artbp_exp.evidence.ptb_runs import TIERS, diverged
 from artbp_exp.evidence.statistics import CONFIDENCE, Contrast, holm
 

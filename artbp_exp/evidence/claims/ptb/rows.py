@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from artbp_exp.evidence.claims.claim import notes
-from artbp_exp.evidence.claims.ptb_measured import Ends, Measured, Weights, ahead, paired
-from artbp_exp.evidence.claims.ptb_notes import RESET, lacking
+from artbp_exp.evidence.claims.ptb.measured import Ends, Measured, Weights, ahead, paired
+from artbp_exp.evidence.claims.ptb.notes import RESET, lacking
 from artbp_exp.evidence.ptb_runs import ROUNDING, STATES, Tier, late
 
 AGAIN = f"with the runs of results/{ROUNDING} in the place of those that they repeat"

@@ -6,9 +6,9 @@ import pandas as pd
 
 from artbp_exp.evidence import authors
 from artbp_exp.evidence.claims.claim import FAILS, HOLDS, MEASURED, NOT_YET, OPEN, Claim, notes
-from artbp_exp.evidence.claims.ptb_measured import Measured, ahead, estimate, paired
-from artbp_exp.evidence.claims.ptb_notes import RESET
-from artbp_exp.evidence.claims.ptb_rows import AGAIN, Row, row_note
+from artbp_exp.evidence.claims.ptb.measured import Measured, ahead, estimate, paired
+from artbp_exp.evidence.claims.ptb.notes import RESET
+from artbp_exp.evidence.claims.ptb.rows import AGAIN, Row, row_note
 from artbp_exp.evidence.ptb_runs import ROUNDING, TIERS, late
 from artbp_exp.evidence.statistics import Spread, bare
 
