@@ -81,6 +81,11 @@ def leaves(state: Any) -> list[Tensor]:
     return [leaf for leaf in flatten(state) if isinstance(leaf, Tensor)]
 
 
+def numbers(state: Any) -> int:
+    """How many numbers the tensors of `state` hold."""
+    return sum(leaf.numel() for leaf in leaves(state))
+
+
 def flatten(state: Any) -> list[Any]:
     """The leaves of `state`, in order: tensors, plain numbers, strings and None. What a checkpoint holds of it."""
     if isinstance(state, LEAVES):

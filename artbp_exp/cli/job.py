@@ -237,10 +237,11 @@ class Job:
         from artbp_exp.runs.provenance import peak_memory
 
         memory = round(peak_memory(self._experiment.device) / 2**20, 1)
-        engine = self._experiment.method.engine
+        method, steps = self._experiment.method, self._experiment.task.steps
         return {
             **self._origin,
-            "engine": engine,
+            "engine": method.engine,
+            "stored_numbers": method.stored_numbers(steps),
             "starts": self._starts,
             "peak_memory_mib": memory,
             "wall_seconds": seconds,

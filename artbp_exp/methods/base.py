@@ -7,7 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 from torch import Tensor, nn
 
+from artbp_exp.autograd.state import numbers
 from artbp_exp.errors import UserError
+from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.truncation import Scheme
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -37,6 +39,7 @@ class Method(ABC):
     name: str
     engine: str = "plain"
     scheme: Scheme | None = None
+    _model: RecurrentModel
 
     @abstractmethod
     def begin(self, batch_size: int) -> Any:
@@ -80,6 +83,13 @@ class Method(ABC):
         Returns:
             (the loss summed over the steps, what is carried on, without its history).
         """
+
+    def stored_numbers(self, steps: int) -> float:
+        """Numbers kept for each stream to compute the gradient, on average over a sequence of `steps` steps.
+
+        The memory at which methods are compared. Here: all that is carried beside the model's state.
+        """
+        return float(numbers(self.begin(1)) - numbers(self._model.init_state(1)))
 
 
 class Boundary(nn.Module, ABC):

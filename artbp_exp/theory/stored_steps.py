@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from artbp_exp.errors import UserError
-from artbp_exp.theory.survival import hazards
+from artbp_exp.theory.survival import hazards, renewal, survival
 from artbp_exp.truncation import Scheme
 
 HORIZON = 20_000
@@ -27,6 +27,9 @@ LONGEST_SUM = 4_000_000
 
 ROUNDING = 1e-9
 """Of a slope worked out from hazards."""
+
+LONG_SEQUENCE = 2_000
+"""Steps of a sequence beyond which its end matters little to the mean of what is stored."""
 
 SEGMENTS = 20_000
 """Lengths drawn by `drawn_stored_steps`: a million steps at a mean length of 50."""
@@ -61,6 +64,20 @@ def mean_stored_steps(scheme: Scheme) -> float:
         inner = apart**2 * more + apart * (apart - 1) / 2 * blocks
         second = np.arange(last) @ survival[:last] + goes_on * (last * apart * blocks + inner)
     return float(second / first)
+
+
+def stored_steps_within(scheme: Scheme, steps: int) -> float:
+    """Stored steps averaged over a sequence of T = `steps` steps, whose end ends the last segment.
+
+    (1/T) Σ_a u(a) Σ_{n < T − a} min(n, m)·P(N > n), with u(a) the probability that a segment begins after step a and m
+    the scheme's memory. Of a long sequence the smaller of M and (T − 1)/2, each of which it cannot exceed.
+    """
+    if steps > LONG_SEQUENCE:
+        return min(mean_stored_steps(scheme), (steps - 1) / 2, float(scheme.memory or steps))
+    kept = np.minimum(np.arange(steps), scheme.memory or steps)
+    first, later = (np.cumsum(kept * survival(one, steps - 1)) for one in (scheme.at(0), scheme))
+    begins = renewal(scheme, steps)
+    return float(first[-1] + begins[1:] @ later[-2::-1]) / steps
 
 
 def length_for_stored_steps(build: Callable[[float], Scheme], wanted: float, *, shortest: float = 1.0) -> float:

@@ -85,6 +85,7 @@ def test_a_run_its_repetition_and_another_one_in_its_folder(tmp_path: Path) -> N
     assert summary.keys() >= {
         *("status", "task", "method", "length", "seed", "loss", "theta", "theta_optimal", "steps", "command"),
         *("git_commit", "git_dirty", "versions", "device", "threads", "peak_memory_mib", "wall_seconds"),
+        "stored_numbers",
     }
     assert (summary["status"], summary["steps"], summary["seed"]) == ("finished", 200, 0)
     assert summary["command"] == "artbp-run task.steps=200 task.size=4 task.positive=1 run_dir=here"

@@ -7,8 +7,8 @@ import pytest
 
 from artbp_exp import registry
 from artbp_exp.errors import UserError
-from artbp_exp.theory.stored_steps import length_for_stored_steps, mean_stored_steps
-from artbp_exp.truncation import Scheme
+from artbp_exp.theory.stored_steps import length_for_stored_steps, mean_stored_steps, stored_steps_within
+from artbp_exp.truncation import Scheme, enumerate_cuts
 
 PAPER: dict[str, Any] = {"name": "artbp", "length": 50, "alpha": 4}
 CONSTANT: dict[str, Any] = {"name": "artbp", "length": 50, "schedule": "constant"}
@@ -110,3 +110,31 @@ def test_a_length_is_found_for_a_memory(method: dict[str, Any], length: float) -
 def test_no_length_for_a_memory_is_one_line(method: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="no mean length gives"):
         length_for(method, 20)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"name": "artbp", "length": 3, "alpha": 4},
+        {"name": "artbp", "length": 3, "alpha": 4, "memory": 2},
+        {"name": "tbptt", "length": 3},
+        {"name": "tbptt", "length": 3, "phase": "random"},
+        {"name": "tbptt", "length": 99},
+        {"name": "bptt"},
+    ],
+)
+@pytest.mark.parametrize("steps", [1, 8])
+def test_within_a_short_sequence_it_is_the_mean_over_all_ways_to_cut_it(settings: dict[str, Any], steps: int) -> None:
+    scheme = registry.build("method", settings)
+    kept = sum(
+        probability * sum(min(step, scheme.memory or steps) for length in lengths for step in range(length))
+        for lengths, probability in enumerate_cuts(scheme, steps)
+    )
+    assert stored_steps_within(scheme, steps) == pytest.approx(kept / steps, rel=1e-12)
+
+
+def test_within_a_long_sequence_its_end_matters_little() -> None:
+    scheme = registry.build("method", CONSTANT)
+    assert stored_steps_within(scheme, 10**6) == pytest.approx(49)
+    assert stored_steps_within(scheme, 2_000) == pytest.approx(49, rel=0.03)
+    assert stored_steps_within(registry.build("method", {"name": "bptt"}), 10**6) == (10**6 - 1) / 2
