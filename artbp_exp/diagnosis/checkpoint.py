@@ -34,6 +34,8 @@ class Checkpoint:
         wide: the same steps of more streams, over which the systematic bias is estimated.
         batch_size: streams B of the run.
         run_carries: the run's own `carry_state`.
+        start: the window's first step.
+        whole: the window is a whole episode, or all of a stream: its gradient is the true one.
     """
 
     model: RecurrentModel
@@ -41,6 +43,8 @@ class Checkpoint:
     wide: Task
     batch_size: int
     run_carries: bool
+    start: int = 0
+    whole: bool = False
 
 
 def of_run(config: RunConfig, own: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
@@ -71,6 +75,8 @@ def of_run(config: RunConfig, own: Mapping[str, Any]) -> tuple[RunConfig, dict[s
 def load(config: RunConfig, own: Mapping[str, Any]) -> Checkpoint:
     """Builds the model, restores its parameters, warms its state up, and takes the window of data that follows.
 
+    Of a task with episodes it takes the whole episode that holds step `start`, and warms nothing up.
+
     Args:
         config: from `of_run`.
         own: `diagnose`'s: `run`, `steps`, `streams`, `bias_streams`, `warm_up`, `start`.
@@ -86,6 +92,9 @@ def load(config: RunConfig, own: Mapping[str, Any]) -> Checkpoint:
     model = experiment.model
     if own["run"] is not None:
         _restore(model, Path(checks.text("diagnose.run", own["run"])) / "model.pt")
+    episode = experiment.task.episode
+    if episode < experiment.task.steps:
+        steps, warm, start = episode, 0, start - start % episode
     task, wide = (window(experiment.task, start=start + warm, steps=steps, streams=count) for count in (streams, many))
     if warm:
         before = window(experiment.task, start=start, steps=warm, streams=many)
@@ -95,7 +104,15 @@ def load(config: RunConfig, own: Mapping[str, Any]) -> Checkpoint:
         _begin_at(model, detach(state))
     run_carries = bool(task.carry_state)
     task.carry_state = wide.carry_state = True
-    return Checkpoint(model=model, task=task, wide=wide, batch_size=experiment.task.batch_size, run_carries=run_carries)
+    return Checkpoint(
+        model=model,
+        task=task,
+        wide=wide,
+        batch_size=experiment.task.batch_size,
+        run_carries=run_carries,
+        start=start + warm,
+        whole=steps == episode,
+    )
 
 
 @contextmanager

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from artbp_exp.autograd import detach, leaves, map_state
+from artbp_exp.errors import UserError
 from artbp_exp.recurrent import RecurrentModel
-from artbp_exp.tasks.base import Task
+from artbp_exp.tasks.base import Task, has_target
 from artbp_exp.training.gradient import Gradients
 
 
@@ -24,14 +25,17 @@ def influence_by_lag(
         model: at θ.
         task: a window longer than `lags` steps.
         lags: the longest.
-        losses: how many t, spread evenly over the window after its first `lags` steps.
+        losses: how many t, spread evenly over the steps with a loss that follow the first `lags`.
         rng: of the bootstrap.
 
     Returns:
         lag (steps), influence, low, high.
     """
-    times = np.unique(np.linspace(lags, task.steps - 1, losses).astype(int))
     inputs, targets = task.window(0, task.steps)
+    late = lags + np.flatnonzero(has_target(targets[lags:]).any(1).cpu().numpy())
+    if late.size == 0:
+        raise UserError(f"no loss falls beyond lag {lags} in {task.steps} steps; take more steps or fewer lags")
+    times = np.unique(late[np.linspace(0, late.size - 1, losses).astype(int)])
     state: Any = model.init_state(task.batch_size)
     states = []
     with torch.no_grad():

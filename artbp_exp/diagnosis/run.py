@@ -55,9 +55,9 @@ def diagnose(config: RunConfig, own: Mapping[str, Any], *, out: Path, command: s
     for reason in left_out:
         print(reason)
     rng = np.random.default_rng(config.seed)
-    window = window_change(model, task)
+    window = 0.0 if checkpoint.whole else window_change(model, task)
     _introduce(checkpoint, window)
-    influence = influence_by_lag(model, task, lags=lags, losses=losses, rng=rng)
+    influence = influence_by_lag(model, task, lags=min(lags, task.steps - 1), losses=losses, rng=rng)
     influence.to_csv(out / "influence.csv", index=False)
     full = full_bptt(model, task)
     table = _measure_all(out, grid, config, checkpoint, full, draws, starts)
@@ -74,7 +74,7 @@ def diagnose(config: RunConfig, own: Mapping[str, Any], *, out: Path, command: s
         "run_carry_state": checkpoint.run_carries,
         "run_batch_size": checkpoint.batch_size,
         "method_memory": config.method["memory"],
-        "start": own["start"] + own["warm_up"],
+        "start": checkpoint.start,
         "starts": starts,
         **run_facts(run_method),
         "command": command,

@@ -8,6 +8,14 @@ from torch import Tensor
 
 from artbp_exp.recurrent import RecurrentModel
 
+MISSING = -100
+"""In the place of a target symbol where a step has no loss: what `torch.nn.functional.cross_entropy` ignores."""
+
+
+def has_target(targets: Tensor) -> Tensor:
+    """Where a step has a loss: targets (n, B) → bool (n, B); see `Task.window`."""
+    return ~targets.isnan() if targets.is_floating_point() else targets != MISSING
+
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
@@ -46,6 +54,8 @@ class Task(Protocol):
     Attributes:
         name: as in `conf/task`.
         steps: T, length of the training sequence in steps, of which a pass reads all.
+        episode: steps after which the state begins anew: an episode is a sequence of its own, in which segments are
+            drawn for themselves, and no gradient crosses its end. T where the data are one stream.
         passes: how often the sequence is read.
         batch_size: B, streams read in parallel.
         carry_state: whether the state is carried across a cut (the algorithm) or reset to the initial one.
@@ -59,6 +69,7 @@ class Task(Protocol):
 
     name: str
     steps: int
+    episode: int
     passes: int
     batch_size: int
     carry_state: bool
@@ -80,12 +91,16 @@ class Task(Protocol):
         """
 
     def window(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of steps `start` … `stop` − 1 of the pass: (n, B, …) each."""
+        """Inputs and targets of steps `start` … `stop` − 1 of the pass: (n, B, …) each.
+
+        A step need not have a loss in every stream: its target is then `MISSING`, or nan where targets are no symbols.
+        """
 
     def loss(self, predictions: Tensor, targets: Tensor) -> Tensor:
-        """Loss of a segment, *summed* over its steps and averaged over streams: a scalar.
+        """Loss of a segment, *summed* over its steps and averaged over all B streams: a scalar.
 
-        Summed, because dividing by the actual length of a segment would favour short ones: a bias.
+        Summed, because dividing by the actual length of a segment, or by how many targets it has, would favour short
+        ones: a bias.
         """
 
     def marks(self) -> list[int]:

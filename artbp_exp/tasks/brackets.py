@@ -64,6 +64,11 @@ class Brackets:
         self._device, self._data = torch.device("cpu"), torch.empty(0)
         self.begin_pass(rng)  # a text to look at before the first pass
 
+    @property
+    def episode(self) -> int:
+        """The data are one stream."""
+        return self.steps
+
     def place(self, device: torch.device) -> None:
         """Moves the texts; those of later passes are drawn on the CPU and moved to `device`."""
         self._device, self._data = device, self._data.to(device)

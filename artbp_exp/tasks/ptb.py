@@ -65,6 +65,11 @@ class PennTreebank:
         self._train = torch.from_numpy(np.ascontiguousarray(streams.T))  # (T + 1, B)
         self._held_out = {part: torch.from_numpy(parts[part]) for part in ("valid", "test")}
 
+    @property
+    def episode(self) -> int:
+        """The data are one stream."""
+        return self.steps
+
     def place(self, device: torch.device) -> None:
         """Moves the corpus to `device`."""
         self._train = self._train.to(device)

@@ -35,6 +35,11 @@ class Synthetic:
         self.theta_optimal = 1 / (2 * drive) if drive else None
         self._device = torch.device("cpu")
 
+    @property
+    def episode(self) -> int:
+        """The data are one stream."""
+        return self.steps
+
     def place(self, device: torch.device) -> None:
         """There is no data to move; windows are made on `device`."""
         self._device = device

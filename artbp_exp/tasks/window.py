@@ -4,22 +4,23 @@ import copy
 import math
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from artbp_exp.errors import UserError
-from artbp_exp.tasks.base import Task
+from artbp_exp.tasks.base import Task, has_target
 from artbp_exp.tasks.synthetic import Synthetic
 
 
 class Window:
     """Steps `start` … `start + steps` − 1 of the first `streams` streams; all else is the task's.
 
-    A pass over it ends when the window ends, as a pass ends at the end of the data: without a draw.
+    It is one episode: it ends as the data end, without a draw.
     """
 
     def __init__(self, task: Task, *, start: int, steps: int, streams: int) -> None:
         self._task, self._start = task, start
-        self.steps = steps
+        self.steps = self.episode = steps
         self.batch_size = min(streams, task.batch_size)
         self.passes = 1
         self.divergence = math.inf
@@ -35,21 +36,40 @@ class Window:
         return inputs[:, : self.batch_size], targets[:, : self.batch_size]
 
 
-def window(task: Task, *, steps: int, start: int = 0, streams: int = 2**31) -> Task:
-    """A window of `task`; of a task without data a shorter copy, which its fast path knows as its own kind.
+def window(task: Task, *, steps: int, start: int | None = None, streams: int = 2**31) -> Task:
+    """A window of an episode of `task`; of a task without data a shorter copy, which its fast path knows as its kind.
+
+    Args:
+        task: any.
+        steps: of the window.
+        start: its first step; None takes the earliest window of the first episode with the most losses.
+        streams: at most so many, the first.
 
     Raises:
-        UserError: the task has not so many steps.
+        UserError: the window goes beyond its episode.
     """
-    if start + steps > task.steps:
+    begins = start or 0
+    left = min(task.steps, begins - begins % task.episode + task.episode) - begins
+    if steps > left:
+        what = "the task" if task.episode == task.steps else "its episode"
+        size = task.steps if task.episode == task.steps else task.episode
         raise UserError(
-            f"a window of {steps} steps from step {start} does not fit into the task's {task.steps} steps; "
-            f"take a shorter one"
+            f"a window of {steps} steps from step {begins} does not fit into {what}'s {size} steps; take a shorter one"
         )
     if isinstance(task, Synthetic):
         short = copy.copy(task)
         short.steps, short.divergence = steps, math.inf
         return short
+    if start is None:
+        start = _fullest(task, steps, streams)
     found: Any = Window(task, start=start, steps=steps, streams=streams)
     checked: Task = found
     return checked
+
+
+def _fullest(task: Task, steps: int, streams: int) -> int:
+    """Where the earliest window of `steps` steps begins that has the most losses: 0 where every step has one."""
+    _, targets = task.window(0, min(task.episode, task.steps))
+    losses = has_target(targets[:, :streams]).sum(1).cpu().numpy()
+    until = np.concatenate([[0], np.cumsum(losses)])
+    return int((until[steps:] - until[:-steps]).argmax())

@@ -77,7 +77,7 @@ class Experiment:
             config.optimizer,
             parameters=list(self.trainables.parameters()),
             offered={
-                "mean_length": None if scheme is None else scheme.length or self.task.steps,
+                "mean_length": None if scheme is None else scheme.length or self.task.episode,
                 "total_steps": self.task.steps * self.task.passes,
             },
         )
@@ -117,13 +117,13 @@ def warn_of(method: Method, task: Task, settings: Mapping[str, Any]) -> None:
     scheme: Scheme | None = getattr(method, "scheme", None)
     if scheme is None:
         return
-    if scheme.length is None and task.steps > MANY_STEPS:
+    if scheme.length is None and task.episode > MANY_STEPS:
         warnings.warn(
-            f"method={scheme.name} never cuts: one update for each pass over {task.steps} steps; "
+            f"method={scheme.name} never cuts: one update for each pass over {task.episode} steps; "
             f"method=artbp estimates the same gradient without bias",
             stacklevel=3,
         )
-    if short := short_mean_warning(scheme, task.steps):
+    if short := short_mean_warning(scheme, task.episode):
         warnings.warn(short, stacklevel=3)
     if settings.get("reweight") and certain_cut(scheme):
         warnings.warn(

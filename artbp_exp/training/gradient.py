@@ -4,10 +4,11 @@ Training walks one draw of it after the other, with an update after each; verifi
 with its probability; diagnosis takes many draws.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -112,12 +113,31 @@ class TaskLoop:
         """The method's carried state before the first step."""
         return self.method.begin(self.task.batch_size)
 
+    def draws(self, rng: np.random.Generator, *, start: int = 0) -> Iterator[tuple[int, Draw]]:
+        """The draws of a pass, those of one episode after the other: (the step at which it starts; the draw).
+
+        Args:
+            rng: the random stream of the draws.
+            start: steps of the pass that are done already, at the end of a draw.
+        """
+        while start < self.task.steps:
+            begin = start - start % self.task.episode
+            steps = min(self.task.episode, self.task.steps - begin)
+            for at, draw in self.method.draws(steps, rng, start=start - begin):
+                yield begin + at, draw
+            start = begin + steps
+
     def advance(self, start: int, draw: Draw, carry: Any) -> tuple[float, Any]:
-        """See `Loop.advance`. Where the task does not carry the state across a cut, it begins anew."""
-        stop = start + draw.length
-        inputs, targets = self.task.window(start, stop)
-        before = carry if self.task.carry_state else self.begin()
-        return self.method.advance(before, draw, inputs, targets, self.task.loss, ends=stop == self.task.steps)
+        """See `Loop.advance`. At the start of an episode all that is carried begins anew.
+
+        So it does at every cut where the task does not carry the state.
+        """
+        task, stop = self.task, start + draw.length
+        inputs, targets = task.window(start, stop)
+        begins = start > 0 and start % task.episode == 0
+        before = self.begin() if begins or not task.carry_state else carry
+        ends = stop % task.episode == 0 or stop == task.steps
+        return self.method.advance(before, draw, inputs, targets, task.loss, ends=ends)
 
 
 def model_of(trainables: nn.ModuleDict) -> RecurrentModel:

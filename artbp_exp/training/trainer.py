@@ -123,7 +123,7 @@ class Trainer:
         self._within = True
         self._first = self.tally.step
         self._carry = self._loop.begin()
-        self._draws = self._loop.method.draws(self._task.steps, self._cuts)
+        self._draws = self._loop.draws(self._cuts)
         self._pass_loss, self._training_seconds = 0.0, 0.0
 
     def _train(self, until: int, tick: Tick, pause: Pause) -> bool:
@@ -236,7 +236,7 @@ class Trainer:
         self._carry = fill(
             begun, [_like(value, leaf) for value, leaf in zip(state["carry"], flatten(begun), strict=True)]
         )
-        self._draws = self._loop.method.draws(self._task.steps, self._cuts, start=self.tally.step - self._first)
+        self._draws = self._loop.draws(self._cuts, start=self.tally.step - self._first)
         self._pass_loss, self._training_seconds = state["pass_loss"], state["training_seconds"]
         self._best, self.seconds, self.done = state["best"], state["seconds"], state["done"]
 

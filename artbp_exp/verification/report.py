@@ -162,7 +162,7 @@ def _enumerate(small: Shrunk, precision: str) -> tuple[Exact, list[Row]]:
     print(
         f"\nexact, {exact.patterns} way{'s' if exact.patterns > 1 else ''} to cut {steps} steps, engine "
         f"{method.engine}, in float64 whatever the precision of the run (precision={precision}); "
-        f"shrunk: {', '.join(small.changes)}"
+        f"shrunk: {', '.join(small.changes) or 'nothing'}"
     )
     rows = [_row("lengths drawn", holds=exact.misdrawn is None)]
     rows += [_row("exact bias", name, bias, holds=bias < BIAS_TOLERANCE) for name, bias in exact.bias.items()]
@@ -178,7 +178,7 @@ def _enumerate(small: Shrunk, precision: str) -> tuple[Exact, list[Row]]:
 def _prescribe(config: RunConfig, own: dict[str, Any]) -> tuple[list[str], list[Row]]:
     """Tries all lags and the prescribed cuts: why the configuration is refuted, and rows of the table."""
     began, run = time.perf_counter(), measured(config)
-    lags, scheme = lag_by_lag(run.method, limit=run.task.steps), run.method.scheme
+    lags, scheme = lag_by_lag(run.method, limit=run.task.episode), run.method.scheme
     assert scheme is not None
     subject = prescribable(config, own)
     held, memory, task, engine = prescribed(subject), scheme.memory, subject.task, subject.method.engine
@@ -231,7 +231,7 @@ def _sample(config: RunConfig, own: dict[str, Any], draws: int) -> tuple[list[In
         for found in intervals
     ]
     _print(rows, [found.mark for found in intervals])
-    if scheme is not None and can_cut(scheme, measured(config).task.steps) and not can_cut(scheme, task.steps):
+    if scheme is not None and can_cut(scheme, measured(config).task.episode) and not can_cut(scheme, task.steps):
         print("  no cut can fall within these steps: the draws say nothing")
     return intervals, [{"ran": engine, "computed_in": computed, **row} for row in rows]
 

@@ -66,7 +66,7 @@ def shrunk(config: RunConfig, own: Mapping[str, Any]) -> Shrunk:
             model["hidden_size"] = hidden
     run = measured(replace(config, model=Choice(model)))
     scheme = run.method.scheme
-    cuts = scheme is not None and can_cut(scheme, run.task.steps)
+    cuts = scheme is not None and can_cut(scheme, run.task.episode)
     if cuts:  # a method that never cuts in the run is not to cut here
         method, said = shorter(method, own["method_length"])
         changes += said
@@ -74,10 +74,12 @@ def shrunk(config: RunConfig, own: Mapping[str, Any]) -> Shrunk:
         changes.append(f"method.memory {method['memory']} → {MEMORY}")
         method["memory"] = MEMORY
     streams = checks.whole("verify.streams", own["streams"], at_least=1)
+    steps = min(steps, run.task.episode)
     task = window(run.task, steps=steps, streams=streams)
     if task.batch_size < run.task.batch_size:
         changes.append(f"streams {run.task.batch_size} → {task.batch_size}")
-    changes.append(f"sequence {run.task.steps} → {steps} steps")
+    if steps < run.task.episode:
+        changes.append(f"sequence {run.task.episode} → {steps} steps")
     subject = _subject(run.trainables.to(torch.float64), run, method, task)
     idle = cuts and subject.scheme is not None and not can_cut(subject.scheme, steps)
     return Shrunk(subject=subject, idle=idle, changes=tuple(changes))
@@ -130,7 +132,7 @@ def sampled(config: RunConfig, own: Mapping[str, Any]) -> tuple[Subject, torch.d
     if wanted is None:
         scheme = run.method.scheme
         wanted = min(CEILING, max(100, round(4 * ((scheme and scheme.length) or 0))))
-    steps = min(checks.whole("verify.stretch", wanted, at_least=2), run.task.steps)
+    steps = min(checks.whole("verify.stretch", wanted, at_least=2), run.task.episode)
     autocast = find_precision(config.precision, run.task)[1]
     task = _window(run, own, steps)
     return _subject(run.trainables, run, config.method, task, autocast), autocast
@@ -149,7 +151,7 @@ def prescribable(config: RunConfig, own: Mapping[str, Any]) -> Subject:
     run = measured(config)
     assert run.method.scheme is not None
     size = sum(parameter.numel() for parameter in run.model.parameters())
-    task = _window(run, own, window_steps(run.method.scheme, run.task.steps, size))
+    task = _window(run, own, window_steps(run.method.scheme, run.task.episode, size))
     return _subject(run.trainables.to(torch.float64), run, config.method, task)
 
 
