@@ -33,9 +33,15 @@ def directory() -> Path:
     return packaged if (packaged / "config.yaml").is_file() else package.parent / "conf"
 
 
-def names(group: str) -> list[str]:
-    """Lists the members of `group` (a key of `PACKAGES`): the yaml files of its folder. Imports none of them."""
-    return sorted(path.stem for path in (directory() / group).glob("*.yaml"))
+def names(group: str, *, package: str | None = None) -> list[str]:
+    """Lists the members of `group` (a key of `PACKAGES`): the yaml files of its folder. Imports none of them.
+
+    Args:
+        group: see above.
+        package: lists only those whose module is in it: `artbp_exp.truncation` has the methods that are schemes.
+    """
+    found = sorted(path.stem for path in (directory() / group).glob("*.yaml"))
+    return [name for name in found if package is None or importlib.util.find_spec(f"{package}.{name}") is not None]
 
 
 def builder(group: str, name: str) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from artbp_exp.diagnosis.measure import measure_at
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
 from artbp_exp.verification.oracle import full_bptt
-from artbp_exp.verification.sweep import small_task as small
+from artbp_exp.verification.small import small_task as small
 
 __all__ = ["measured", "small"]
 

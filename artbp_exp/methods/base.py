@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +15,15 @@ from artbp_exp.truncation import Scheme
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(predictions (n, B, …), targets (n, B, …)) → scalar, summed over steps and averaged over streams."""
+
+
+class Claim(StrEnum):
+    """What a method says of the mean of its gradient at fixed parameters. `artbp-verify` confirms or refutes it."""
+
+    EXACT = "unbiased, exactly"
+    SIGNS = "unbiased in mean over signs"
+    SMOOTHED = "unbiased for the smoothed loss"
+    BIASED = "biased"
 
 
 class Draw(Protocol):
@@ -83,6 +93,10 @@ class Method(ABC):
         Returns:
             (the loss summed over the steps, what is carried on, without its history).
         """
+
+    def claim(self, steps: int) -> Claim:
+        """What it says of its mean gradient over a sequence of `steps` steps: exact, unless it says otherwise."""
+        return Claim.EXACT
 
     def stored_numbers(self, steps: int) -> float:
         """Numbers kept for each stream to compute the gradient, on average over a sequence of `steps` steps.

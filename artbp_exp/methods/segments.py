@@ -12,9 +12,10 @@ from artbp_exp.autograd import detach, leaves, map_state
 from artbp_exp.autograd.checkpointing import checkpointed
 from artbp_exp.autograd.engines import find_engine
 from artbp_exp.autograd.state import numbers
-from artbp_exp.methods.base import Auxiliary, Boundary, Draw, Loss, Method
+from artbp_exp.methods.base import Auxiliary, Boundary, Claim, Draw, Loss, Method
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.theory.stored_steps import stored_steps_within
+from artbp_exp.theory.unbiased import is_unbiased
 from artbp_exp.truncation import Scheme, Segment, enumerate_cuts
 
 
@@ -43,6 +44,10 @@ class SchemeMethod(Method):
         """Every way to cut the sequence."""
         for lengths, probability in enumerate_cuts(self.scheme, steps):
             yield tuple(self.scheme.cut(lengths)), probability
+
+    def claim(self, steps: int) -> Claim:
+        """Exact where every cut that can fall is compensated."""
+        return Claim.EXACT if is_unbiased(self.scheme, steps) else Claim.BIASED
 
     def stored_numbers(self, steps: int) -> float:
         """The states of the mean number of stored steps."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from artbp_exp.errors import UserError
-from artbp_exp.methods.base import Draw, Method
+from artbp_exp.methods.base import Claim, Draw, Method
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
 from artbp_exp.theory.exact_variance import exact_variance
@@ -24,6 +24,9 @@ from artbp_exp.verification.oracle import full_bptt, squared_crossings
 
 BIAS_TOLERANCE = 1e-12
 """Relative to the gradient of a parameter: rounding in float64, and nothing else."""
+
+SIGNS_TOLERANCE = 1e-10
+"""The same where what is added up over random signs is much larger than its mean."""
 
 VARIANCE_TOLERANCE = 1e-9
 """Relative: squares of differences lose more digits."""
@@ -93,6 +96,7 @@ class Exact:
         predicted: the variance by the exact formula; None where it was not asked for, or does not hold: `no_formula`.
         promise: why the method is biased as it is set up, by its own account; None if it is not.
         no_formula: why there is no prediction.
+        tolerance: relative bias up to which a parameter's gradient counts as unbiased.
     """
 
     patterns: int
@@ -102,6 +106,7 @@ class Exact:
     predicted: float | None = None
     promise: str | None = None
     no_formula: str | None = None
+    tolerance: float = BIAS_TOLERANCE
 
     @property
     def variance_error(self) -> float | None:
@@ -122,7 +127,7 @@ class Exact:
         error = self.variance_error
         if self.misdrawn is not None:
             return self.misdrawn
-        if max(self.bias.values()) >= BIAS_TOLERANCE:
+        if max(self.bias.values()) >= self.tolerance:
             return self.promise or "the mean over all ways to cut is not full BPTT's gradient"
         if error is not None and error >= VARIANCE_TOLERANCE:
             return "the variance is not the formula's"
@@ -195,6 +200,8 @@ def certify(subject: Subject, *, each: Callable[[Pass], object] = lambda found: 
     full, scheme, steps = full_bptt(subject.model, subject.task), subject.scheme, subject.task.steps
     found = enumerate_outcomes(subject.loop, subject.method, full.gradient, each=each)
     promise = known_bias(subject)
+    if subject.method.claim(steps) is Claim.SIGNS:
+        found = replace(found, tolerance=SIGNS_TOLERANCE)
     if scheme is None:
         return replace(found, promise=promise, no_formula=f"method={subject.method.name} does not cut")
     no_formula = promise or (found.misdrawn and "lengths are drawn with other probabilities")
@@ -211,7 +218,10 @@ def known_bias(subject: Subject) -> str | None:
     scheme, steps = subject.scheme, subject.task.steps
     if subject.beside:
         return f"{subject.beside} changes the gradient that is estimated"
-    if scheme is None or not can_cut(scheme, steps):
+    if scheme is None:
+        biased = subject.method.claim(steps) is Claim.BIASED
+        return f"method={subject.method.name} is biased, as it says itself" if biased else None
+    if not can_cut(scheme, steps):
         return None
     if not subject.task.carry_state:
         return "the state is reset at cuts: cuts change the forward pass, so the expectation is not full BPTT's"

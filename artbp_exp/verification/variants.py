@@ -28,7 +28,10 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "tbptt": [{"length": 99}, {"length": 3}, {"length": 3, "memory": 2}],
     "bptt": [{}, {"memory": 3}],
 }
-"""Settings of each method; one that is not listed is certified at its defaults, at mean length 3."""
+"""Settings of each method; one that is not listed is certified at its defaults, a scheme at mean length 3."""
+
+SCHEMES = "artbp_exp.truncation"
+"""Package of the methods that are truncation schemes."""
 
 MUTATED: dict[str, Any] = {"name": "artbp", "length": 2.5, "alpha": 4}
 """The method of which the mutants are made."""
@@ -187,10 +190,10 @@ MUTANTS: dict[str, Mutant] = {
 """Name → mutant."""
 
 
-def methods() -> list[dict[str, Any]]:
-    """Settings of every method: those of its variants that it has the settings for."""
+def schemes() -> list[dict[str, Any]]:
+    """Settings of every truncation scheme: those of its variants that it has the settings for."""
     found = []
-    for name in registry.names("method"):
+    for name in registry.names("method", package=SCHEMES):
         known = inspect.signature(registry.builder("method", name)).parameters
         for variant in VARIANTS.get(name, [{"length": 3} if "length" in known else {}]):
             if set(variant) <= set(known):
@@ -198,10 +201,16 @@ def methods() -> list[dict[str, Any]]:
     return found
 
 
+def estimators() -> list[dict[str, Any]]:
+    """Settings of every method of its own kind."""
+    others = sorted(set(registry.names("method")) - set(registry.names("method", package=SCHEMES)))
+    return [{"name": name} | variant for name in others for variant in VARIANTS.get(name, [{}])]
+
+
 def far_methods() -> list[dict[str, Any]]:
-    """The settings of `methods`, at the length of a run; their memory is `FAR_MEMORY`."""
+    """The settings of `schemes`, at the length of a run; their memory is `FAR_MEMORY`."""
     found: list[dict[str, Any]] = []
-    for settings in methods():
+    for settings in schemes():
         longer = {key: value for key, value in settings.items() if key != "memory"}
         if "length" in longer:
             longer["length"] = FAR_LENGTH

@@ -7,8 +7,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from artbp_exp import registry
+from artbp_exp.methods.base import Claim
 from artbp_exp.run_config import RunConfig
 from artbp_exp.verification.report import one
+from artbp_exp.verification.rows import estimator_rows
 
 OWN: dict[str, Any] = {
     "steps": 4,
@@ -52,3 +55,11 @@ def test_an_auxiliary_loss_is_named_as_the_cause(verified: Callable[..., Any]) -
     certified, table = verified("method=artbp", "method.length=3", "auxiliary=echo")
     assert not certified
     assert "auxiliary=Echo changes the gradient that is estimated" in table["reason"][0]
+
+
+def test_the_sweep_finds_a_method_without_cuts_and_tries_it_on_every_model() -> None:
+    rows = [row for row in estimator_rows(4) if row["method"] == "rtrl"]
+    assert [row["model"] for row in rows] == registry.names("model")
+    assert {(row["verdict"], row["expected"], row["claim"]) for row in rows} == {
+        ("certified", "certified", Claim.EXACT)
+    }

@@ -13,8 +13,8 @@ from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.theory.predicted_variance import predicted_variance
 from artbp_exp.training.gradient import TaskLoop
 from artbp_exp.truncation import Scheme
-from artbp_exp.verification import sweep
 from artbp_exp.verification.oracle import full_bptt, squared_crossings
+from artbp_exp.verification.small import small_task
 
 STEPS = 8
 STARTS = 8
@@ -32,11 +32,8 @@ def variance(model: RecurrentModel, task: Any, scheme: Scheme) -> float:
 
 @pytest.mark.parametrize("streams", [2, 3])
 @pytest.mark.parametrize("schedule", [{"alpha": 4}, {"schedule": "constant"}], ids=["paper", "constant"])
-def test_kappa_is_what_enumeration_says(
-    streams: int, schedule: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sweep, "STREAMS", streams)
-    model, task = sweep.small_task("rnn", STEPS)
+def test_kappa_is_what_enumeration_says(streams: int, schedule: dict[str, Any]) -> None:
+    model, task = small_task("rnn", STEPS, streams=streams)
     assert task.batch_size == streams
     scheme = registry.build("method", {"name": "artbp", "length": 3, **schedule})
     shared = variance(model, task, scheme)

@@ -8,15 +8,15 @@ from artbp_exp.verification.variants import (
     MUTATED,
     far_methods,
     label,
-    methods,
     mutants,
+    schemes,
 )
 
 
 def wanted() -> set[tuple[str, ...]]:
     """(method, model, engine): all but engines that do not fit everywhere."""
     models, engines = registry.names("model"), ("auto", "plain")
-    shipped = {(label(settings), model, engine) for settings in methods() for model in models for engine in engines}
+    shipped = {(label(settings), model, engine) for settings in schemes() for model in models for engine in engines}
     return shipped | {(label(MUTATED), model, f"broken: {name}") for name in mutants(ENUMERATION) for model in models}
 
 

@@ -12,8 +12,8 @@ from artbp_exp.methods import segment_method
 from artbp_exp.truncation import Scheme, Segment
 from artbp_exp.verification.draws import Lengths, SchemeDraws, measured, misdrawn, redrawn
 from artbp_exp.verification.enumeration import Subject, certify
-from artbp_exp.verification.sweep import small, small_task
-from artbp_exp.verification.variants import MUTANTS, methods
+from artbp_exp.verification.small import small, small_task
+from artbp_exp.verification.variants import MUTANTS, schemes
 
 STEPS = 6
 RANDOM_PHASE = {"name": "tbptt", "length": 3, "phase": "random"}
@@ -59,7 +59,7 @@ class Overlapping(Scheme):
         return ((start, self.segment(steps)) for start, _ in super().segments(steps, rng))
 
 
-@pytest.mark.parametrize("settings", [*methods(), RANDOM_PHASE], ids=str)
+@pytest.mark.parametrize("settings", [*schemes(), RANDOM_PHASE], ids=str)
 def test_every_method_draws_what_its_hazard_says(settings: dict[str, Any]) -> None:
     tried = small(settings, "linear", STEPS)
     assert tried.scheme is not None

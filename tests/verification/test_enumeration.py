@@ -12,7 +12,7 @@ from artbp_exp.verification.draws import Lengths, redrawn
 from artbp_exp.verification.enumeration import Subject, certify, pass_over
 from artbp_exp.verification.monte_carlo import drawn
 from artbp_exp.verification.oracle import full_bptt
-from artbp_exp.verification.sweep import small, small_task
+from artbp_exp.verification.small import small, small_task
 
 STEPS = 6
 ARTBP = {"name": "artbp", "length": 2.5, "alpha": 4}

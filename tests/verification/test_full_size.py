@@ -17,8 +17,8 @@ from artbp_exp.verification.full_size import (
     prescribed,
     window_steps,
 )
-from artbp_exp.verification.sweep import small
-from artbp_exp.verification.variants import methods
+from artbp_exp.verification.small import small
+from artbp_exp.verification.variants import schemes
 
 PTB = {"name": "artbp", "length": 50, "alpha": 4, "memory": 300}
 SYNTHETIC = {"name": "artbp", "length": 16, "alpha": 6, "memory": 300}
@@ -35,7 +35,7 @@ def held(model: str, settings: dict[str, Any]) -> list[Held]:
     return prescribed(small(settings, model, STEPS))
 
 
-@pytest.mark.parametrize("settings", [*methods(), PTB, SYNTHETIC, {**PTB, "every": 10}, RANDOM_PHASE], ids=str)
+@pytest.mark.parametrize("settings", [*schemes(), PTB, SYNTHETIC, {**PTB, "every": 10}, RANDOM_PHASE], ids=str)
 def test_every_method_is_as_its_hazard_says_at_every_lag(settings: dict[str, Any]) -> None:
     found = lags(settings)
     assert found.reason is None
@@ -59,7 +59,7 @@ def test_how_many_lags_are_tried_is_bounded_and_said() -> None:
 
 
 @pytest.mark.parametrize("model", registry.names("model"))
-@pytest.mark.parametrize("settings", [FAR, *methods(), RANDOM_PHASE], ids=str)
+@pytest.mark.parametrize("settings", [FAR, *schemes(), RANDOM_PHASE], ids=str)
 def test_what_is_shipped_agrees_with_the_recursion_to_rounding(model: str, settings: dict[str, Any]) -> None:
     assert [found.reason for found in held(model, settings) if found.reason is not None] == []
 

@@ -8,7 +8,7 @@ import pytest
 
 from artbp_exp.errors import UserError
 from artbp_exp.verification.monte_carlo import Interval, monte_carlo, variance_of_one
-from artbp_exp.verification.sweep import small
+from artbp_exp.verification.small import small
 
 ARTBP = {"name": "artbp", "length": 4, "alpha": 6}
 

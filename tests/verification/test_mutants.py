@@ -8,7 +8,7 @@ from artbp_exp import registry
 from artbp_exp.verification.draws import SchemeDraws
 from artbp_exp.verification.enumeration import BIAS_TOLERANCE, certify
 from artbp_exp.verification.full_size import lag_by_lag, prescribed
-from artbp_exp.verification.sweep import small
+from artbp_exp.verification.small import small
 from artbp_exp.verification.variants import ENUMERATION, FAR_CAP, LAGS, MUTANTS, MUTATED, mutants
 
 PTB = {"name": "artbp", "length": 50, "alpha": 4, "memory": 300}

@@ -10,8 +10,9 @@ import pytest
 from artbp_exp import registry
 from artbp_exp.verification import sweep as sweeping
 from artbp_exp.verification.report import Row
-from artbp_exp.verification.sweep import enumerated, far, sweep
-from artbp_exp.verification.variants import LAGS, far_methods, lags_beside, methods, mutants
+from artbp_exp.verification.rows import enumerated
+from artbp_exp.verification.sweep import far, sweep
+from artbp_exp.verification.variants import LAGS, estimators, far_methods, lags_beside, mutants, schemes
 from tests.verification.lines import far_wanted, wanted
 
 
@@ -23,7 +24,7 @@ def some(steps: int) -> Iterator[Row]:
 def test_every_method_and_model_is_in_the_sweep_and_comes_out_as_expected() -> None:
     found = list(enumerated(4))
     assert all(row["verdict"] == row["expected"] for row in found)
-    assert {settings["name"] for settings in methods()} == set(registry.names("method"))
+    assert {settings["name"] for settings in [*schemes(), *estimators()]} == set(registry.names("method"))
     lines = {(row["method"], row["model"], row["engine"]) for row in found}
     assert lines >= wanted()
     assert {engine for _, model, engine in lines if model == "linear"} >= {"plain", "auto", "fused"}

@@ -18,6 +18,9 @@ WORDS = ("method", "model", "engine", "broken", "verdict", "expected")
 ENGINES = ("auto", "plain")
 """Those that every machine has."""
 
+SCHEMES = "artbp_exp.truncation"
+"""Package of the methods that are truncation schemes."""
+
 BROKEN = (
     "factors shifted by one step",
     "draws shifted by one step",
@@ -46,24 +49,26 @@ def exact_claims(results: Path) -> list[Claim]:
 def absent(table: pd.DataFrame) -> set[tuple[str, ...]]:
     """(method, model, engine) that the sweep lacks: every method for every model and engine, and every fault."""
     there = set(zip(table["method"], table["model"], table["engine"], strict=True))
-    shipped = {method for method, _, engine in there if not engine.startswith("broken: ")} | _unseen(table["method"])
+    every = _unseen(table["method"], registry.names("method"))
+    shipped = {method for method, _, engine in there if not engine.startswith("broken: ")} | every
+    schemes = {method for method in shipped if method.split()[0] in registry.names("method", package=SCHEMES)}
     broken = {method for method, _, engine in there if engine.startswith("broken: ")} or {"artbp"}
     models = registry.names("model")
-    wanted = set(product(shipped, models, ENGINES))
+    wanted = set(product(schemes, models, ENGINES)) | set(product(shipped - schemes, models, ENGINES[:1]))
     wanted |= set(product(broken, models, [f"broken: {name}" for name in BROKEN]))
     return {tuple(key) for key in wanted - there}
 
 
 def absent_lags(table: pd.DataFrame) -> set[tuple[str, ...]]:
     """(method, fault) that the table of the lags lacks."""
-    broken = table["broken"].fillna("")
-    methods: set[tuple[str, ...]] = {(name, "") for name in _unseen(table["method"][broken == ""])}
+    broken, schemes = table["broken"].fillna(""), registry.names("method", package=SCHEMES)
+    methods: set[tuple[str, ...]] = {(name, "") for name in _unseen(table["method"][broken == ""], schemes)}
     return methods | {("", name) for name in BROKEN_FAR if name not in set(broken)}
 
 
-def _unseen(methods: pd.Series) -> set[str]:
-    """Methods of `conf/method` of which no setting is there."""
-    return set(registry.names("method")) - {label.split()[0] for label in methods}
+def _unseen(labels: pd.Series, methods: list[str]) -> set[str]:
+    """Which of `methods` are there with no setting."""
+    return set(methods) - {label.split()[0] for label in labels}
 
 
 def _enumerated(path: Path) -> list[Claim]:

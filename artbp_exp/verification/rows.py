@@ -1,0 +1,84 @@
+"""The rows of the sweep: what each member claims of its gradient, and whether every outcome bears it out."""
+
+from collections.abc import Iterator
+
+from artbp_exp import registry
+from artbp_exp.autograd.engines import ENGINES
+from artbp_exp.errors import UserError
+from artbp_exp.methods.base import Claim
+from artbp_exp.verification.enumeration import Exact, Subject, certify
+from artbp_exp.verification.report import Row
+from artbp_exp.verification.small import small, small_estimator
+from artbp_exp.verification.variants import ENUMERATION, MUTATED, estimators, label, mutants, schemes
+
+CERTIFIED, REFUTED, REFUSED = "certified", "refuted", "does not fit"
+
+
+def enumerated(steps: int) -> Iterator[Row]:
+    """Certifies all that is shipped on sequences of `steps` steps; expects the biased and the mutants to be refuted."""
+    yield from scheme_rows(steps)
+    yield from mutant_rows(steps)
+    yield from estimator_rows(steps)
+
+
+def scheme_rows(steps: int) -> Iterator[Row]:
+    """Truncation schemes, on every model by every engine."""
+    for model in registry.names("model"):
+        for settings in schemes():
+            for engine in ENGINES:
+                try:
+                    subject = small(settings, model, steps, engine=engine)
+                except UserError:
+                    if engine in ("auto", "plain"):  # these two are for every model
+                        raise
+                    continue
+                yield _row(label(settings), model, engine, subject)
+
+
+def mutant_rows(steps: int) -> Iterator[Row]:
+    """ARTBP with one thing wrong, on every model."""
+    for name in mutants(ENUMERATION):
+        for model in registry.names("model"):
+            subject = small(MUTATED, model, steps, mutant=name)
+            yield _row(label(MUTATED), model, f"broken: {name}", subject, expected=REFUTED)
+
+
+def estimator_rows(steps: int) -> Iterator[Row]:
+    """Methods of their own kind, on every model; that one does not fit another is a row, too."""
+    for settings in estimators():
+        for model in registry.names("model"):
+            try:
+                subject = small_estimator(settings, model, steps)
+            except UserError as error:
+                yield {
+                    "method": label(settings),
+                    "model": model,
+                    "engine": "auto",
+                    "patterns": 0,
+                    **verdict(REFUSED, REFUSED, str(error)),
+                }
+                continue
+            yield _row(label(settings), model, "auto", subject)
+
+
+def _row(method: str, model: str, engine: str, subject: Subject, *, expected: str = "") -> Row:
+    exact: Exact = certify(subject)
+    claim = subject.method.claim(subject.task.steps)
+    said = REFUTED if claim is Claim.BIASED else CERTIFIED
+    return {
+        "method": method,
+        "model": model,
+        "engine": engine,
+        "patterns": exact.patterns,
+        "relative_bias": max(exact.bias.values()),
+        "variance": exact.variance,
+        "variance_predicted": exact.predicted,
+        "variance_error": exact.variance_error,
+        **verdict(CERTIFIED if exact.certified else REFUTED, expected or said, exact.reason, computed_in="float64"),
+        "claim": claim,
+    }
+
+
+def verdict(found: str, expected: str, reason: str | None, **more: str) -> Row:
+    """The columns on how a row came out."""
+    return {"verdict": found, "expected": expected, **more, "reason": reason}

@@ -1,0 +1,91 @@
+"""Tiny models in float64, and a task for each: what every outcome of a method can be tried on."""
+
+import inspect
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+
+from artbp_exp import registry
+from artbp_exp.methods import make_method, segment_method
+from artbp_exp.methods.base import Claim, Method
+from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.tasks import ptb, synthetic
+from artbp_exp.tasks.base import Task
+from artbp_exp.tasks.window import window
+from artbp_exp.verification.enumeration import Subject
+from artbp_exp.verification.variants import MUTANTS
+
+VOCABULARY, STREAMS, HIDDEN = 4, 2, 3
+
+MOST_OUTCOMES = 512
+"""Outcomes of random signs that are tried one by one; there are 2 to the number of signs."""
+
+
+def small(settings: dict[str, Any], model: str, steps: int, *, engine: str = "auto", mutant: str = "") -> Subject:
+    """A truncation scheme on a tiny model and a task for it: influence balancing, or random symbols.
+
+    Args:
+        settings: of the scheme.
+        model: name.
+        steps: T.
+        engine: as in a run.
+        mutant: name of the mutant that takes the method's place.
+
+    Raises:
+        UserError: the engine is not available for this model.
+    """
+    built, task = small_task(model, steps)
+    scheme = registry.build("method", settings)
+    if mutant:
+        method = MUTANTS[mutant].method_of(scheme, built)
+    else:
+        method = segment_method(scheme, model=built, task=task, engine=engine)
+    return Subject(model=built, task=task, method=method)
+
+
+def small_estimator(settings: dict[str, Any], model: str, steps: int) -> Subject:
+    """A method of its own kind on a tiny model; tinier still, and a single stream, where it draws signs.
+
+    Raises:
+        UserError: the method does not fit the model.
+    """
+    subject = _estimator(settings, model, steps, HIDDEN, STREAMS)
+    if subject.method.claim(steps) is not Claim.SIGNS:
+        return subject
+    sizes = [(hidden, fewer) for fewer in range(min(steps, 4), 1, -1) for hidden in (3, 2, 1)]
+    found = (_estimator(settings, model, fewer, hidden, 1) for hidden, fewer in sizes)
+    return next(one for one in found if few_outcomes(one.method, one.task.steps))
+
+
+def few_outcomes(method: Method, steps: int) -> bool:
+    """Whether every outcome of `steps` steps can be tried."""
+    return sum(1 for _ in islice(method.outcomes(steps), MOST_OUTCOMES + 1)) <= MOST_OUTCOMES
+
+
+def _estimator(settings: dict[str, Any], model: str, steps: int, hidden: int, streams: int) -> Subject:
+    built, task = small_task(model, steps, hidden=hidden, streams=streams)
+    return Subject(model=built, task=task, method=make_method(settings, model=built, task=task))
+
+
+def small_task(name: str, steps: int, *, hidden: int = HIDDEN, streams: int = STREAMS) -> tuple[RecurrentModel, Task]:
+    """The model and the task of `small`."""
+    generator = torch.Generator().manual_seed(1)
+    if "vocabulary" not in inspect.signature(registry.builder("model", name)).parameters:
+        task: Any = synthetic.build(size=hidden + 2, positive=(hidden + 1) // 2, steps=steps)
+        settings: dict[str, Any] = {"name": name}
+    else:
+        symbols = np.random.default_rng(1).integers(VOCABULARY, size=streams * (steps + 1))
+        task = ptb.PennTreebank(
+            parts={"train": symbols, "valid": symbols, "test": symbols},
+            vocabulary=VOCABULARY,
+            batch_size=streams,
+            epochs=1,
+            carry_state=True,
+            divergence=100.0,
+            rows_per_epoch=1,
+        )
+        settings = {"name": name, "hidden_size": hidden}
+    model: RecurrentModel = registry.build("model", settings, generator=generator, **task.shapes)
+    return model.to(torch.float64), window(task, steps=steps)
