@@ -237,11 +237,11 @@ class Job:
         from artbp_exp.runs.provenance import peak_memory
 
         memory = round(peak_memory(self._experiment.device) / 2**20, 1)
-        method, steps = self._experiment.method, self._experiment.task.steps
+        method, episode = self._experiment.method, self._experiment.task.episode
         return {
             **self._origin,
             "engine": method.engine,
-            "stored_numbers": method.stored_numbers(steps),
+            "stored_numbers": method.stored_numbers(episode),
             "starts": self._starts,
             "peak_memory_mib": memory,
             "wall_seconds": seconds,
