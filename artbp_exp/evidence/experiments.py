@@ -14,7 +14,7 @@ from artbp_exp.evidence.claims import diagnosis
 from artbp_exp.evidence.claims.balancing import balancing_claims
 from artbp_exp.evidence.claims.exact import exact_claims
 from artbp_exp.evidence.claims.lengths import diagram_claims, size_claims
-from artbp_exp.evidence.claims.ptb import family
+from artbp_exp.evidence.claims.ptb import fair, family
 from artbp_exp.evidence.claims.ptb.measured import leads
 from artbp_exp.evidence.claims.rates import rate_claims
 from artbp_exp.evidence.experiment import Draw, Experiment, Picture
@@ -26,11 +26,13 @@ from artbp_exp.evidence.figures.paired_seeds import paired_seeds
 from artbp_exp.evidence.figures.phase_diagram import phase_diagram
 from artbp_exp.evidence.figures.phase_sizes import phase_sizes
 from artbp_exp.evidence.figures.ptb_evidence import ptb_evidence
+from artbp_exp.evidence.figures.ptb_fair import ptb_fair
 from artbp_exp.evidence.figures.segment_lengths import segment_lengths
 from artbp_exp.evidence.ptb_runs import TIERS
 from artbp_exp.evidence.read import read
 from artbp_exp.evidence.tables import balancing, engines, ptb_bpc
 from artbp_exp.evidence.tables.diagnosis import diagnosis_table
+from artbp_exp.evidence.tables.ptb_fair import fair as fair_table
 from artbp_exp.runs.load import Run, load_runs
 
 README = "README.md"
@@ -68,6 +70,11 @@ def _ptb_evidence(results: Path) -> Figure | None:
 def _paired_seeds(results: Path) -> Figure | None:
     rows = leads(results)
     return paired_seeds(rows) if rows else None
+
+
+def _ptb_fair(results: Path) -> Figure | None:
+    arms = {title: arm for title, arm in fair.fair_arms(results).items() if arm.best is not None}
+    return ptb_fair(arms) if arms else None
 
 
 def _diagnosed() -> Iterator[Picture]:
@@ -202,6 +209,25 @@ EXPERIMENTS = (
             ),
         ),
         tables={README: {"ptb_tier1": ptb_bpc.tier1, "ptb_tier2": ptb_bpc.tier2}},
+    ),
+    Experiment(
+        heading="Penn Treebank, one character at a time",
+        sources=(fair.NAME,),
+        recipes=(fair.NAME,),
+        made_by="make evidence",
+        claims=fair.fair_claims,
+        figures=(
+            Picture(
+                file="figures/ptb_fair",
+                draw=_ptb_fair,
+                caption=(
+                    "Penn Treebank, LSTM of 256 units, state carried, 10 epochs, cosine decay: the end point (mean "
+                    "validation bits per character over the last quarter of the epochs) against the learning rate. "
+                    "A point a seed; the ring is a method's best rate."
+                ),
+            ),
+        ),
+        tables={"docs/penn_treebank.md": {"ptb_fair": fair_table}},
     ),
     Experiment(
         heading="Segment lengths",

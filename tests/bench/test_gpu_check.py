@@ -31,3 +31,35 @@ def test_without_a_gpu_it_says_so(capsys: pytest.CaptureFixture[str], monkeypatc
         runpy.run_path(SCRIPT, run_name="__main__")
     assert end.value.code == 2
     assert "no GPU is available here" in capsys.readouterr().err
+
+
+def test_the_authors_setting_has_every_arm_for_every_seed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """scripts/paper_size.py: two seeds of the recipe's four arms, as commands that artbp-run takes."""
+    begun: list[list[str]] = []
+
+    class Ended:
+        returncode = 0
+
+        def __init__(self, command: list[str]) -> None:
+            begun.append(command)
+
+        def poll(self) -> int:
+            return 0
+
+    monkeypatch.setattr("subprocess.Popen", Ended)
+    script = str(Path(SCRIPT).with_name("paper_size.py"))
+    monkeypatch.setattr(sys, "argv", [script, "--device", "cpu", "--seeds", "3,4", "task.epochs=1"])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(script, run_name="__main__")
+    assert end.value.code == 0
+    assert capsys.readouterr().out.startswith("8 finished")
+    arms = {tuple(word for word in command[1:] if word.startswith("method")) for command in begun}
+    assert {tuple(sorted(arm)) for arm in arms} == {
+        ("method=tbptt",),
+        ("method=artbp",),
+        ("method.reweight=false", "method=artbp"),
+        ("method.phase=random", "method=tbptt"),
+    }
+    assert {command[-3] for command in begun} == {"seed=3", "seed=4"}

@@ -1,0 +1,89 @@
+"""Runs of one comparison by arm and learning rate: each arm is taken at its own best rate."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from artbp_exp.evidence.ptb_runs import diverged, end_point, finished
+from artbp_exp.runs.load import Run
+
+NAMES = {"tbptt": "truncated BPTT", "artbp": "ARTBP", "awd": "AWD-LSTM's lengths", "uniform": "uniform lengths"}
+
+
+@dataclass(kw_only=True)
+class Arm:
+    """A method with its settings, at every learning rate that it was run with.
+
+    Attributes:
+        title: in words.
+        method: its configuration.
+        rates: learning rate → seed → its run, ended or not.
+    """
+
+    title: str
+    method: dict[str, Any]
+    rates: dict[float, dict[int, Run]] = field(default_factory=dict)
+
+    def ends(self, rate: float) -> dict[int, float]:
+        """Seed → end point, of the runs at a rate that finished."""
+        return {seed: end_point(run) for seed, run in sorted(self.rates[rate].items()) if finished(run)}
+
+    @property
+    def means(self) -> dict[float, float]:
+        """Learning rate, ascending → mean end point; infinite where a run diverged, absent where none has ended."""
+        found = {}
+        for rate, runs in sorted(self.rates.items()):
+            ends = list(self.ends(rate).values())
+            if any(map(diverged, runs.values())):
+                found[rate] = float("inf")
+            elif ends:
+                found[rate] = sum(ends) / len(ends)
+        return found
+
+    @property
+    def best(self) -> float | None:
+        """The learning rate with the least mean end point; None where nothing finished."""
+        means = {rate: mean for rate, mean in self.means.items() if mean < float("inf")}
+        return min(means, key=means.__getitem__) if means else None
+
+    @property
+    def inside(self) -> bool:
+        """Whether rates below and above the best were run too, so that the best is inside the grid."""
+        means = list(self.means)
+        return self.best is not None and means[0] < self.best < means[-1]
+
+    @property
+    def stored(self) -> float | None:
+        """Mean stored steps as drawn, Σ N(N − 1)/2 / Σ N over the segments of a finished run; None without one."""
+        for run in (run for runs in self.rates.values() for run in runs.values() if finished(run)):
+            drawn = run.segments()
+            length, count = drawn["length"].to_numpy(float), drawn["count"].to_numpy(float)
+            return float((count * length * (length - 1) / 2).sum() / (count * length).sum())
+        return None
+
+
+def arms(runs: Iterable[Run]) -> dict[str, Arm]:
+    """Title → arm."""
+    found: dict[str, Arm] = {}
+    for run in runs:
+        title = _title(run.config)
+        arm = found.setdefault(title, Arm(title=title, method=dict(run.config["method"])))
+        arm.rates.setdefault(float(run.config["optimizer"]["lr"]), {})[int(run.config["seed"])] = run
+    return found
+
+
+def _title(config: dict[str, Any]) -> str:
+    method, optimizer = config["method"], config["optimizer"]
+    name = NAMES.get(method["name"], method["name"])
+    if method["name"] == "artbp" and not method.get("reweight", True):
+        name = "random cuts, not reweighted"
+    parts = [name, f"L{'0' if method['name'] == 'artbp' else ''} = {method['length']:g}"]
+    if method["name"] == "artbp":
+        parts.append("constant hazard" if method["schedule"] == "constant" else f"α = {method['alpha']:g}")
+    if method.get("phase", "fixed") == "random":
+        parts.append("random phase")
+    if optimizer.get("length_aware"):
+        parts.append("length-aware Adam")
+    if optimizer.get("schedule", "constant") == "constant":
+        parts.append("no decay")
+    return ", ".join(parts)

@@ -1,0 +1,36 @@
+"""Figure: Penn Treebank, every method at every learning rate."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from artbp_exp.evidence.best_rate import Arm
+from artbp_exp.evidence.figures.common import COLORS, LINES, house_style, new_figure
+
+
+@house_style
+def ptb_fair(arms: dict[str, Arm]) -> Figure:
+    """End point against learning rate, a line for each arm and a point for each seed; the best rate is ringed."""
+    figure, (axes,) = new_figure(1)
+    count: dict[str, int] = {}
+    rates: set[float] = set()
+    for title, arm in sorted(arms.items(), key=lambda item: min(item[1].means.values(), default=np.inf)):
+        method = arm.method["name"] if arm.method.get("reweight", True) or arm.method["name"] != "artbp" else "random"
+        index = count.setdefault(method, -1) + 1
+        count[method] = index
+        means = {rate: mean for rate, mean in arm.means.items() if np.isfinite(mean)}
+        if not means:
+            continue
+        rates |= means.keys()
+        axes.plot(list(means), list(means.values()), color=COLORS[method], linestyle=LINES[index % 4], label=title)
+        for rate in means:
+            ends = list(arm.ends(rate).values())
+            axes.plot([rate] * len(ends), ends, ".", color=COLORS[method], markersize=4)
+        if arm.best is not None:
+            axes.plot(arm.best, means[arm.best], "o", color=COLORS[method], fillstyle="none", markersize=7)
+    axes.set(xscale="log", xlabel="learning rate η", ylabel="validation bits per character, last quarter of epochs")
+    axes.xaxis.set_major_locator(FixedLocator(sorted(rates)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
+    axes.legend(loc="best")
+    return figure

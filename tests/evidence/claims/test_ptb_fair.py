@@ -1,0 +1,83 @@
+"""The fair comparison: every arm at its own best learning rate."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from artbp_exp.evidence.claims.ptb.fair import NAME, fair_arms, fair_claims
+from artbp_exp.evidence.figures.ptb_fair import ptb_fair
+from artbp_exp.evidence.tables.ptb_fair import fair
+from tests.evidence.conftest import find
+
+ARTBP = {"name": "artbp", "length": 50, "schedule": "paper", "alpha": 4, "reweight": True}
+RANDOM = ARTBP | {"reweight": False}
+SHORT = {"name": "tbptt", "length": 50, "phase": "fixed"}
+LONG = SHORT | {"length": 197}
+
+
+def run(results: Path, method: dict[str, Any], rate: float, end: float, *, seed: int = 0, lost: bool = False) -> None:
+    folder = results / NAME / "-".join(map(str, method.values())) / f"{rate:g}" / f"seed{seed}"
+    folder.mkdir(parents=True)
+    settings = {"task": {"name": "ptb", "epochs": 10}, "optimizer": {"lr": rate, "schedule": "cosine"}, "seed": seed}
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings | {"method": method}))
+    summary = {"status": "diverged" if lost else "finished", "test_bpc": end - 0.05, "method": method["name"]}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    rows = "".join(f"{epoch},{epoch},{end}\n" for epoch in (8, 9, 10))
+    (folder / "metrics.csv").write_text(f"epoch,step,valid_bpc\n{rows}")
+    (folder / "segments.csv").write_text("length,count\n10,3\n70,1\n")
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """ARTBP and its random cuts at 1.50, truncated BPTT of 50 at 1.55, of 197 at 1.48, each at a rate of its own."""
+    for seed in range(3):
+        jitter = 0.001 * seed
+        for method, best, end in ((ARTBP, 8e-3, 1.5), (RANDOM, 8e-3, 1.5), (SHORT, 4e-3, 1.55), (LONG, 1.6e-2, 1.48)):
+            for rate in (4e-3, 8e-3, 1.6e-2):
+                run(tmp_path, method, rate, end + jitter + (0 if rate == best else 0.03), seed=seed)
+    return tmp_path
+
+
+def test_each_arm_is_taken_at_its_own_best_rate(results: Path) -> None:
+    arms = fair_arms(results)
+    assert {title: arm.best for title, arm in arms.items()} == {
+        "ARTBP, L0 = 50, α = 4": 8e-3,
+        "random cuts, not reweighted, L0 = 50, α = 4": 8e-3,
+        "truncated BPTT, L = 50": 4e-3,
+        "truncated BPTT, L = 197": 1.6e-2,
+    }
+    assert [arms[title].inside for title in sorted(arms)] == [True, True, False, False]
+    assert arms["truncated BPTT, L = 50"].stored == pytest.approx((3 * 45 + 35 * 69) / 100)
+
+
+def test_the_verdicts_follow_the_noise_of_all_arms(results: Path) -> None:
+    claims = fair_claims(results)
+    lead, memory, reweighting = (find(claims, key) for key in ("fair_lead", "fair_memory", "fair_reweighting"))
+    assert (lead.verdict, memory.verdict, reweighting.verdict) == ("holds", "does not hold", "not settled")
+    assert lead.found is not None
+    assert lead.found.center == pytest.approx(0.05)
+    assert "edge of the rates" in lead.note
+
+
+def test_one_seed_settles_nothing_and_a_rate_that_diverged_is_not_the_best(tmp_path: Path) -> None:
+    run(tmp_path, ARTBP, 4e-3, 1.5)
+    run(tmp_path, SHORT, 4e-3, 1.6)
+    run(tmp_path, SHORT, 8e-3, 1.4, lost=True)
+    claim = find(fair_claims(tmp_path), "fair_lead")
+    assert claim.verdict == "not settled"
+    assert claim.found is not None
+    assert claim.found.points == pytest.approx((0.1,))
+    assert "no arm has a second seed" in claim.note
+    assert "diverged" in fair(tmp_path)
+    assert find(fair_claims(tmp_path), "fair_memory").verdict == "not yet measured"
+
+
+def test_the_figure_and_the_table_have_every_arm(results: Path) -> None:
+    (axes,) = ptb_fair(fair_arms(results)).axes
+    assert len(axes.get_legend().get_texts()) == 4
+    lines = fair(results).splitlines()
+    assert len(lines) == 6
+    assert lines[2].startswith("| truncated BPTT, L = 197")
