@@ -20,7 +20,12 @@ Compose = Callable[..., dict[str, Any]]
 CONF = Path(conf.directory())
 MEMBERS = [(group, name) for group in registry.PACKAGES for name in registry.names(group)]
 # what the program hands in, not the user
-CONTEXT = {"generator", "parameters", "vocabulary", "size", "positive", "folder", "mean_length", "total_steps"}
+HANDED = {
+    "model": {"generator", "vocabulary", "size", "positive"},
+    "optimizer": {"parameters", "mean_length", "total_steps"},
+    "logger": {"folder"},
+    "auxiliary": {"model", "generator", "rng", "task"},
+}
 
 every_member = pytest.mark.parametrize(("group", "name"), MEMBERS)
 
@@ -48,7 +53,7 @@ def test_modules_and_yaml_files_are_the_same_names(group: str) -> None:
 def test_the_yaml_lists_exactly_what_build_takes(group: str, name: str) -> None:
     settings = yaml_settings(group, name)
     assert settings["name"] == name
-    context = CONTEXT if group in ("model", "optimizer", "logger") else set()
+    context = HANDED.get(group, set())
     assert set(settings) - {"name", "suggest"} == set(parameters(group, name)) - context
 
 

@@ -42,7 +42,7 @@ def make_method(
         ("engine", engine, ("auto", method.engine)),
         ("precision", "float32" if autocast is None else str(autocast).removeprefix("torch."), ("float32",)),
         ("boundary", "none" if boundary is None else type(boundary).__name__, ("none",)),
-        ("auxiliary", "none" if auxiliary is None else type(auxiliary).__name__, ("none",)),
+        ("auxiliary", "none" if auxiliary is None else auxiliary.name, ("none",)),
     ):
         if value not in taken:
             raise UserError(f"method={method.name} has no {name}={value}; take {name}={taken[0]}, or method=artbp")

@@ -16,6 +16,9 @@ from artbp_exp.truncation import Scheme
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(predictions (n, B, …), targets (n, B, …)) → scalar, summed over steps and averaged over streams."""
 
+Run = Callable[[Tensor, Any], tuple[Tensor, Any]]
+"""(inputs (n, B, …), state) → (what `decode` reads, (n, B, H); last state), on the autograd tape."""
+
 
 class Claim(StrEnum):
     """What a method says of the mean of its gradient at fixed parameters. `artbp-verify` confirms or refutes it."""
@@ -122,8 +125,22 @@ class Boundary(nn.Module, ABC):
 
 
 class Auxiliary(nn.Module, ABC):
-    """A loss that is trained beside the task's, and neither reported nor evaluated."""
+    """A loss that is trained beside the task's, and neither reported nor evaluated.
+
+    Attributes:
+        name: as in `conf/auxiliary`.
+        least: steps of the shortest segment that it can be computed on; a shorter one goes without.
+    """
+
+    name: str
+    least: int = 1
 
     @abstractmethod
-    def forward(self, outputs: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
-        """The scalar to add for some steps of a segment: outputs (n, B, H), inputs and targets (n, B, …)."""
+    def forward(self, run: Run, state: Any, inputs: Tensor) -> Tensor:
+        """The scalar to add for a segment: it builds a graph of its own, apart from that of the task's loss.
+
+        Args:
+            run: of the model; no gradient flows into a state that is detached.
+            state: before the segment, detached.
+            inputs: of the segment, (n, B, …), n ≥ `least`.
+        """

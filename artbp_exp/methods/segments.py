@@ -96,9 +96,8 @@ class SegmentMethod(SchemeMethod):
         state = carry
         if self._boundary is not None:  # what arrives at the segment's start is what the boundary is to guess
             state = map_state(lambda leaf: leaf.detach().requires_grad_(leaf.is_floating_point()), carry)
-        found, last = checkpointed(self._windows(segment, inputs, targets, loss), state, segment, owner=self._model)
-        losses, extra = found[::2], [term for term in found[1::2] if term is not None]
-        roots: list[Tensor] = [root for root in (*losses, *extra) if root.requires_grad]
+        losses, last = checkpointed(self._windows(segment, inputs, targets, loss), state, segment, owner=self._model)
+        roots: list[Tensor] = [root for root in losses if root.requires_grad]
         arriving: list[Tensor | None] = [None] * len(roots)
         if self._boundary is not None and not ends:
             for leaf, gradient in zip(leaves(last), self._boundary.at_cut(detach(last)), strict=True):
@@ -110,16 +109,24 @@ class SegmentMethod(SchemeMethod):
         if self._boundary is not None:
             start = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves(state)]
             self._boundary.learn(detach(state), start)
+        if self._auxiliary is not None and segment.length >= self._auxiliary.least:
+            with self._precision(inputs):
+                extra = self._auxiliary(self._freely, detach(carry), inputs)
+            extra.backward()
         return sum(value.item() for value in reversed(losses)), detach(last)
 
     def _windows(self, segment: Segment, inputs: Tensor, targets: Tensor, loss: Loss) -> Any:
-        def run(start: int, stop: int, state: Any) -> tuple[list[Tensor | None], Any]:
-            with torch.autocast(inputs.device.type, self._autocast, enabled=self._autocast is not None):
+        def run(start: int, stop: int, state: Any) -> tuple[list[Tensor], Any]:
+            with self._precision(inputs):
                 outputs, last = self._run(inputs[start:stop], state, segment.part(start, stop))
                 value = loss(self._model.decode(outputs), targets[start:stop])
-                extra = None
-                if self._auxiliary is not None:
-                    extra = self._auxiliary(outputs, inputs[start:stop], targets[start:stop])
-            return [value, extra], last if stop == segment.length else carried(last, segment.factor(stop - 1))
+            return [value], last if stop == segment.length else carried(last, segment.factor(stop - 1))
 
         return run
+
+    def _freely(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Steps without factors between them."""
+        return self._run(inputs, state, Segment(length=len(inputs), factors=np.ones(len(inputs) - 1)))
+
+    def _precision(self, inputs: Tensor) -> Any:
+        return torch.autocast(inputs.device.type, self._autocast, enabled=self._autocast is not None)

@@ -10,7 +10,7 @@ from torch import nn
 
 from artbp_exp import checks, registry
 from artbp_exp.errors import UserError
-from artbp_exp.methods import Method, make_method
+from artbp_exp.methods import Auxiliary, Method, make_method
 from artbp_exp.random_streams import RandomStreams
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.run_config import DEVICES, RunConfig
@@ -56,7 +56,13 @@ class Experiment:
             group: registry.build(
                 group,
                 getattr(config, group),
-                offered={"model": self.model, "generator": streams.weights, **self.task.shapes},
+                offered={
+                    "model": self.model,
+                    "generator": streams.weights,
+                    "rng": streams.anchors,
+                    "task": self.task,
+                    **self.task.shapes,
+                },
             )
             for group in ("boundary", "auxiliary")
         }
@@ -68,6 +74,7 @@ class Experiment:
             autocast=autocast,
             **parts,
         )
+        refuse_idle(parts["auxiliary"], self.method, self.task)
         warn_of(self.method, self.task, config.method)
         learnt = {"model": self.model} | {name: part for name, part in parts.items() if part is not None}
         self.trainables = nn.ModuleDict(learnt).to(device=self.device, dtype=dtype)
@@ -110,6 +117,23 @@ class Experiment:
     def train(self, tick: Tick = lambda steps: None) -> Iterator[Record]:
         """Trains to the end; see `Trainer.run`."""
         return self.trainer.run(tick=tick)
+
+
+def refuse_idle(auxiliary: Auxiliary | None, method: Method, task: Task) -> None:
+    """Refuses an auxiliary loss that no segment is long enough for.
+
+    Raises:
+        UserError: see above.
+    """
+    scheme = method.scheme
+    if auxiliary is None or scheme is None:
+        return
+    least = auxiliary.least
+    if task.episode < least or scheme.survival(least - 1)[-1] == 0:
+        raise UserError(
+            f"auxiliary={auxiliary.name} needs segments of at least {least} steps, and method={method.name} makes none "
+            f"here; take a shorter auxiliary.length, or a longer method.length"
+        )
 
 
 def warn_of(method: Method, task: Task, settings: Mapping[str, Any]) -> None:

@@ -171,5 +171,7 @@ def _subject(
     learnt = dict(trainables.items())
     parts: dict[str, Any] = {name: learnt.get(name) for name in ("boundary", "auxiliary")}
     made = make_method(method, model=run.model, task=task, engine=run.method.engine, autocast=autocast, **parts)
-    beside = " and ".join(f"{name}={type(part).__name__}" for name, part in parts.items() if part is not None)
+    beside = " and ".join(
+        f"{name}={getattr(part, 'name', type(part).__name__)}" for name, part in parts.items() if part
+    )
     return Subject(model=run.model, task=task, method=made, beside=beside)

@@ -16,5 +16,5 @@ def settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(registry.directory(), conf)
     shutil.copytree(HERE / "conf", conf, dirs_exist_ok=True)
     monkeypatch.setattr(registry, "directory", lambda: conf)
-    for group in ("method", "boundary", "auxiliary"):
+    for group in ("method", "boundary"):
         monkeypatch.setitem(registry.PACKAGES, group, (*registry.PACKAGES[group], "tests.citizens"))

@@ -1,11 +1,10 @@
-"""An online method, a learned boundary and an auxiliary loss stand on the seams: one file and one yaml each."""
+"""An online method and a learned boundary stand on the seams: one file and one yaml each."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -100,22 +99,6 @@ def test_the_boundary_learns_and_is_in_the_checkpoint(experiment: Callable[..., 
         assert torch.equal(other.loop.parameters[name], parameter)
 
 
-@pytest.mark.parametrize("memory", ["null", "2"])
-def test_an_auxiliary_loss_adds_its_gradient_and_nothing_to_the_loss(
-    experiment: Callable[..., Experiment], memory: str
-) -> None:
-    common = ["method=tbptt", "method.length=5", f"method.memory={memory}"]
-    without = experiment(*common)
-    with_it, none = experiment(*common, "auxiliary=echo"), experiment(*common, "auxiliary=echo", "auxiliary.weight=0")
-    draws = [draw for _, draw in without.method.draws(without.task.steps, np.random.default_rng(0))]
-    passes = [gradient(run.loop, draws) for run in (without, with_it, none)]
-    assert passes[0].loss == passes[1].loss == passes[2].loss
-    assert "auxiliary.tell" in passes[1].gradient
-    for name, wanted in passes[0].gradient.items():
-        assert torch.equal(passes[2].gradient[name], wanted), name
-    assert (passes[1].gradient["table"] != passes[0].gradient["table"]).any()
-
-
 def rows(run: Experiment) -> list[dict[str, Any]]:
     return [{k: v for k, v in r.row.items() if "second" not in k} for r in run.train()]
 
@@ -124,7 +107,7 @@ def rows(run: Experiment) -> list[dict[str, Any]]:
     "overrides",
     [
         ["method=rtrl", "method.update_every=2"],
-        ["method=artbp", "method.length=3", "boundary=linear", "auxiliary=echo", "engine=fused"],
+        ["method=artbp", "method.length=3", "boundary=linear", "engine=fused"],
     ],
 )
 def test_a_run_is_resumed_bit_for_bit(experiment: Callable[..., Experiment], overrides: list[str]) -> None:
