@@ -86,6 +86,15 @@ def build(group: str, settings: Mapping[str, Any], *, offered: Mapping[str, Any]
     missing = sorted(needed - set(given) - set(context) - set(taken))
     # what the program hands in but this member does not take, or takes but is not handed: they do not go together
     if missing or not set(context) <= set(parameters):
-        unmet = ", ".join(missing or sorted(set(context) - set(parameters)))
-        raise UserError(f"{group}={name} does not fit the rest of the configuration (because of: {unmet})")
+        raise UserError(_misfit(group, name, missing, context))
     return make(**given, **context, **taken)
+
+
+def _misfit(group: str, name: str, missing: list[str], context: Mapping[str, Any]) -> str:
+    """What is lacking, or does not go together, and what would."""
+    if not context:
+        return f"{group}={name} needs {' and '.join(f'{group}.{key}' for key in missing)}; give it a value"
+    own, known = set(inspect.signature(builder(group, name)).parameters), set(context)
+    why = f"it needs {', '.join(missing)}" if missing else f"it has no use for {', '.join(sorted(known - own))}"
+    fitting = [other for other in names(group) if known <= set(inspect.signature(builder(group, other)).parameters)]
+    return f"{group}={name} does not fit this task ({why}); take {group}={' or '.join(fitting)}, or another task"

@@ -173,3 +173,11 @@ def _threads(wanted: Any) -> int | None:
     if threads > MOST_THREADS:
         raise UserError(f"threads must be at most {MOST_THREADS}; got {threads}: take as many as there are cores")
     return threads
+
+
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns nested settings with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat

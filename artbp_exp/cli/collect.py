@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from artbp_exp.cli.errors import entry_point, path
+from artbp_exp.cli.errors import entry_point, folder_of, path, takes_folder
 from artbp_exp.errors import UserError
 from artbp_exp.files import write_atomically
 from artbp_exp.runs.table import collect, summarise
+
+RUNS = Path("results/runs")
 
 
 def write(table: pd.DataFrame, out: Path) -> None:
@@ -39,21 +41,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="artbp-collect", description="Gather run folders into one table, settings as columns; runs nothing."
     )
-    parser.add_argument("root", nargs="?", type=path, default=Path("results/runs"), help="default: results/runs")
+    takes_folder(parser, RUNS, "folder of runs")
     parser.add_argument("--out", type=path, default=None, help="a .csv or .parquet (default: <root>/collected.csv)")
     with entry_point():
         options = parser.parse_args()
-        table, skipped = collect(options.root)
+        root = folder_of(options, RUNS)
+        table, skipped = collect(root)
         for line in skipped:
             print(f"warning: {line}", file=sys.stderr)
         if table.empty:
-            raise UserError(f"no run folders below {options.root}; name the folder that results_dir named")
-        out = options.out or options.root / "collected.csv"
+            raise UserError(f"no run folders below {root}; name the folder that results_dir named")
+        out = options.out or root / "collected.csv"
         write(table, out)
         with pd.option_context("display.width", 0, "display.max_columns", None, "display.max_colwidth", 60):
-            print(summarise(table).to_string(index=False))
+            print((summary := summarise(table)).to_string(index=False))
         counts = ", ".join(f"{count} {status}" for status, count in table["status"].value_counts().items())
-        print(f"{len(table)} runs ({counts}) → {out}")
+        repeats = len(table) - int(summary["runs"].sum())
+        again = f"; {repeats} repeat{'' if repeats > 1 else 's'} another, which counts once" if repeats else ""
+        print(f"{len(table)} runs ({counts}{again}) → {out}")
     sys.stdout.flush()
 
 

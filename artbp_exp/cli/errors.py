@@ -1,13 +1,16 @@
 """What every command does at its entry: a mistake of the user's is one line and exit code 2."""
 
+import argparse
 import codecs
+import re
 import signal
 import sys
 import unicodedata
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
@@ -26,18 +29,36 @@ PLAIN = {"…": "...", "→": "->", "≥": ">=", "≤": "<=", "−": "-", "–":
 
 
 @contextmanager
-def entry_point(*, reports: bool = True) -> Iterator[None]:
+def entry_point(*, reports: bool = True, options: Collection[str] = ()) -> Iterator[None]:
     """Wraps the body of a command: `explained`, on a terminal of any encoding, with each warning in one line.
 
     Args:
         reports: the command only reads and prints. It ends quietly when nobody reads its output (`… | head`).
+        options: that the command takes besides those of its parser.
     """
     print_anything()
     if reports and hasattr(signal, "SIGPIPE"):  # not on Windows
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     warn_in_a_line()
-    with explained():
+    with explained(), options_explained(options):
         yield
+
+
+@contextmanager
+def options_explained(options: Collection[str]) -> Iterator[None]:
+    """Within it a parser of options, Hydra's too, raises `UserError` in the place of its usage and exit."""
+    usual = argparse.ArgumentParser.error
+
+    def refuse(parser: argparse.ArgumentParser, message: str) -> NoReturn:
+        known = {name for name in parser._option_string_actions if name.startswith("--")} | set(options)
+        found = re.match(r"unrecognized arguments: (-\S+)", message)
+        raise UserError(f"{found[1]} is not an option; {nearest(found[1], known)}" if found else message)
+
+    argparse.ArgumentParser.error = refuse  # type: ignore[method-assign]  # Hydra makes its parser itself
+    try:
+        yield
+    finally:
+        argparse.ArgumentParser.error = usual  # type: ignore[method-assign]
 
 
 def print_anything() -> None:
@@ -102,6 +123,26 @@ def _raised_by_hydra(error: ValueError) -> bool:
 def path(text: str) -> Path:
     """Type of an option of argparse: a path, `~` expanded."""
     return Path(text).expanduser()
+
+
+def takes_folder(parser: argparse.ArgumentParser, usual: Path, what: str) -> None:
+    """Adds the folder that a command reads, by its place or as `--results`: `folder_of` returns it."""
+    parser.add_argument("folder", nargs="?", type=path, help=f"{what} (default: {usual})")
+    parser.add_argument("--results", type=path, help="the same")
+
+
+def folder_of(options: argparse.Namespace, usual: Path) -> Path:
+    """The folder that was named, however.
+
+    Raises:
+        UserError: two were, or it is none.
+    """
+    if options.folder and options.results:
+        raise UserError(f"{options.folder} and --results {options.results} are two folders; name one")
+    folder: Path = options.folder or options.results or usual
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder; name the one that holds the records, by itself or with --results")
+    return folder
 
 
 def warn_in_a_line() -> None:

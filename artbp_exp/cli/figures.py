@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from artbp_exp.cli.errors import entry_point, path
+from artbp_exp.cli.errors import entry_point, folder_of, path
 from artbp_exp.errors import UserError, nearest
 from artbp_exp.evidence.experiments import EXPERIMENTS
 from artbp_exp.evidence.figures.common import save
@@ -45,7 +45,7 @@ def draw(results: Path, out: Path | None, names: list[str]) -> list[Path]:
         print(f"{name} → {files[0]}")
     if not written:
         own = sum(map(has_result, load_all(results)))
-        advice = f"; it has {own} finished runs: artbp-figures {CURVES} --results {results}" if own else ""
+        advice = f"; it has {own} finished runs: artbp-figures {CURVES} {results}" if own else ""
         raise UserError(f"{results} holds nothing of this repository's evidence to draw {_these(names)} from{advice}")
     for name, command in absent.items():
         print(f"{name}: nothing to draw it from in {results}; `{command}` makes that")
@@ -73,7 +73,9 @@ def draw_curves(root: Path, out: Path) -> list[Path]:
     done = [run for run in runs if has_result(run) and "task" in run.config]
     if not done:
         begun = f" ({len(runs)} begun)" if runs else ""
-        raise UserError(f"no run below {root} has a result yet{begun}; name the folder of your runs with --results")
+        raise UserError(
+            f"no run below {root} has a result yet{begun}; name the folder of your runs: artbp-figures {CURVES} FOLDER"
+        )
     once = [done[index] for index in distinct([identity(run.config) for run in done])]
     panels: dict[str, list[Line]] = {}
     for task in sorted({run.config["task"]["name"] for run in once}):
@@ -97,33 +99,53 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Draw figures from the records of a results folder; runs nothing.",
         epilog=(
-            f"of any runs, your own too, below --results (default: {RUNS}):\n  {CURVES}: loss or validation bits per "
+            f"of any runs, your own too, below a folder (default: {RUNS}):\n  {CURVES}: loss or validation bits per "
             "character as training goes on, a line for each setting that differs\n"
-            f"of this repository's evidence, laid out as in --results (default: {RESULTS}):\n"
+            f"of this repository's evidence, laid out as in {RESULTS}, the default:\n"
             + "".join(f"  {name}\n" for name in EVIDENCE)
         ),
     )
-    made.add_argument("names", nargs="*", metavar="figure", help="which, of those below (default: all of the evidence)")
-    made.add_argument("--results", type=path, default=None, help="folder of results or of runs")
+    made.add_argument(
+        "words",
+        nargs="*",
+        metavar="figure or folder",
+        help="which, of those below (default: all of the evidence), and a folder of results or of runs",
+    )
+    made.add_argument("--results", type=path, help="the folder, where its name is that of a figure")
     made.add_argument("--out", type=path, default=None, help="where they go (default: inside the results folder)")
     return made
+
+
+def sorted_out(words: list[str]) -> tuple[list[str], Path | None]:
+    """The figures and the folder among the words of the command line.
+
+    Raises:
+        UserError: a word is neither, or there are two folders.
+    """
+    names = [word for word in words if word in (*EVIDENCE, CURVES)]
+    folders = [path(word) for word in words if word not in names]
+    for folder in folders:
+        if not folder.is_dir():
+            valid = nearest(str(folder), [*EVIDENCE, CURVES])
+            raise UserError(f"there is no figure and no folder {folder}; {valid}")
+    if len(folders) > 1:
+        raise UserError(f"{' and '.join(map(str, folders))} are {len(folders)} folders; name one")
+    return names, folders[0] if folders else None
 
 
 def main() -> None:
     """Entry point of `artbp-figures`."""
     with entry_point():
         options = parser().parse_args()
-        for name in options.names:
-            if name not in (*EVIDENCE, CURVES):
-                raise UserError(f"there is no figure {name}; {nearest(name, [*EVIDENCE, CURVES])}")
-        evidence = [name for name in options.names if name != CURVES] or ([] if options.names else list(EVIDENCE))
-        for wanted, usual in ((evidence, RESULTS), ([CURVES] if CURVES in options.names else [], RUNS)):
-            results = options.results or usual
-            if wanted and not results.is_dir():
-                raise UserError(f"{results} is not a folder; name the one that holds the records with --results")
+        names, options.folder = sorted_out(options.words)
+        evidence = [name for name in names if name != CURVES] or ([] if names else list(EVIDENCE))
+        for wanted, usual in ((evidence, RESULTS), ([CURVES] if CURVES in names else [], RUNS)):
+            if not wanted:
+                continue
+            results = folder_of(options, usual)
             if wanted == [CURVES]:
                 draw_curves(results, options.out or results / "figures")
-            elif wanted:
+            else:
                 draw(results, options.out, wanted)
     sys.stdout.flush()
 

@@ -3,9 +3,11 @@
 import argparse
 from pathlib import Path
 
-from artbp_exp.cli.errors import entry_point, path
+from artbp_exp.cli.errors import entry_point, folder_of, takes_folder
 from artbp_exp.evidence.report.render import tally
 from artbp_exp.evidence.report.write import write_report
+
+RESULTS = Path("results")
 
 
 def main() -> None:
@@ -15,10 +17,10 @@ def main() -> None:
         description="Write report.md and report.html, the paper's claims against this repository's evidence, from the "
         "CSVs of a results folder; runs nothing. For runs of your own: artbp-figures curves, artbp-collect.",
     )
-    parser.add_argument("--results", type=path, default=Path("results"), help="folder of results (default: results)")
+    takes_folder(parser, RESULTS, "folder of results")
     with entry_point():
         options = parser.parse_args()
-        claims, written = write_report(options.results)
+        claims, written = write_report(folder_of(options, RESULTS))
         for claim in claims:
             print(f"{claim.verdict:<17} {claim.counted:<17} {claim.claim}")
         print(tally(claims))

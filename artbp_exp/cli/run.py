@@ -82,7 +82,7 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints its own many lines and exits 1
     sys.argv[1:] = with_dry_run(conf.arguments(sys.argv[1:]))
     only_tells = not {"--help", "--hydra-help", "--cfg"}.isdisjoint(sys.argv)
-    with entry_point(reports=only_tells), handled(raise_interrupted):
+    with entry_point(reports=only_tells, options=["--dry-run"]), handled(raise_interrupted):
         job()
 
 

@@ -9,6 +9,7 @@ import yaml
 
 from artbp_exp.errors import UserError
 from artbp_exp.loggers.base import Logger
+from artbp_exp.run_config import flatten
 
 X_AXIS = "step"
 
@@ -50,7 +51,7 @@ class TensorBoardLogger:
         if self._writer is None:
             return
         result = {f"result/{key}": float(value) for key, value in summary.items() if _is_number(value)}
-        settings = {key: value if _is_number(value) else str(value) for key, value in _flat(self._config).items()}
+        settings = {key: value if _is_number(value) else str(value) for key, value in flatten(self._config).items()}
         for part in hparams(settings, dict.fromkeys(result, 0.0)):
             self._writer.file_writer.add_summary(part)
         for name, number in result.items():
@@ -86,14 +87,3 @@ def build(*, folder: Path) -> Logger:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings with dotted names."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

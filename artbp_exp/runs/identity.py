@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from artbp_exp.run_config import RunConfig
+from artbp_exp.run_config import RunConfig, flatten
 
 EXECUTION = (
     *("results_dir", "run_dir", "overwrite", "device", "threads", "logger", "checkpoint", "optimized_metric"),
@@ -71,14 +71,6 @@ def labels(config: RunConfig) -> dict[str, Any]:
     """Returns the entries of a summary that distinguish one run from another at a glance."""
     length = config.method.get("length")
     return {"task": config.task.name, "method": config.method.name, "length": length, "seed": config.seed}
-
-
-def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns nested settings with dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
 
 
 def differences(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

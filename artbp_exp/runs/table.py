@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from artbp_exp.errors import UserError
+from artbp_exp.run_config import flatten
 from artbp_exp.runs import lock
-from artbp_exp.runs.identity import LABELS, flatten, identity
+from artbp_exp.runs.identity import ADDED, LABELS, distinct, identity
 from artbp_exp.runs.status import FINAL, read_config, read_summary
 
 TIMES = ("wall_seconds", "peak_memory_mib", "starts")
@@ -77,8 +78,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     # the settings stand between the reason and the results, and the experiment's name ends them
     last = max((names.index(c) for c in names if c.split(".")[0] in _GROUPS or c in ("seed", "engine")), default=2)
     computed = [c for c in names[3 : last + 1] if c not in LABELS]
-    first = table["status"].isin(FINAL).sort_values(ascending=False, kind="stable").index
-    table = table.loc[table.loc[first, computed].astype(str).drop_duplicates().index].sort_index()
+    table = once(table, computed)
     settings = [c for c in computed if c != "seed"]
     varying = [c for c in settings if table[c].nunique(dropna=False) > 1 or c in ("task.name", "method.name")]
     results = [c for c in names[last + 1 :] if c not in _NO_RESULTS and _is_number(table[c])]
@@ -93,6 +93,19 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         row |= {name: _interval(pd.to_numeric(finished[name]).dropna()) for name in results}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def once(table: pd.DataFrame, computed: list[str]) -> pd.DataFrame:
+    """Of the runs that compute the same one, if possible one that has a result; what old runs lack is filled in.
+
+    Args:
+        table: of `collect`.
+        computed: its columns that say what a run computes.
+    """
+    ordered = table.sort_values("status", key=lambda column: ~column.isin(FINAL), kind="stable")
+    rows = [{c: row[c] for c in computed if pd.notna(row[c])} for _, row in ordered.iterrows()]
+    chosen = ordered.iloc[distinct(rows)].sort_index()
+    return chosen.fillna({c: value for c, value in ADDED.items() if c in computed})
 
 
 _GROUPS = ("task", "method", "model", "optimizer", "boundary", "auxiliary")

@@ -20,7 +20,15 @@ from artbp_exp.run_config import RunConfig
 from artbp_exp.theory.unbiased import can_cut
 from artbp_exp.verification.enumeration import BIAS_TOLERANCE, VARIANCE_TOLERANCE, Exact, Subject, certify
 from artbp_exp.verification.full_size import CEILING, FACTOR_TOLERANCE, TOLERANCE, lag_by_lag, prescribed
-from artbp_exp.verification.monte_carlo import Interval, drawn, draws_of, explained, monte_carlo, variance_of_one
+from artbp_exp.verification.monte_carlo import (
+    LEAST_DRAWS,
+    Interval,
+    drawn,
+    draws_of,
+    explained,
+    monte_carlo,
+    variance_of_one,
+)
 from artbp_exp.verification.subject import Shrunk, measured, prescribable, sampled, shrunk
 
 Row = dict[str, Any]
@@ -113,7 +121,9 @@ def one(config: RunConfig, own: dict[str, Any], path: Path, *, below: bool = Fal
     Raises:
         UserError: a setting is wrong, or the CSV cannot be written.
     """
-    draws = draws_of(own["draws"])
+    draws, seconds = draws_of(own["draws"]), own["seconds"]
+    if seconds is not None:
+        seconds = checks.number("verify.seconds", seconds, above=0)
     if own["stretch"] is not None:
         checks.whole("verify.stretch", own["stretch"], at_least=2)
     check_writable(path)
@@ -132,7 +142,7 @@ def one(config: RunConfig, own: dict[str, Any], path: Path, *, below: bool = Fal
         wrong, more = _prescribe(config, own)
         rows += more
     if draws:
-        intervals, more = _sample(config, own, draws)
+        intervals, more = _sample(config, own, draws, seconds)
         rows += more
     verdict = judge(
         exact=exact,
@@ -205,15 +215,21 @@ def _prescribe(config: RunConfig, own: dict[str, Any]) -> tuple[list[str], list[
     return reasons[:1], [{"ran": engine, "computed_in": "float64", **row} for row in rows]
 
 
-def _sample(config: RunConfig, own: dict[str, Any], draws: int) -> tuple[list[Interval], list[Row]]:
+def _sample(
+    config: RunConfig, own: dict[str, Any], draws: int, seconds: float | None
+) -> tuple[list[Interval], list[Row]]:
     (subject, autocast), cuts = sampled(config, own), RandomStreams.from_seed(config.seed).cuts
     engine, task, scheme = subject.method.engine, subject.task, subject.scheme
     computed = str(next(subject.model.parameters()).dtype).removeprefix("torch.")
     if autocast is not None:
         computed += f", products in {str(autocast).removeprefix('torch.')}"
+    each, wanted = _seconds(subject), draws
+    if seconds is not None:
+        draws = min(draws, max(LEAST_DRAWS, int(seconds / each)))
+    fewer = f"; not {wanted}: verify.seconds={seconds:g}" if draws < wanted else ""
     print(
         f"\nMonte Carlo at full size, {draws} draws on {task.steps} steps × {task.batch_size} streams, "
-        f"engine {engine}, in {computed} (about {math.ceil(draws * _seconds(subject))} s)",
+        f"engine {engine}, in {computed} (about {math.ceil(draws * each)} s{fewer})",
         flush=True,
     )
     with _bar(draws, "draws") as bar:

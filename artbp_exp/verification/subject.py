@@ -80,7 +80,13 @@ def shrunk(config: RunConfig, own: Mapping[str, Any]) -> Shrunk:
         changes.append(f"streams {run.task.batch_size} → {task.batch_size}")
     if steps < run.task.episode:
         changes.append(f"sequence {run.task.episode} → {steps} steps")
-    subject = _subject(run.trainables.to(torch.float64), run, method, task)
+    try:
+        subject = _subject(run.trainables.to(torch.float64), run, method, task)
+    except UserError as error:
+        if method.get("length") == config.method.get("length"):
+            raise
+        advice = "set verify.method_length, the (mean) length while enumerating, to one that this method takes"
+        raise UserError(f"{error} ({', '.join(changes)}); {advice}") from error
     idle = cuts and subject.scheme is not None and not can_cut(subject.scheme, steps)
     return Shrunk(subject=subject, idle=idle, changes=tuple(changes))
 

@@ -70,14 +70,26 @@ def test_the_command(
     assert len(pd.read_csv(out) if kind == "csv" else pd.read_parquet(out)) == 7
 
 
+def test_a_run_of_an_older_version_counts_with_those_that_record_more(tmp_path: Path) -> None:
+    complete(tmp_path / "old" / "seed0", seed=0)
+    for seed in (0, 1):
+        method = {"name": "artbp", "length": 16, "every": 1}
+        complete(tmp_path / "new" / f"seed{seed}", seed=seed, method=method, boundary={"name": "none"})
+    summary = summarise(collect(tmp_path)[0])
+    assert list(summary.columns[:3]) == ["method.name", "task.name", "runs"]
+    assert summary["runs"].tolist() == [2]
+
+
+@pytest.mark.parametrize(("folder", "said"), [("nowhere", "nowhere is not a folder"), (".", "no run folders below .")])
 def test_nothing_there_is_a_mistake(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["artbp-collect", str(tmp_path / "nowhere")])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["artbp-collect", folder])
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == 2
-    assert "no run folders below" in capsys.readouterr().err
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])

@@ -1,3 +1,4 @@
+import importlib
 import os
 import pickle
 import signal
@@ -29,6 +30,23 @@ def test_an_interruption_ends_it_with_130(capsys: pytest.CaptureFixture[str]) ->
 def test_a_bug_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError), explained():
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "said"),
+    [("run", "--hlep", "did you mean --help"), ("run", "--dryrun", "--dry-run"), ("verify", "-x", "valid: --cfg")],
+)
+def test_a_mistyped_option_is_one_line(
+    command: str, option: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [f"artbp-{command}", option])
+    with pytest.raises(SystemExit) as caught:
+        importlib.import_module(f"artbp_exp.cli.{command}").main()
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {option} is not an option; ")
+    assert said in error
+    assert error.count("\n") == 1
 
 
 def test_a_user_error_survives_the_way_back_from_a_worker() -> None:

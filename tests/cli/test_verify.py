@@ -50,8 +50,9 @@ def test_full_bptt_is_certified_without_a_warning_meant_for_training(tmp_path: P
 
 
 def test_truncated_bptt_is_refuted_with_its_bias(tmp_path: Path) -> None:
-    done = artbp_verify(tmp_path, "method=tbptt", "verify.draws=8", "verify.csv=table.csv")
+    done = artbp_verify(tmp_path, "method=tbptt", "verify.draws=20", "verify.seconds=1e-9", "verify.csv=table.csv")
     assert done.returncode == 1, done.stdout + done.stderr
+    assert "s; not 20: verify.seconds=1e-09)" in done.stdout
     assert "verdict: refuted" in done.stdout
     assert "no bias below" not in done.stdout
     assert pd.read_csv(tmp_path / "table.csv")["value"].max() > 0.01
@@ -119,6 +120,8 @@ def test_a_state_that_is_reset_is_refuted_by_name_and_mixed_precision_is_sampled
         ("verify.steps=13", "verify.steps must be at most 12"),
         ("verify.everything=true verify.steps=13", "verify.steps must be at most 12"),
         ("verify.everything=true verify.steps=3", "verify.steps must be a whole number ≥ 4; got 3"),
+        ("verify.seconds=0", "verify.seconds must be a number > 0; got 0"),
+        ("verify.method_length=2.5 method=tbptt", "verify.method_length, the (mean) length while enumerating"),
         ("verify.draws=3", "verify.draws must be 0 (none) or a whole number ≥ 8; got 3"),
         ("verify.stretch=0", "verify.stretch must be a whole number ≥ 2; got 0"),
         ("verify.csv=/dev/null/table.csv", "cannot write /dev/null/table.csv"),

@@ -46,7 +46,7 @@ def write_report(results: Path) -> tuple[list[Claim], list[Path]]:
     if not any((results / source).exists() for source in sources):
         raise UserError(
             f"{results} holds none of this repository's evidence ({', '.join(sources)}), so there is nothing to "
-            f"report; for runs of your own: artbp-figures curves --results {results}, artbp-collect {results}"
+            f"report; for runs of your own: artbp-figures curves {results}, artbp-collect {results}"
         )
     sections, logs = list(_sections(results)), _logs(results)
     for name in PAGES:

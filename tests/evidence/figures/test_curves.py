@@ -90,7 +90,7 @@ def test_more_settings_than_can_be_told_apart_are_left_out_and_said(
 
 def test_a_folder_of_ones_own_runs_is_told_of_curves(tmp_path: Path) -> None:
     run(tmp_path, TBPTT, 0)
-    with pytest.raises(UserError, match=r"it has 1 finished runs: artbp-figures curves --results"):
+    with pytest.raises(UserError, match=r"it has 1 finished runs: artbp-figures curves /"):
         draw(tmp_path, tmp_path / "out", ["phase_sizes"])
 
 
@@ -103,17 +103,29 @@ def test_runs_without_a_result_are_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["curvs"], "there is no figure curvs; did you mean curves? valid: bench/bench, curves, "),
+        (["curvs"], "there is no figure and no folder curvs; did you mean curves? valid: bench/bench, curves, "),
         (["--results", "nowhere"], "nowhere is not a folder"),
+        (["curves", "nowhere"], "there is no figure and no folder nowhere; "),
+        (["curves", "."], "no run below . has a result yet"),
+        ([".", ".."], ". and .. are 2 folders; name one"),
+        ([".", "--results", ".."], ". and --results .. are two folders; name one"),
+        (["--reslts", "."], "--reslts is not an option; did you mean --results"),
     ],
 )
 def test_mistakes_are_a_line(
-    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("sys.argv", ["artbp-figures", *arguments])
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match="2"):
         main()
-    assert capsys.readouterr().err.startswith(f"error: {said}")
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {said}")
+    assert error.count("\n") == 1
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
