@@ -49,8 +49,8 @@ def options_explained(options: Collection[str]) -> Iterator[None]:
     """Within it a parser of options, Hydra's too, raises `UserError` in the place of its usage and exit."""
     usual = argparse.ArgumentParser.error
 
-    def refuse(parser: argparse.ArgumentParser, message: str) -> NoReturn:
-        known = {name for name in parser._option_string_actions if name.startswith("--")} | set(options)
+    def refuse(self: argparse.ArgumentParser, message: str) -> NoReturn:
+        known = {name for name in self._option_string_actions if name.startswith("--")} | set(options)
         found = re.match(r"unrecognized arguments: (-\S+)", message)
         raise UserError(f"{found[1]} is not an option; {nearest(found[1], known)}" if found else message)
 
