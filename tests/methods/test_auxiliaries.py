@@ -100,10 +100,10 @@ def test_loss_and_gradient_are_those_of_a_decoder_unrolled_by_hand(name: str, ce
     real = cell == "real"
     if real:
         model: Any = NestedCell(generator=torch.Generator().manual_seed(1)).to(torch.float64)
-        inputs, shapes = torch.randn(STEPS, STREAMS, 1, dtype=torch.float64), {"features": 1}
+        inputs = torch.randn(STEPS, STREAMS, 1, dtype=torch.float64)
     else:
-        (model, inputs), shapes = numbered(cell)
-    auxiliary = made(name, model, shapes)
+        model, inputs = numbered(cell)
+    auxiliary = made(name, model, inputs)
     least, greatest = auxiliary.places(STEPS)
     for anchor in range(least, greatest + 1):
         found = auxiliary.at(anchor, plain(model), model.init_state(STREAMS), inputs)
