@@ -24,6 +24,7 @@ HANDED = {
     "model": {"generator", "vocabulary", "size", "positive"},
     "optimizer": {"parameters", "mean_length", "total_steps"},
     "logger": {"folder"},
+    "boundary": {"model", "generator"},
     "auxiliary": {"model", "generator", "rng", "task"},
 }
 

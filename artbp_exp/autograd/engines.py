@@ -1,19 +1,22 @@
 """How a segment is run: engines, which differ in speed and not in what they compute."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from artbp_exp import checks
-from artbp_exp.autograd import State, unroll, unroll_blocks
+from artbp_exp.autograd import State, leaves, map_state, unroll, unroll_blocks
 from artbp_exp.errors import UserError
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.truncation import Segment
 
 Run = Callable[[Tensor, Any, Segment], tuple[Tensor, Any]]
 """A forward path: (inputs (n, B, …), state, segment) → (outputs (n, B, H), last state), ready for backward."""
+
+Trace = Callable[[Tensor, Any, Segment], tuple[Tensor, Any, Any]]
+"""As `Run`, and between outputs and last state the states after each step, before the factors: leaves (n, B, …)."""
 
 
 def plain(model: RecurrentModel) -> Run:
@@ -50,7 +53,36 @@ def vendor(model: RecurrentModel) -> Run | None:
     return run
 
 
+def plain_trace(model: RecurrentModel) -> Trace:
+    """`plain`, and the states that it passes through."""
+
+    def step(row: Tensor, state: State) -> tuple[Any, State]:
+        output, after = model.step(row, state)
+        return (output, after), after
+
+    def run(inputs: Tensor, state: State, segment: Segment) -> tuple[Tensor, State, State]:
+        pairs, last = unroll(step, model.encode(inputs), state, segment)
+        outputs, states = zip(*pairs, strict=True)
+        return torch.stack(outputs), map_state(lambda *leaves: torch.stack(leaves), *states), last
+
+    return run
+
+
+def fused_trace(model: RecurrentModel) -> Trace | None:
+    """`fused`, for models whose output is the whole state: the memory of an (h, c) it does not show."""
+    run, kind = fused(model), model.recurrence()
+    if run is None or kind is None or kind.has_cell:
+        return None
+
+    def traced(inputs: Tensor, state: State, segment: Segment) -> tuple[Tensor, State, State]:
+        outputs, last = run(inputs, state, segment)
+        return outputs, outputs.to(leaves(last)[0].dtype), last
+
+    return traced
+
+
 PATHS: dict[str, Callable[[RecurrentModel], Run | None]] = {"fused": fused, "vendor": vendor, "plain": plain}
+TRACES: dict[str, Callable[[RecurrentModel], Trace | None]] = {"fused": fused_trace, "plain": plain_trace}
 ENGINES = ("auto", *PATHS)
 
 
@@ -64,11 +96,30 @@ def find_engine(name: str, model: RecurrentModel) -> tuple[str, Run]:
     Raises:
         UserError: an unknown engine, or one that the model does not have.
     """
+    return _find(name, model, PATHS)
+
+
+def find_trace(name: str, model: RecurrentModel) -> tuple[str, Trace]:
+    """As `find_engine`, of those engines that show the state after every step.
+
+    Raises:
+        UserError: an unknown engine, or one that does not show this model's states.
+    """
+    return _find(name, model, TRACES, what=" with a boundary and this method")
+
+
+Path = TypeVar("Path")
+
+
+def _find(
+    name: str, model: RecurrentModel, paths: Mapping[str, Callable[[RecurrentModel], Path | None]], what: str = ""
+) -> tuple[str, Path]:
     checks.choice("engine", name, ENGINES)
     for candidate in ("fused", "plain") if name == "auto" else (name,):
-        run = PATHS[candidate](model)
-        if run is not None:
-            return candidate, run
+        found = paths[candidate](model) if candidate in paths else None
+        if found is not None:
+            return candidate, found
     raise UserError(
-        f"engine={name} is not available for this model ({type(model).__name__}); take engine=auto or engine=plain"
+        f"engine={name} is not available for this model ({type(model).__name__}){what}; "
+        f"take engine=auto or engine=plain"
     )

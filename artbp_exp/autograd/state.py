@@ -86,6 +86,11 @@ def numbers(state: Any) -> int:
     return sum(leaf.numel() for leaf in leaves(state))
 
 
+def floating(state: Any) -> list[Tensor]:
+    """The tensors of `state` that a gradient can flow into, in order."""
+    return [leaf for leaf in leaves(state) if leaf.is_floating_point()]
+
+
 def flatten(state: Any) -> list[Any]:
     """The leaves of `state`, in order: tensors, plain numbers, strings and None. What a checkpoint holds of it."""
     if isinstance(state, LEAVES):

@@ -41,7 +41,7 @@ def make_method(
     for name, value, taken in (
         ("engine", engine, ("auto", method.engine)),
         ("precision", "float32" if autocast is None else str(autocast).removeprefix("torch."), ("float32",)),
-        ("boundary", "none" if boundary is None else type(boundary).__name__, ("none",)),
+        ("boundary", "none" if boundary is None else boundary.name, ("none",)),
         ("auxiliary", "none" if auxiliary is None else auxiliary.name, ("none",)),
     ):
         if value not in taken:
@@ -62,8 +62,15 @@ def segment_method(
     """A truncation scheme as a method: by segment algebra where that is exact and fast, else by an engine.
 
     Raises:
-        UserError: an unknown engine, or one that the model does not have.
+        UserError: an unknown engine, or one that the model does not have; a boundary where nothing is cut off.
     """
+    if boundary is not None and (scheme.length is None or not task.carry_state):
+        why = "never cuts" if scheme.length is None else "with task.carry_state=false resets the state at cuts"
+        other = "method=artbp or method=tbptt" if scheme.length is None else "task.carry_state=true"
+        raise UserError(
+            f"method={scheme.name} {why}, so no gradient is cut off for boundary={boundary.name} to stand for; "
+            f"take boundary=none, or {other}"
+        )
     alone = autocast is None and boundary is None and auxiliary is None
     if engine in ("auto", "fused") and alone and ClosedForm.applies(model, task, scheme):
         return ClosedForm(model=model, scheme=scheme)

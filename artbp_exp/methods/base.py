@@ -110,17 +110,35 @@ class Method(ABC):
 
 
 class Boundary(nn.Module, ABC):
-    """What stands at a cut in the place of the gradient that is cut off: a learned guess of it."""
+    """A learned guess b of the gradient that later losses send into a state, made from the forward pass alone.
+
+    It stands where the gradient is cut off, and is the control variate where it could have been (`baseline`). It is
+    trained by an optimiser of its own, in the same pass.
+
+    Attributes:
+        name: as in `conf/boundary`.
+        lr: learning rate of its optimiser, Adam.
+        reads_losses: whether `learn` is handed the segment's losses.
+    """
+
+    name: str
+    lr: float
+    reads_losses: bool = False
 
     @abstractmethod
-    def at_cut(self, state: Any) -> list[Tensor]:
-        """The gradient that later losses are guessed to send into `state`: one tensor for each of its leaves."""
+    def guess(self, state: Any) -> list[Tensor]:
+        """b for each floating-point leaf of `state`, (R, …) each: of R streams' own losses, without its history."""
 
     @abstractmethod
-    def learn(self, state: Any, arrived: list[Tensor]) -> None:
-        """Adds to its parameters' `.grad`: the segment that began at `state` sent `arrived` into its leaves.
+    def learn(self, state: Any, arrived: list[Tensor], losses: Tensor | None, last: Any) -> None:
+        """Adds to its parameters' `.grad` what a segment of B streams teaches. Nothing reaches the model's.
 
-        `arrived` includes what stood at the segment's own end, detached.
+        Args:
+            state: at which the segment began, without its history.
+            arrived: the gradient that its losses sent into each floating-point leaf of `state`, and with them what
+                stood at its end, as a number: of each stream's own losses.
+            losses: summed over the segment's steps, (B,); None unless it `reads_losses`.
+            last: the state at its end, without its history; None where the data end.
         """
 
 

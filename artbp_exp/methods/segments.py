@@ -1,17 +1,18 @@
 """Truncated BPTT, ARTBP, full BPTT and random cuts: segments of a scheme, run by an engine, cut with a boundary."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from artbp_exp.autograd import carry as carried
-from artbp_exp.autograd import detach, leaves, map_state
+from artbp_exp.autograd import detach
 from artbp_exp.autograd.checkpointing import checkpointed
-from artbp_exp.autograd.engines import find_engine
+from artbp_exp.autograd.engines import find_engine, find_trace
 from artbp_exp.autograd.state import numbers
+from artbp_exp.methods import baseline
 from artbp_exp.methods.base import Auxiliary, Boundary, Claim, Draw, Loss, Method
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.theory.stored_steps import stored_steps_within
@@ -54,23 +55,37 @@ class SchemeMethod(Method):
         return stored_steps_within(self.scheme, steps) * numbers(self._model.init_state(1))
 
 
+class Window(NamedTuple):
+    """What came of some steps of a segment: scalars to differentiate, summed over them, and numbers to report.
+
+    Attributes:
+        loss: the task's.
+        control: what the boundary adds where nothing was cut, see `baseline`.
+        by_stream: the task's loss of each stream, (B,), without history.
+    """
+
+    loss: Tensor
+    control: Tensor | None
+    by_stream: Tensor | None
+
+
 class SegmentMethod(SchemeMethod):
     """Backpropagates a segment at a time; the gradient that is carried on inside it is multiplied by its factors.
 
     δ_t = ∂ℓ_t/∂s_t + factor_t · δ_{t+1} ∂F/∂s(x_{t+1}, s_t) inside a segment (Tallec & Ollivier 2017, arXiv 1705.08209,
-    eq. 11), and δ_n = ∂ℓ_n/∂s_n + b at its end, where b is the boundary's, zero without one. With the factors of an
-    ARTBP scheme and without a boundary, the sum over a sequence's segments has the full gradient as its mean.
+    eq. 11), and δ_n = ∂ℓ_n/∂s_n at its end; `baseline` says what a boundary adds to both. With the factors of an ARTBP
+    scheme the sum over a sequence's segments has the full gradient as its mean, with and without a boundary.
 
     Args:
         model: receives the gradient.
         scheme: where to cut, and what is carried on; its `memory` bounds what is stored, at the same gradient.
         engine: see `autograd.engines`.
         autocast: dtype of the matrix products in mixed precision; None computes all in the model's dtype.
-        boundary: what stands at a cut.
+        boundary: what stands at a cut, and is the control variate where nothing was cut.
         auxiliary: a further loss.
 
     Raises:
-        UserError: an unknown engine, or one that the model does not have.
+        UserError: an unknown engine, or one that the model does not have, or not with this boundary and scheme.
     """
 
     def __init__(
@@ -84,7 +99,11 @@ class SegmentMethod(SchemeMethod):
         auxiliary: Auxiliary | None = None,
     ) -> None:
         super().__init__(model=model, scheme=scheme)
-        self.engine, self._run = find_engine(engine, model)
+        if boundary is not None and baseline.compensates(scheme):
+            self.engine, self._run = find_trace(engine, model)
+        else:
+            self.engine, run = find_engine(engine, model)
+            self._run = lambda inputs, state, segment: _untraced(*run(inputs, state, segment))
         self._autocast = autocast
         self._boundary, self._auxiliary = boundary, auxiliary
 
@@ -93,40 +112,60 @@ class SegmentMethod(SchemeMethod):
     ) -> tuple[float, Any]:
         """See `Method.advance`. A segment without a loss adds nothing."""
         segment = draw if isinstance(draw, Segment) else self.scheme.segment(draw.length)
-        state = carry
-        if self._boundary is not None:  # what arrives at the segment's start is what the boundary is to guess
-            state = map_state(lambda leaf: leaf.detach().requires_grad_(leaf.is_floating_point()), carry)
-        losses, last = checkpointed(self._windows(segment, inputs, targets, loss), state, segment, owner=self._model)
-        roots: list[Tensor] = [root for root in losses if root.requires_grad]
+        boundary = self._boundary
+        state = carry if boundary is None else baseline.asking(carry)
+        found, last = checkpointed(self._windows(segment, inputs, targets, loss), state, segment, owner=self._model)
+        terms = [term for window in found for term in (window.loss, window.control)]
+        roots: list[Tensor] = [term for term in terms if term is not None and term.requires_grad]
         arriving: list[Tensor | None] = [None] * len(roots)
-        if self._boundary is not None and not ends:
-            for leaf, gradient in zip(leaves(last), self._boundary.at_cut(detach(last)), strict=True):
-                if leaf.requires_grad:
-                    roots.append(leaf)
-                    arriving.append(gradient)
+        if boundary is not None and not ends:
+            for leaf, gradient in baseline.at_the_end(boundary, last):
+                roots.append(leaf)
+                arriving.append(gradient)
         if roots:
             torch.autograd.backward(roots, arriving)
-        if self._boundary is not None:
-            start = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves(state)]
-            self._boundary.learn(detach(state), start)
+        if boundary is not None:
+            by_stream = sum(window.by_stream for window in found) if boundary.reads_losses else None
+            baseline.learn(boundary, state, by_stream, None if ends else detach(last))
         if self._auxiliary is not None and segment.length >= self._auxiliary.least:
             with self._precision(inputs):
                 extra = self._auxiliary(self._freely, detach(carry), inputs)
             extra.backward()
-        return sum(value.item() for value in reversed(losses)), detach(last)
+        return sum(window.loss.item() for window in reversed(found)), detach(last)
 
     def _windows(self, segment: Segment, inputs: Tensor, targets: Tensor, loss: Loss) -> Any:
-        def run(start: int, stop: int, state: Any) -> tuple[list[Tensor], Any]:
+        boundary = self._boundary
+
+        def run(start: int, stop: int, state: Any) -> tuple[list[Window], Any]:
+            wanted = targets[start:stop]
+            control = by_stream = None
             with self._precision(inputs):
-                outputs, last = self._run(inputs[start:stop], state, segment.part(start, stop))
-                value = loss(self._model.decode(outputs), targets[start:stop])
-            return [value], last if stop == segment.length else carried(last, segment.factor(stop - 1))
+                outputs, states, last = self._run(inputs[start:stop], state, segment.part(start, stop))
+                predictions = self._model.decode(outputs)
+                value = loss(predictions, wanted)
+                if boundary is not None and boundary.reads_losses:
+                    by_stream = _by_stream(loss, predictions.detach(), wanted)
+            if boundary is not None and states is not None:
+                control = baseline.where_it_goes_on(boundary, states, segment, start, stop)
+            found = Window(loss=value, control=control, by_stream=by_stream)
+            return [found], last if stop == segment.length else carried(last, segment.factor(stop - 1))
 
         return run
 
     def _freely(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Steps without factors between them."""
-        return self._run(inputs, state, Segment(length=len(inputs), factors=np.ones(len(inputs) - 1)))
+        outputs, _, last = self._run(inputs, state, Segment(length=len(inputs), factors=np.ones(len(inputs) - 1)))
+        return outputs, last
 
     def _precision(self, inputs: Tensor) -> Any:
         return torch.autocast(inputs.device.type, self._autocast, enabled=self._autocast is not None)
+
+
+def _untraced(outputs: Tensor, last: Any) -> tuple[Tensor, Any, Any]:
+    return outputs, None, last
+
+
+def _by_stream(loss: Loss, predictions: Tensor, targets: Tensor) -> Tensor:
+    """The loss of each stream alone, (B,): `loss` averages over those that it is shown."""
+    streams = range(predictions.shape[1])
+    return torch.stack([loss(predictions[:, b : b + 1], targets[:, b : b + 1]) for b in streams])

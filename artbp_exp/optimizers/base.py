@@ -18,6 +18,10 @@ class Updater:
         clip: largest norm of the whole gradient; None never clips. Clipping biases the gradient.
         reference: L, in steps: the learning rate of a segment of N steps is multiplied by N/L. None does not.
         plain: the update is θ ← θ − η_t·gradient and keeps no state, so `plain_rate` and `clipped` say it all.
+
+    Attributes:
+        beside: a second optimiser, of other parameters, that makes a step at each update as it is: unscheduled and
+            unclipped. None: there is none.
     """
 
     def __init__(
@@ -31,6 +35,7 @@ class Updater:
         plain: bool = False,
     ) -> None:
         self.optimizer = optimizer
+        self.beside: torch.optim.Optimizer | None = None
         self.plain = plain
         self.clip = clip
         self._rate, self._decay, self._reference = rate, decay, reference
@@ -53,6 +58,8 @@ class Updater:
             self.optimizer.step(length=length)
         else:
             self.optimizer.step()
+        if self.beside is not None:
+            self.beside.step()
 
     def clipped(self, gradient: float) -> float:
         """The gradient of a single parameter as `update` applies it."""
@@ -75,11 +82,16 @@ class Updater:
     def clear(self) -> None:
         """Forgets the gradient before the next segment."""
         self.optimizer.zero_grad(set_to_none=True)
+        if self.beside is not None:
+            self.beside.zero_grad(set_to_none=True)
 
     def state_dict(self) -> dict[str, Any]:
-        """What the optimiser remembers from update to update; the schedule is a function of the step alone."""
-        return self.optimizer.state_dict()
+        """What the optimisers remember from update to update; the schedule is a function of the step alone."""
+        own = self.optimizer.state_dict()
+        return own if self.beside is None else own | {"beside": self.beside.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on from what `state_dict` returned."""
-        self.optimizer.load_state_dict(state)
+        self.optimizer.load_state_dict({key: value for key, value in state.items() if key != "beside"})
+        if self.beside is not None:
+            self.beside.load_state_dict(state["beside"])

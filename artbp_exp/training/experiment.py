@@ -82,12 +82,14 @@ class Experiment:
         updater = registry.build(
             "optimizer",
             config.optimizer,
-            parameters=list(self.trainables.parameters()),
+            parameters=[p for name, part in self.trainables.items() if name != "boundary" for p in part.parameters()],
             offered={
                 "mean_length": None if scheme is None else scheme.length or self.task.episode,
                 "total_steps": self.task.steps * self.task.passes,
             },
         )
+        if parts["boundary"] is not None:
+            updater.beside = torch.optim.Adam(self.trainables["boundary"].parameters(), lr=parts["boundary"].lr)
         self.loop = TaskLoop(task=self.task, method=self.method, trainables=self.trainables)
         self.trainer = Trainer(
             loop=self.loop, trainables=self.trainables, updater=updater, cuts=streams.cuts, data=streams.data

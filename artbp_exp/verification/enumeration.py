@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from artbp_exp.errors import UserError
-from artbp_exp.methods.base import Claim, Draw, Method
+from artbp_exp.methods.base import Boundary, Claim, Draw, Method
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
 from artbp_exp.theory.exact_variance import exact_variance
@@ -20,7 +20,7 @@ from artbp_exp.theory.unbiased import can_cut, why_biased
 from artbp_exp.training.gradient import Gradients, Loop, Pass, TaskLoop, flat, gradient
 from artbp_exp.truncation import Scheme
 from artbp_exp.verification.draws import Drawing, Lengths, measured, misdrawn, redrawn
-from artbp_exp.verification.oracle import full_bptt, squared_crossings
+from artbp_exp.verification.oracle import full_bptt, short_of, squared_crossings
 
 BIAS_TOLERANCE = 1e-12
 """Relative to the gradient of a parameter: rounding in float64, and nothing else."""
@@ -43,13 +43,15 @@ class Subject:
         model: at θ; its parameters do not change.
         task: of which one pass is read.
         method: makes the gradient.
-        beside: what else changes the gradient: a boundary or an auxiliary loss, as it is set; empty if nothing does.
+        beside: what else changes the gradient that is estimated: an auxiliary loss; empty if nothing does.
+        boundary: the method's, if it has one. It may bias the gradient where a cut is certain, and nowhere else.
     """
 
     model: RecurrentModel
     task: Task
     method: Method
     beside: str = ""
+    boundary: Boundary | None = None
 
     @property
     def loop(self) -> Loop:
@@ -209,6 +211,8 @@ def certify(subject: Subject, *, each: Callable[[Pass], object] = lambda found: 
         no_formula = no_formula or "the first segment is drawn otherwise than the others"
     if no_formula:
         return replace(found, promise=promise, no_formula=no_formula)
+    if subject.boundary is not None:
+        full = short_of(full, subject.boundary)
     crossings = squared_crossings(subject.model, full, carry_factors(scheme, steps - 1))
     return replace(found, predicted=exact_variance(scheme, steps, crossings))
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from artbp_exp.autograd import State, detach, leaves, map_state
+from artbp_exp.methods.base import Boundary
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
 from artbp_exp.theory.exact_variance import Crossings
@@ -60,6 +61,16 @@ def full_bptt(model: RecurrentModel, task: Task) -> Full:
     remaining = iter(filled[len(names) :])
     arriving = [map_state(lambda leaf: next(remaining), state) for state in passed_on]
     return Full(gradient=gradient, states=states, arriving=arriving, inputs=inputs)
+
+
+def short_of(full: Full, boundary: Boundary) -> Full:
+    """ε_t − b_t in the place of ε_t: what a cut takes away where a boundary's guess stands there (`baseline`)."""
+
+    def less(state: State, arriving: State) -> State:
+        guesses = iter(boundary.guess(state))
+        return map_state(lambda leaf: leaf - next(guesses) / leaf.shape[0], arriving)
+
+    return replace(full, arriving=[less(s, e) for s, e in zip(full.states[1:], full.arriving, strict=True)])
 
 
 def crossing(

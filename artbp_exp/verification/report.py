@@ -29,7 +29,7 @@ from artbp_exp.verification.monte_carlo import (
     monte_carlo,
     variance_of_one,
 )
-from artbp_exp.verification.subject import Shrunk, measured, prescribable, sampled, shrunk
+from artbp_exp.verification.subject import Shrunk, measured, prescribable, randomised, sampled, shrunk
 
 Row = dict[str, Any]
 
@@ -76,7 +76,7 @@ def judge(
         idle: whether no cut could fall while enumerating, though the method cuts.
         clip: `optimizer.clip`.
         mixed: whether the run computes in mixed precision, which enumeration does not.
-        beside: a boundary or an auxiliary loss, which learn, so that what holds now says nothing of later.
+        beside: an auxiliary loss, which learns, so that what holds now says nothing of later.
     """
     refuted = [exact.reason] if exact.reason is not None else list(prescribed)
     off = [interval for interval in sampled if interval.impossible]
@@ -137,6 +137,10 @@ def one(config: RunConfig, own: dict[str, Any], path: Path, *, below: bool = Fal
     )
     small = shrunk(config, own)
     exact, rows = _enumerate(small, config.precision)
+    if small.subject.boundary is not None:
+        randomised(small.subject.boundary)
+        random, more = _enumerate(small, config.precision, head=", random head")
+        exact, rows = exact if random.certified else random, rows + more
     wrong, intervals = list[str](), list[Interval]()
     if small.subject.scheme is not None:
         wrong, more = _prescribe(config, own)
@@ -165,20 +169,20 @@ def one(config: RunConfig, own: dict[str, Any], path: Path, *, below: bool = Fal
     return verdict.certified
 
 
-def _enumerate(small: Shrunk, precision: str) -> tuple[Exact, list[Row]]:
+def _enumerate(small: Shrunk, precision: str, head: str = "") -> tuple[Exact, list[Row]]:
     method, steps = small.subject.method, small.subject.task.steps
     with _bar(None, "ways to cut") as bar:
         exact = certify(small.subject, each=lambda found: bar.update())
     print(
         f"\nexact, {exact.patterns} way{'s' if exact.patterns > 1 else ''} to cut {steps} steps, engine "
         f"{method.engine}, in float64 whatever the precision of the run (precision={precision}); "
-        f"shrunk: {', '.join(small.changes) or 'nothing'}"
+        f"shrunk: {', '.join(small.changes) or 'nothing'}{head}"
     )
     rows = [_row("lengths drawn", holds=exact.misdrawn is None)]
-    rows += [_row("exact bias", name, bias, holds=bias < BIAS_TOLERANCE) for name, bias in exact.bias.items()]
+    rows += [_row(f"exact bias{head}", name, bias, holds=bias < BIAS_TOLERANCE) for name, bias in exact.bias.items()]
     error = exact.variance_error
     if error is not None:
-        rows.append(_row("variance formula", value=error, holds=error < VARIANCE_TOLERANCE))
+        rows.append(_row(f"variance formula{head}", value=error, holds=error < VARIANCE_TOLERANCE))
     _print(rows)
     formula = f"by the formula {exact.predicted:.6g}" if error is not None else f"no formula, {exact.no_formula}"
     print(f"  variance {exact.variance:.6g} ({formula})")

@@ -10,7 +10,7 @@ from torch import nn
 
 from artbp_exp import checks
 from artbp_exp.errors import UserError
-from artbp_exp.methods import make_method
+from artbp_exp.methods import Boundary, make_method
 from artbp_exp.run_config import Choice, RunConfig
 from artbp_exp.tasks.base import Task
 from artbp_exp.tasks.window import window
@@ -99,6 +99,14 @@ def measured(config: RunConfig) -> Experiment:
         return Experiment(config)
 
 
+def randomised(boundary: Boundary) -> None:
+    """Sets every parameter of a boundary at random: what it is untrained, zero, says nothing of what it will be."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in boundary.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator))
+
+
 def shorter(method: Mapping[str, Any], wanted: float | None) -> tuple[dict[str, Any], list[str]]:
     """The method with (mean) length `wanted`, so that cuts fall within a few steps; and what was changed, in words.
 
@@ -177,7 +185,6 @@ def _subject(
     learnt = dict(trainables.items())
     parts: dict[str, Any] = {name: learnt.get(name) for name in ("boundary", "auxiliary")}
     made = make_method(method, model=run.model, task=task, engine=run.method.engine, autocast=autocast, **parts)
-    beside = " and ".join(
-        f"{name}={getattr(part, 'name', type(part).__name__)}" for name, part in parts.items() if part
-    )
-    return Subject(model=run.model, task=task, method=made, beside=beside)
+    auxiliary = parts["auxiliary"]
+    beside = "" if auxiliary is None else f"auxiliary={auxiliary.name}"
+    return Subject(model=run.model, task=task, method=made, beside=beside, boundary=parts["boundary"])

@@ -1,4 +1,4 @@
-"""An online method and a learned boundary stand on the seams: one file and one yaml each."""
+"""An online method stands on its seam: one file and one yaml."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,12 +9,10 @@ import pytest
 import torch
 
 from artbp_exp.errors import UserError
-from artbp_exp.methods import SegmentMethod
 from artbp_exp.run_config import RunConfig
 from artbp_exp.training.experiment import Experiment
 from artbp_exp.training.gradient import Gradients, gradient
 from artbp_exp.truncation import Segment
-from tests.citizens.linear import Linear
 from tests.gradients import relative_errors
 
 Compose = Callable[..., dict[str, Any]]
@@ -63,42 +61,6 @@ def test_rtrl_trains_the_synthetic_task(compose: Compose) -> None:
     assert abs(last.row["theta"] - run.task.theta_optimal) < 0.3
 
 
-def test_a_boundary_that_guesses_nothing_is_truncated_bptt(experiment: Callable[..., Experiment]) -> None:
-    plain = expected(experiment("method=tbptt", "method.length=3"))
-    found = expected(experiment("method=tbptt", "method.length=3", "boundary=linear"))
-    assert {name for name in found if name.startswith("boundary.")} == set(found) - set(plain)
-    for name, wanted in plain.items():
-        assert torch.equal(found[name], wanted), name
-
-
-@pytest.mark.parametrize("engine", ["plain", "fused"])
-def test_with_the_true_gradient_at_the_cut_nothing_is_lost(
-    experiment: Callable[..., Experiment], engine: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two segments: the second sends its gradient into its start, and the first takes exactly that for its end."""
-    run = experiment("method=tbptt", "method.length=4", "boundary=linear", f"engine={engine}")
-    assert isinstance(run.method, SegmentMethod)
-    steps = run.task.steps
-    draws = [Segment(length=n, factors=torch.ones(n - 1).numpy()) for n in (3, steps - 3)]
-    arrived: list[list[torch.Tensor]] = []
-    monkeypatch.setattr(Linear, "learn", lambda self, state, found: arrived.append(found))
-    gradient(run.loop, draws)
-    monkeypatch.setattr(Linear, "at_cut", lambda self, state: arrived[1])
-    found = {k: g for k, g in gradient(run.loop, draws).gradient.items() if not k.startswith("boundary.")}
-    assert max(relative_errors(found, full(experiment)).values()) < 1e-12
-
-
-def test_the_boundary_learns_and_is_in_the_checkpoint(experiment: Callable[..., Experiment]) -> None:
-    run = experiment("method=tbptt", "method.length=3", "boundary=linear")
-    before = {name: p.clone() for name, p in run.loop.parameters.items() if name.startswith("boundary.")}
-    list(run.train())
-    assert all((run.loop.parameters[name] != p).any() for name, p in before.items())
-    other = experiment("method=tbptt", "method.length=3", "boundary=linear")
-    other.trainer.load_state_dict(run.trainer.state_dict())
-    for name, parameter in run.loop.parameters.items():
-        assert torch.equal(other.loop.parameters[name], parameter)
-
-
 def rows(run: Experiment) -> list[dict[str, Any]]:
     return [{k: v for k, v in r.row.items() if "second" not in k} for r in run.train()]
 
@@ -107,7 +69,7 @@ def rows(run: Experiment) -> list[dict[str, Any]]:
     "overrides",
     [
         ["method=rtrl", "method.update_every=2"],
-        ["method=artbp", "method.length=3", "boundary=linear", "engine=fused"],
+        ["method=artbp", "method.length=3", "model=rnn", "boundary=dni", "engine=fused"],
     ],
 )
 def test_a_run_is_resumed_bit_for_bit(experiment: Callable[..., Experiment], overrides: list[str]) -> None:
@@ -126,8 +88,8 @@ def test_a_run_is_resumed_bit_for_bit(experiment: Callable[..., Experiment], ove
 def test_what_does_not_fit_an_online_method_is_one_line(experiment: Callable[..., Experiment]) -> None:
     with pytest.raises(UserError, match=r"method=rtrl has no engine=fused; take engine=auto"):
         experiment("method=rtrl", "engine=fused")
-    with pytest.raises(UserError, match=r"method=rtrl has no boundary=Linear; take boundary=none"):
-        experiment("method=rtrl", "boundary=linear")
+    with pytest.raises(UserError, match=r"method=rtrl has no boundary=dni; take boundary=none"):
+        experiment("method=rtrl", "boundary=dni")
 
 
 def test_a_part_of_a_segment_says_that_it_is_one() -> None:

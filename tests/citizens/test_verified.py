@@ -44,11 +44,17 @@ def test_a_method_without_cuts_is_certified_by_its_outcomes(verified: Callable[.
     assert set(table["check"]) == {"lengths drawn", "exact bias"}
 
 
-def test_a_boundary_that_has_learnt_nothing_yet_gets_no_certificate(verified: Callable[..., Any]) -> None:
-    certified, table = verified("method=artbp", "method.length=3", "boundary=linear")
+@pytest.mark.parametrize("boundary", ["dni", "critic"])
+def test_a_boundary_is_certified_as_a_control_variate_untrained_and_random(verified: Any, boundary: str) -> None:
+    certified, table = verified("method=artbp", "method.length=3", f"boundary={boundary}")
+    assert certified
+    assert {"exact bias", "exact bias, random head", "variance formula, random head"} < set(table["check"])
+
+
+def test_a_boundary_at_certain_cuts_is_refuted(verified: Callable[..., Any]) -> None:
+    certified, table = verified("method=tbptt", "method.length=3", "boundary=dni")
     assert not certified
-    assert set(table["verdict"]) == {"not certified"}
-    assert "boundary=Linear changes the gradient as it learns" in table["reason"][0]
+    assert "a cut that is certain cannot be compensated" in table["reason"][0]
 
 
 def test_an_auxiliary_loss_is_named_as_the_cause(verified: Callable[..., Any]) -> None:
