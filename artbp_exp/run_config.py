@@ -69,8 +69,8 @@ class RunConfig:
         run_dir: the run's folder; None names it after the settings.
         overwrite: do a finished run again.
         checkpoint_minutes: between checkpoints; None: at the end of each pass only.
-        optimized_metric: number of the summary that a sweeper minimises; None: validation bits per character, or the
-            loss.
+        optimized_metric: number of the summary that a sweeper minimises; None: validation bits per character or
+            validation loss, or the loss.
         usual: identity of the configuration with nothing set but the task and the method; the folder's name says what
             differs from it.
     """

@@ -21,7 +21,7 @@ CONF = Path(conf.directory())
 MEMBERS = [(group, name) for group in registry.PACKAGES for name in registry.names(group)]
 # what the program hands in, not the user
 HANDED = {
-    "model": {"generator", "vocabulary", "size", "positive"},
+    "model": {"generator", "vocabulary", "outputs", "size", "positive"},
     "optimizer": {"parameters", "mean_length", "total_steps"},
     "logger": {"folder"},
     "boundary": {"model", "generator"},

@@ -10,7 +10,8 @@ from torch import Tensor
 from artbp_exp.autograd import detach, leaves, map_state
 from artbp_exp.errors import UserError
 from artbp_exp.recurrent import RecurrentModel
-from artbp_exp.tasks.base import Task, has_target
+from artbp_exp.tasks.base import Task
+from artbp_exp.tasks.losses import has_target
 from artbp_exp.training.gradient import Gradients
 
 

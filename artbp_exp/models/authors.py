@@ -25,6 +25,7 @@ class AuthorsCell(CharacterModel):
         forget_bias: float = 2.0,
         input_std: float = 1.0,
         generator: torch.Generator,
+        outputs: int | None = None,
     ) -> None:
         super().__init__(
             vocabulary=vocabulary,
@@ -32,6 +33,7 @@ class AuthorsCell(CharacterModel):
             gates=5,
             input_std=input_std,
             generator=generator,
+            outputs=outputs,
         )
         self.mixing = nn.Parameter(uniform(self.hidden_size, self.hidden_size, generator=generator))
         self.gating = nn.Parameter(uniform(4 * self.hidden_size, self.hidden_size, generator=generator))

@@ -12,14 +12,16 @@ from artbp_exp.recurrent import RecurrentModel
 class CharacterModel(RecurrentModel):
     """A recurrent layer of H units between symbols: table look-up, recurrence, affine read-out.
 
-    One-hot inputs make the input projection a table look-up, E[x]: `encode` looks up all gates at once.
+    One-hot inputs make the input projection a table look-up, E[x]: `encode` looks up all gates at once. Of inputs that
+    are vectors, (n, B, V) real numbers, it takes the product x E.
 
     Args:
-        vocabulary: V, number of symbols.
+        vocabulary: V, number of symbols, or of the numbers in an input vector.
         hidden_size: H.
         gates: pre-activations a unit has per step (4 for an LSTM, 3 for a GRU, …).
         input_std: the tables' initial values are drawn from N(0, input_std²) (1 in the authors' code).
         generator: the stream of initial weights.
+        outputs: numbers that are read out; None: one for each symbol, V.
 
     Raises:
         UserError: `hidden_size` is not a whole number ≥ 1, or `input_std` not a number ≥ 0; or the parameters do
@@ -34,6 +36,7 @@ class CharacterModel(RecurrentModel):
         gates: int,
         input_std: float,
         generator: torch.Generator,
+        outputs: int | None = None,
     ) -> None:
         super().__init__()
         hidden_size = checks.whole("model.hidden_size", hidden_size, at_least=1)
@@ -42,23 +45,27 @@ class CharacterModel(RecurrentModel):
         self.hidden_size = hidden_size
         self.table = nn.Parameter(input_std * torch.randn(vocabulary, gates * hidden_size, generator=generator))
         self.bias = nn.Parameter(torch.zeros(gates * hidden_size))
-        self.readout = nn.Parameter(uniform(vocabulary, hidden_size, generator=generator))
-        self.readout_bias = nn.Parameter(torch.zeros(vocabulary))
+        self.readout = nn.Parameter(uniform(outputs or vocabulary, hidden_size, generator=generator))
+        self.readout_bias = nn.Parameter(torch.zeros(outputs or vocabulary))
 
     def zeros(self, batch_size: int) -> Tensor:
         """A state of zeros, (B, H)."""
         return self.table.new_zeros(batch_size, self.hidden_size)
 
     def encode(self, inputs: Tensor) -> Tensor:
-        """Symbols (n, B), int64 → E[x] + b for every gate, (n, B, gates·H)."""
+        """Symbols (n, B), int64, or vectors (n, B, V) → E[x] + b for every gate, (n, B, gates·H)."""
+        if inputs.is_floating_point():
+            return inputs.to(self.table.dtype) @ self.table + self.bias
         return nn.functional.embedding(inputs, self.table) + self.bias
 
     def one_hot(self, inputs: Tensor) -> Tensor:
-        """Symbols (n, B) → vectors (n, B, V), for kernels that know no table look-up."""
+        """Symbols (n, B) → vectors (n, B, V), for kernels that know no table look-up; vectors as they are."""
+        if inputs.is_floating_point():
+            return inputs.to(self.table.dtype)
         return nn.functional.one_hot(inputs, self.table.shape[0]).to(self.table.dtype)
 
     def decode(self, outputs: Tensor) -> Tensor:
-        """Hidden states (n, B, H) → logits (n, B, V)."""
+        """Hidden states (n, B, H) → logits, or whatever is read out, (n, B, `outputs`)."""
         return nn.functional.linear(outputs, self.readout, self.readout_bias)
 
 

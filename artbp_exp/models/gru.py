@@ -17,7 +17,13 @@ class GRU(CharacterModel):
     """
 
     def __init__(
-        self, *, vocabulary: int, hidden_size: int, input_std: float = 1.0, generator: torch.Generator
+        self,
+        *,
+        vocabulary: int,
+        hidden_size: int,
+        input_std: float = 1.0,
+        generator: torch.Generator,
+        outputs: int | None = None,
     ) -> None:
         super().__init__(
             vocabulary=vocabulary,
@@ -25,6 +31,7 @@ class GRU(CharacterModel):
             gates=3,
             input_std=input_std,
             generator=generator,
+            outputs=outputs,
         )
         self.recurrent = nn.Parameter(uniform(3 * self.hidden_size, self.hidden_size, generator=generator))
         self.candidate_bias = nn.Parameter(torch.zeros(self.hidden_size))

@@ -26,6 +26,7 @@ class LSTM(CharacterModel):
         forget_bias: float = 2.0,
         input_std: float = 1.0,
         generator: torch.Generator,
+        outputs: int | None = None,
     ) -> None:
         super().__init__(
             vocabulary=vocabulary,
@@ -33,6 +34,7 @@ class LSTM(CharacterModel):
             gates=4,
             input_std=input_std,
             generator=generator,
+            outputs=outputs,
         )
         self.recurrent = nn.Parameter(uniform(4 * self.hidden_size, self.hidden_size, generator=generator))
         with torch.no_grad():

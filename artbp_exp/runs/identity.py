@@ -26,6 +26,7 @@ ADDED = {
     "optimizer.length_scaling": False,
     "boundary.name": "none",
     "auxiliary.name": "none",
+    "model.recurrent_scale": None,
 }
 """Settings that older runs did not record → the value that computes the same."""
 

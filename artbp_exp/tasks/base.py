@@ -8,14 +8,6 @@ from torch import Tensor
 
 from artbp_exp.recurrent import RecurrentModel
 
-MISSING = -100
-"""In the place of a target symbol where a step has no loss: what `torch.nn.functional.cross_entropy` ignores."""
-
-
-def has_target(targets: Tensor) -> Tensor:
-    """Where a step has a loss: targets (n, B) → bool (n, B); see `Task.window`."""
-    return ~targets.isnan() if targets.is_floating_point() else targets != MISSING
-
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
@@ -32,6 +24,7 @@ class Progress:
         max_length: likewise.
         training_seconds: spent in training since the pass began, evaluation excluded.
         pass_steps: steps done since the pass began.
+        row_steps: steps done since the row before; it lies in the same pass, or ended the one before.
         seconds: since the start of the run, everything included.
     """
 
@@ -45,7 +38,32 @@ class Progress:
     max_length: int
     training_seconds: float
     pass_steps: int
+    row_steps: int
     seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Levels:
+    """Between which losses a task is learned.
+
+    Attributes:
+        chance: loss of the best prediction that recalls nothing.
+        floor: the least that any model can reach, or a bound below it.
+    """
+
+    chance: float
+    floor: float
+
+    def columns(self, loss: float | None) -> dict[str, float | None]:
+        """What a summary says of a held-out `loss`: chance, floor and score, 0 at the floor and 1 at chance."""
+        score = None if loss is None else (loss - self.floor) / (self.chance - self.floor)
+        return {"chance": self.chance, "floor": self.floor, "score": score}
+
+
+def marks_within(steps: int, passes: int, rows: int) -> list[int]:
+    """Steps of the run at which `rows` rows a pass are due, evenly spread; the end of a pass is due anyway."""
+    within = dict.fromkeys(max(1, round(k / rows * steps)) for k in range(1, rows))
+    return [number * steps + mark for number in range(passes) for mark in within]
 
 
 class Task(Protocol):
@@ -62,6 +80,7 @@ class Task(Protocol):
         divergence: a mean loss a step beyond this (or not finite) ends the run as diverged.
         dtype: of the parameters and states.
         unit: what one step is called in a progress bar's rate.
+        levels: chance and floor, which the summary holds beside a score; None where they cannot be told.
         columns: of `metrics.csv`, in order.
         shapes: what the model has to know about the data; passed to its `build`.
         data_sha256: file name → checksum of the files that the data were read from; empty where there are none.
@@ -76,6 +95,7 @@ class Task(Protocol):
     divergence: float
     dtype: torch.dtype
     unit: str
+    levels: Levels | None
     columns: tuple[str, ...]
     shapes: dict[str, Any]
     data_sha256: dict[str, str]
@@ -93,7 +113,8 @@ class Task(Protocol):
     def window(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets of steps `start` … `stop` − 1 of the pass: (n, B, …) each.
 
-        A step need not have a loss in every stream: its target is then `MISSING`, or nan where targets are no symbols.
+        A step need not have a loss in every stream: its target is then `losses.MISSING`, or nan where it is a number
+        and no symbol.
         """
 
     def loss(self, predictions: Tensor, targets: Tensor) -> Tensor:

@@ -10,9 +10,9 @@ from torch import Tensor
 from artbp_exp import checks
 from artbp_exp.errors import UserError
 from artbp_exp.recurrent import RecurrentModel
-from artbp_exp.tasks.base import Progress
-from artbp_exp.tasks.bracket_lines import BracketLines
-from artbp_exp.tasks.next_symbol import NATS_PER_BIT, cross_entropy, marks_within
+from artbp_exp.tasks.base import Levels, Progress, marks_within
+from artbp_exp.tasks.losses import NATS_PER_BIT, cross_entropy
+from artbp_exp.tasks.text.bracket_lines import BracketLines
 
 HELD_OUT_STREAMS, HELD_OUT_STEPS, PIECE = 64, 1000, 200
 HELD_OUT_SEED = 20170523
@@ -59,6 +59,7 @@ class Brackets:
         self.shapes: dict[str, Any] = {"vocabulary": text.letters + 3}
         self.data_sha256: dict[str, str] = {}
         self.text, self._rows = text, rows_per_epoch
+        self.levels: Levels | None = Levels(chance=text.no_recall, floor=text.floor)
         rng = np.random.default_rng(HELD_OUT_SEED)
         self._held_out = tuple(map(torch.from_numpy, text.draw(rng, HELD_OUT_STEPS, HELD_OUT_STREAMS)))
         self._device, self._data = torch.device("cpu"), torch.empty(0)

@@ -10,10 +10,10 @@ from torch import Tensor
 from artbp_exp import checks
 from artbp_exp.errors import UserError
 from artbp_exp.recurrent import RecurrentModel
-from artbp_exp.tasks.base import Progress
-from artbp_exp.tasks.corpus import CORPORA, load
-from artbp_exp.tasks.evaluation import evaluate
-from artbp_exp.tasks.next_symbol import NATS_PER_BIT, cross_entropy, marks_within
+from artbp_exp.tasks.base import Levels, Progress, marks_within
+from artbp_exp.tasks.losses import NATS_PER_BIT, cross_entropy
+from artbp_exp.tasks.text.corpus import CORPORA, load
+from artbp_exp.tasks.text.evaluation import evaluate
 
 
 class PennTreebank:
@@ -25,6 +25,7 @@ class PennTreebank:
 
     name = "ptb"
     dtype = torch.float32
+    levels: Levels | None = None
     unit = "step"
     columns = (
         "epoch",

@@ -9,7 +9,7 @@ from torch import Tensor
 from artbp_exp import checks
 from artbp_exp.errors import UserError
 from artbp_exp.recurrent import RecurrentModel
-from artbp_exp.tasks.base import Progress
+from artbp_exp.tasks.base import Levels, Progress
 
 
 class Synthetic:
@@ -23,6 +23,7 @@ class Synthetic:
     batch_size = 1
     carry_state = True
     dtype = torch.float64
+    levels: Levels | None = None
     unit = "step"
     columns = ("step", "loss", "theta", "grad", "segments", "mean_length", "max_length", "seconds")
 

@@ -8,7 +8,8 @@ import numpy as np
 from torch import Tensor
 
 from artbp_exp.errors import UserError
-from artbp_exp.tasks.base import Task, has_target
+from artbp_exp.tasks.base import Task
+from artbp_exp.tasks.losses import has_target
 from artbp_exp.tasks.synthetic import Synthetic
 
 

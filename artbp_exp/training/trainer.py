@@ -182,6 +182,7 @@ class Trainer:
                 max_length=tally.max_length,
                 training_seconds=self._training_seconds,
                 pass_steps=done,
+                row_steps=tally.loss_steps,
                 seconds=time.perf_counter() - began,
             ),
             model_of(self._trainables),

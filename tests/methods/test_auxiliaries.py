@@ -18,7 +18,7 @@ from artbp_exp.methods.auxiliaries.anchored import Anchored
 from artbp_exp.methods.base import Run
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.run_config import RunConfig
-from artbp_exp.tasks.evaluation import evaluate
+from artbp_exp.tasks.text.evaluation import evaluate
 from artbp_exp.training.experiment import Experiment
 from artbp_exp.truncation import bptt
 from tests.cells import STREAMS, NestedCell, build_model

@@ -91,3 +91,21 @@ def test_no_units_are_refused(name: str) -> None:
         with pytest.raises(UserError, match=r"model.hidden_size must be a whole number ≥ 1"):
             build_model(name, hidden_size=size)
     assert build_model(name, hidden_size=1).get_parameter("readout").shape == (VOCABULARY, 1)
+
+
+@pytest.mark.parametrize("name", CHARACTER)
+def test_one_hot_vectors_are_symbols(name: str) -> None:
+    model = build_model(name)
+    symbols = torch.tensor([[0, 3], [2, 2], [1, 0]])
+    vectors = torch.nn.functional.one_hot(symbols, VOCABULARY).float()
+    found, wanted = (model(inputs, model.init_state(STREAMS))[0] for inputs in (vectors, symbols))
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-14)
+
+
+def test_recurrent_weights_begin_as_a_multiple_of_an_orthogonal_matrix() -> None:
+    settings = {"name": "rnn", "hidden_size": 5, "recurrent_scale": 0.9}
+    model = registry.build("model", settings, generator=torch.Generator().manual_seed(0), vocabulary=3, outputs=2)
+    torch.testing.assert_close(model.recurrent @ model.recurrent.t(), 0.81 * torch.eye(5))
+    assert model.readout.shape == (2, 5)
+    with pytest.raises(UserError, match=r"model\.recurrent_scale must be a number ≥ 0"):
+        registry.build("model", settings | {"recurrent_scale": -1}, generator=torch.Generator(), vocabulary=3)

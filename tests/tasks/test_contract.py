@@ -14,10 +14,13 @@ import torch
 from torch import Tensor
 
 from artbp_exp import registry
+from artbp_exp.autograd.engines import ENGINES
+from artbp_exp.errors import UserError
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.run_config import RunConfig
 from artbp_exp.tasks.base import Progress, Task
 from artbp_exp.training.experiment import Experiment
+from artbp_exp.training.gradient import flat, gradient
 
 Compose = Callable[..., dict[str, Any]]
 
@@ -30,7 +33,7 @@ def settings(compose: Compose, own_corpus: Path) -> Callable[..., dict[str, Any]
 
     def tiny(name: str, *overrides: str) -> dict[str, Any]:
         made = compose(f"task={name}", "method=artbp", "method.length=5", *overrides)
-        small = {"steps": 60, "epochs": 2, "corpus": "own", "data_dir": str(own_corpus)}
+        small = {"steps": 60, "epochs": 2, "corpus": "own", "data_dir": str(own_corpus), "lag": 3}
         known = inspect.signature(registry.builder("task", name)).parameters
         small["batch_size"] = 60 if "corpus" in known else 2  # of a corpus: streams of 66 symbols
         made["task"] |= {key: value for key, value in small.items() if key in known}
@@ -94,7 +97,7 @@ def check_rows(task: Task, model: RecurrentModel) -> None:
     assert marks == sorted(set(marks))
     assert all(0 < mark <= task.passes * task.steps for mark in marks)
     common = {"loss": 1.0, "pass_loss": 1.0, "segments": 2, "mean_length": 3.0, "max_length": 4}
-    times = {"training_seconds": 2.0, "pass_steps": 6, "seconds": 3.0}
+    times = {"training_seconds": 2.0, "pass_steps": 6, "row_steps": 6, "seconds": 3.0}
     rows = [
         task.row(Progress(step=6, passes=passes, at_pass_end=bool(passes), **common, **times), model)
         for passes in (0, 1)
@@ -162,6 +165,23 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(settings: Callable[..., d
     ]
     for one, other in zip(whole.model.parameters(), second.model.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+@every_task
+def test_every_engine_gives_the_same_gradient(settings: Callable[..., dict[str, Any]], name: str) -> None:
+    found = {}
+    for engine in ENGINES:
+        try:
+            experiment = Experiment(RunConfig.of(settings(name, f"engine={engine}", "precision=float64")))
+        except UserError:
+            continue  # the task's model does not have it
+        experiment.task.begin_pass(np.random.default_rng(0))
+        draws = [draw for _, draw in experiment.loop.draws(np.random.default_rng(1))]
+        found[engine] = flat(gradient(experiment.loop, draws).gradient)
+    assert {"plain", "auto"} <= found.keys()
+    assert found["plain"].norm() > 0
+    for other in found.values():
+        assert (other - found["plain"]).norm() < 1e-12 * found["plain"].norm()
 
 
 class Broken:

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from artbp_exp.errors import UserError
-from artbp_exp.tasks.corpus import CORPORA, PARTS, Corpus, load
+from artbp_exp.tasks.text.corpus import CORPORA, PARTS, Corpus, load
 
 OWN = CORPORA["own"]
 CONTENTS = {"train": b"abc abc\n", "valid": b"ab\n", "test": b"ba c"}

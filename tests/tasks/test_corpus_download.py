@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from artbp_exp.errors import UserError
-from artbp_exp.tasks.corpus import CORPORA, PARTS, Corpus, load
+from artbp_exp.tasks.text.corpus import CORPORA, PARTS, Corpus, load
 from tests.tasks.test_corpus import CONTENTS, OWN, write
 
 

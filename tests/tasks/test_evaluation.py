@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artbp_exp.recurrent import RecurrentModel
-from artbp_exp.tasks.evaluation import evaluate
+from artbp_exp.tasks.text.evaluation import evaluate
 from tests.cells import VOCABULARY, build_model, is_character_model
 
 NAMES = [name for name in ("rnn", "gru", "lstm", "authors") if is_character_model(name)]

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from artbp_exp.methods import SegmentMethod
-from artbp_exp.tasks.base import MISSING
-from artbp_exp.tasks.next_symbol import cross_entropy
+from artbp_exp.tasks.losses import MISSING, cross_entropy
 from artbp_exp.tasks.window import window
 from artbp_exp.training.gradient import TaskLoop, flat, gradient
 from artbp_exp.truncation import Scheme

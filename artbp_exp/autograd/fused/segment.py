@@ -1,6 +1,7 @@
 """One autograd function over a whole segment, with the carry factors inside its backward recursion."""
 
 import math
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
@@ -206,7 +207,7 @@ def run_segment(
     Args:
         kind: the cell.
         model: one that has `recurrent_weights`.
-        inputs: symbols (n, B), int64.
+        inputs: symbols (n, B), int64; or vectors (n, B, V), which the model encodes.
         state: tensor or tuple of tensors (B, H).
         segment: its factors enter the backward recursion; they are numbers of float64. None: all are 1.
 
@@ -215,7 +216,10 @@ def run_segment(
     """
     factors = np.ones(len(inputs) - 1) if segment is None else segment.factors
     bounded = segment is not None and segment.memory is not None
-    return run_recurrence(kind, model.recurrent_weights(), inputs, state, factors, bounded=bounded)
+    weights, vectors = model.recurrent_weights(), inputs.is_floating_point()
+    if vectors:
+        weights = replace(weights, inputs=model.encode(inputs))
+    return run_recurrence(kind, weights, None if vectors else inputs, state, factors, bounded=bounded)
 
 
 def _check_symbols(symbols: Tensor, count: int) -> None:

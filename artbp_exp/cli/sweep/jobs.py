@@ -18,7 +18,7 @@ from artbp_exp.run_config import Choice, RunConfig
 from artbp_exp.runs.identity import run_folder
 from artbp_exp.runs.status import data_sha256, read_summary, state
 
-METRICS = ("valid_bpc", "loss")
+METRICS = ("valid_bpc", "valid_loss", "loss")
 """What a sweeper minimises unless `optimized_metric` names another number: the first that a summary has."""
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from artbp_exp import checks
 from artbp_exp.errors import UserError
-from artbp_exp.tasks import unknown_symbols
+from artbp_exp.tasks.text import unknown_symbols
 
 PARTS = ("train", "valid", "test")
 
@@ -119,7 +119,7 @@ def _read(corpus: Corpus, name: str, folder: Path, *, download: bool) -> bytes:
         if not download or not corpus.sources:
             raise UserError(f"{path} is missing; the corpus is {_expected(corpus)}; name their folder: task.data_dir=…")
         # torch and numpy are enough to read a corpus that is there
-        from artbp_exp.tasks.download import download as fetch
+        from artbp_exp.tasks.text.download import download as fetch
 
         advice = f"the corpus is {_expected(corpus)}; put these files in a folder and name it with task.data_dir=…"
         fetch(name, corpus.sha256[name], corpus.sources, folder, advice)

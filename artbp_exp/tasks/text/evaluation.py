@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy
 
 from artbp_exp.autograd import State, map_state
 from artbp_exp.recurrent import RecurrentModel
-from artbp_exp.tasks.next_symbol import NATS_PER_BIT
+from artbp_exp.tasks.losses import NATS_PER_BIT
 
 
 @torch.no_grad()

@@ -1,0 +1,1 @@
+"""Text, and text-like sequences: corpora, grammars and their evaluation."""
