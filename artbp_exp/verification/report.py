@@ -29,7 +29,8 @@ from artbp_exp.verification.monte_carlo import (
     monte_carlo,
     variance_of_one,
 )
-from artbp_exp.verification.subject import Shrunk, measured, prescribable, randomised, sampled, shrunk
+from artbp_exp.verification.small import randomised
+from artbp_exp.verification.subject import Shrunk, measured, prescribable, sampled, shrunk
 
 Row = dict[str, Any]
 

@@ -17,6 +17,7 @@ CERTIFIED, REFUTED, REFUSED = "certified", "refuted", "does not fit"
 def enumerated(steps: int) -> Iterator[Row]:
     """Certifies all that is shipped on sequences of `steps` steps; expects the biased and the mutants to be refuted."""
     yield from scheme_rows(steps)
+    yield from boundary_rows(steps)
     yield from mutant_rows(steps)
     yield from estimator_rows(steps)
 
@@ -33,6 +34,15 @@ def scheme_rows(steps: int) -> Iterator[Row]:
                         raise
                     continue
                 yield _row(label(settings), model, engine, subject)
+
+
+def boundary_rows(steps: int) -> Iterator[Row]:
+    """Boundaries with a random head, on every model: at random cuts and at certain ones."""
+    for boundary in registry.names("boundary"):
+        for settings in [] if boundary == "none" else [MUTATED, {"name": "tbptt", "length": 3}]:
+            for model in registry.names("model"):
+                subject = small(settings, model, steps, boundary=boundary)
+                yield _row(f"{label(settings)} boundary={boundary}", model, "auto", subject)
 
 
 def mutant_rows(steps: int) -> Iterator[Row]:

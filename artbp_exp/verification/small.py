@@ -9,7 +9,7 @@ import torch
 
 from artbp_exp import registry
 from artbp_exp.methods import make_method, segment_method
-from artbp_exp.methods.base import Claim, Method
+from artbp_exp.methods.base import Boundary, Claim, Method
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks import ptb, synthetic
 from artbp_exp.tasks.base import Task
@@ -23,7 +23,15 @@ MOST_OUTCOMES = 512
 """Outcomes of random signs that are tried one by one; there are 2 to the number of signs."""
 
 
-def small(settings: dict[str, Any], model: str, steps: int, *, engine: str = "auto", mutant: str = "") -> Subject:
+def small(
+    settings: dict[str, Any],
+    model: str,
+    steps: int,
+    *,
+    engine: str = "auto",
+    mutant: str = "",
+    boundary: str = "none",
+) -> Subject:
     """A truncation scheme on a tiny model and a task for it: influence balancing, or random symbols.
 
     Args:
@@ -32,17 +40,30 @@ def small(settings: dict[str, Any], model: str, steps: int, *, engine: str = "au
         steps: T.
         engine: as in a run.
         mutant: name of the mutant that takes the method's place.
+        boundary: name; its head is random.
 
     Raises:
         UserError: the engine is not available for this model.
     """
     built, task = small_task(model, steps)
     scheme = registry.build("method", settings)
+    offered = {"model": built, "generator": torch.Generator().manual_seed(2)}
+    head: Boundary | None = registry.build("boundary", {"name": boundary}, offered=offered)
+    if head is not None:
+        randomised(head.to(torch.float64))
     if mutant:
         method = MUTANTS[mutant].method_of(scheme, built)
     else:
-        method = segment_method(scheme, model=built, task=task, engine=engine)
-    return Subject(model=built, task=task, method=method)
+        method = segment_method(scheme, model=built, task=task, engine=engine, boundary=head)
+    return Subject(model=built, task=task, method=method, boundary=head)
+
+
+def randomised(boundary: Boundary) -> None:
+    """Sets every parameter of a boundary at random: what it is untrained, zero, says nothing of what it will be."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in boundary.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator))
 
 
 def small_estimator(settings: dict[str, Any], model: str, steps: int) -> Subject:

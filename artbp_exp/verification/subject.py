@@ -10,7 +10,7 @@ from torch import nn
 
 from artbp_exp import checks
 from artbp_exp.errors import UserError
-from artbp_exp.methods import Boundary, make_method
+from artbp_exp.methods import make_method
 from artbp_exp.run_config import Choice, RunConfig
 from artbp_exp.tasks.base import Task
 from artbp_exp.tasks.window import window
@@ -97,14 +97,6 @@ def measured(config: RunConfig) -> Experiment:
         # that a run would make one update a pass is no concern here, and that it is biased is found out
         warnings.filterwarnings("ignore", message="method=.* (never cuts|ends every segment)")
         return Experiment(config)
-
-
-def randomised(boundary: Boundary) -> None:
-    """Sets every parameter of a boundary at random: what it is untrained, zero, says nothing of what it will be."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in boundary.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator))
 
 
 def shorter(method: Mapping[str, Any], wanted: float | None) -> tuple[dict[str, Any], list[str]]:

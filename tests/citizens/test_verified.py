@@ -19,6 +19,7 @@ OWN: dict[str, Any] = {
     "method_length": 2,
     "streams": 2,
     "draws": 0,
+    "seconds": None,
     "stretch": None,
     "streams_at_full_size": 2,
 }
@@ -42,19 +43,6 @@ def test_a_method_without_cuts_is_certified_by_its_outcomes(verified: Callable[.
     certified, table = verified("method=rtrl", "method.update_every=2")
     assert certified
     assert set(table["check"]) == {"lengths drawn", "exact bias"}
-
-
-@pytest.mark.parametrize("boundary", ["dni", "critic"])
-def test_a_boundary_is_certified_as_a_control_variate_untrained_and_random(verified: Any, boundary: str) -> None:
-    certified, table = verified("method=artbp", "method.length=3", f"boundary={boundary}")
-    assert certified
-    assert {"exact bias", "exact bias, random head", "variance formula, random head"} < set(table["check"])
-
-
-def test_a_boundary_at_certain_cuts_is_refuted(verified: Callable[..., Any]) -> None:
-    certified, table = verified("method=tbptt", "method.length=3", "boundary=dni")
-    assert not certified
-    assert "a cut that is certain cannot be compensated" in table["reason"][0]
 
 
 def test_an_auxiliary_loss_is_named_as_the_cause(verified: Callable[..., Any]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
@@ -17,10 +18,10 @@ from artbp_exp.run_config import RunConfig
 from artbp_exp.training.experiment import Experiment
 from artbp_exp.training.gradient import TaskLoop, gradient
 from artbp_exp.truncation import Segment
+from artbp_exp.verification import report
 from artbp_exp.verification.enumeration import BIAS_TOLERANCE, VARIANCE_TOLERANCE, Exact, Subject, certify
 from artbp_exp.verification.oracle import full_bptt
-from artbp_exp.verification.small import small_task
-from artbp_exp.verification.subject import randomised
+from artbp_exp.verification.small import randomised, small_task
 from tests.gradients import relative_errors
 
 NAMES = [name for name in registry.names("boundary") if name != "none"]
@@ -312,3 +313,18 @@ def test_what_does_not_fit_is_one_line(
 ) -> None:
     with pytest.raises(UserError, match=message):
         experiment("method=artbp", "boundary=dni", *overrides)
+
+
+@every_boundary
+@pytest.mark.parametrize("method", ["artbp", "tbptt"])
+def test_artbp_verify_tries_an_untrained_and_a_random_head(
+    name: str, method: str, configure: Callable[..., RunConfig], own_corpus: Path, tmp_path: Path
+) -> None:
+    data = ["task=ptb", "task.corpus=own", f"task.data_dir={own_corpus}", "task.batch_size=2", "model=rnn"]
+    config = configure(*data, "model.hidden_size=3", f"method={method}", "method.length=3", f"boundary={name}")
+    own = {"steps": 4, "hidden_size": 3, "method_length": 2, "streams": 2, "streams_at_full_size": 2}
+    certified = report.one(config, own | {"draws": 0, "seconds": None, "stretch": None}, tmp_path / "verify.csv")
+    table = pd.read_csv(tmp_path / "verify.csv")
+    assert {"exact bias", "exact bias, random head"} < set(table["check"])
+    assert certified == (method == "artbp") == ("variance formula, random head" in set(table["check"]))
+    assert certified or set(table["reason"]) == {"a cut that is certain cannot be compensated"}
