@@ -36,13 +36,15 @@ def whole(name: str, value: Any, *, at_least: int = 0) -> int:
     return int(value)
 
 
-def in_memory(name: str, value: Any, numbers: int) -> None:
+def in_memory(name: str, value: Any, numbers: int, *, what: str = "parameters", instead: str = "a smaller one") -> None:
     """Refuses what this machine's memory cannot hold, before it is asked for: Linux may grant it, and kill later.
 
     Args:
         name: of the setting.
         value: that is too large.
         numbers: in single precision, that are needed at least.
+        what: they are.
+        instead: what to take.
 
     Raises:
         UserError: they are more than the memory holds.
@@ -53,8 +55,8 @@ def in_memory(name: str, value: Any, numbers: int) -> None:
     needed = 4 * numbers
     if needed > memory:
         raise UserError(
-            f"{name}={value} needs {needed / 2**30:.3g} GiB for parameters alone; this machine has "
-            f"{memory / 2**30:.3g} GiB: take a smaller one"
+            f"{name}={value} needs {needed / 2**30:.3g} GiB for {what} alone; this machine has "
+            f"{memory / 2**30:.3g} GiB: take {instead}"
         )
 
 

@@ -36,6 +36,10 @@ class RecurrentModel(nn.Module, ABC):
         """Maps a segment's outputs (n, B, H) to predictions (n, B, …)."""
         return outputs
 
+    def recurrent_parameters(self) -> dict[str, nn.Parameter]:
+        """What `encode` and `step` read, by name: all parameters, but for those that a model knows to be `decode`'s."""
+        return dict(self.named_parameters())
+
     def recurrence(self) -> "type[Recurrence] | None":
         """The cell's equations for engine=fused; None if it has none. One that has them defines `recurrent_weights`."""
         return None

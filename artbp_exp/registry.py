@@ -14,8 +14,11 @@ from typing import Any
 
 from artbp_exp.errors import UserError, nearest
 
+SCHEMES = "artbp_exp.truncation"
+"""Package of the methods that are truncation schemes."""
+
 PACKAGES = {
-    "method": ("artbp_exp.truncation", "artbp_exp.methods"),
+    "method": (SCHEMES, "artbp_exp.methods", "artbp_exp.methods.online"),
     "task": ("artbp_exp.tasks",),
     "model": ("artbp_exp.models",),
     "boundary": ("artbp_exp.methods.boundaries",),
@@ -38,7 +41,7 @@ def names(group: str, *, package: str | None = None) -> list[str]:
 
     Args:
         group: see above.
-        package: lists only those whose module is in it: `artbp_exp.truncation` has the methods that are schemes.
+        package: lists only those whose module is in it: `SCHEMES` has the methods that are truncation schemes.
     """
     found = sorted(path.stem for path in (directory() / group).glob("*.yaml"))
     return [name for name in found if package is None or importlib.util.find_spec(f"{package}.{name}") is not None]

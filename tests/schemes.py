@@ -1,4 +1,4 @@
-"""Settings of every method, to run the same tests over all of them."""
+"""Settings of every truncation scheme, to run the same tests over all of them."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import numpy as np
 from artbp_exp import registry
 from artbp_exp.truncation import Scheme
 
-# a method that is not listed here is tested at the settings that its `build` has by default
+# a scheme that is not listed here is tested at the settings that its `build` has by default
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "artbp": [
         {"length": 2.5, "alpha": 4},
@@ -34,7 +34,9 @@ def label(settings: dict[str, Any]) -> str:
     return "-".join(str(v) if k == "name" else f"{k}={v}" for k, v in settings.items())
 
 
-ALL = [{"name": name, **v} for name in registry.names("method") for v in VARIANTS.get(name, [{}])]
+ALL = [
+    {"name": name, **v} for name in registry.names("method", package=registry.SCHEMES) for v in VARIANTS.get(name, [{}])
+]
 
 
 def build_scheme(settings: dict[str, Any]) -> Scheme:

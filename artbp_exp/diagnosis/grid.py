@@ -21,7 +21,7 @@ COMPARED = ("bptt", "tbptt", "artbp")
 def methods(own: Mapping[str, Any], *, kept: int | None, run: Mapping[str, Any]) -> tuple[Grid, list[str]]:
     """Which settings are compared, and which cannot be.
 
-    Truncated BPTT and ARTBP are measured over lengths and exponents, every other registered method over lengths.
+    Truncated BPTT and ARTBP are measured over lengths and exponents, every other registered scheme over lengths.
 
     Args:
         own: `diagnose`'s settings: `lengths`, `truncated_lengths`, `alphas`, `alpha`, `length`, `memory`.
@@ -105,9 +105,9 @@ def _list(own: Mapping[str, Any], name: str) -> Sequence[Any]:
 
 
 def _others(lengths: Sequence[float]) -> list[Settings]:
-    """Every other registered method as its yaml sets it, at each of `lengths` if it has one."""
+    """Every other registered scheme as its yaml sets it, at each of `lengths` if it has one."""
     found = []
-    for name in registry.names("method"):
+    for name in registry.names("method", package=registry.SCHEMES):
         if name in COMPARED:
             continue
         defaults = yaml.safe_load((registry.directory() / "method" / f"{name}.yaml").read_text(encoding="utf-8"))

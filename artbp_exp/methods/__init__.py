@@ -32,7 +32,7 @@ def make_method(
     Raises:
         UserError: an unknown name, a value out of range, or parts that do not fit together.
     """
-    built = registry.build("method", settings, offered={"model": model})
+    built = registry.build("method", settings, offered={"model": model, "task": task})
     if isinstance(built, Scheme):
         return segment_method(
             built, model=model, task=task, engine=engine, autocast=autocast, boundary=boundary, auxiliary=auxiliary

@@ -64,6 +64,10 @@ class CharacterModel(RecurrentModel):
             return inputs.to(self.table.dtype)
         return nn.functional.one_hot(inputs, self.table.shape[0]).to(self.table.dtype)
 
+    def recurrent_parameters(self) -> dict[str, nn.Parameter]:
+        """All but the read-out."""
+        return {name: p for name, p in self.named_parameters() if name not in ("readout", "readout_bias")}
+
     def decode(self, outputs: Tensor) -> Tensor:
         """Hidden states (n, B, H) → logits, or whatever is read out, (n, B, `outputs`)."""
         return nn.functional.linear(outputs, self.readout, self.readout_bias)

@@ -30,9 +30,6 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
 }
 """Settings of each method; one that is not listed is certified at its defaults, a scheme at mean length 3."""
 
-SCHEMES = "artbp_exp.truncation"
-"""Package of the methods that are truncation schemes."""
-
 MUTATED: dict[str, Any] = {"name": "artbp", "length": 2.5, "alpha": 4}
 """The method of which the mutants are made."""
 
@@ -193,7 +190,7 @@ MUTANTS: dict[str, Mutant] = {
 def schemes() -> list[dict[str, Any]]:
     """Settings of every truncation scheme: those of its variants that it has the settings for."""
     found = []
-    for name in registry.names("method", package=SCHEMES):
+    for name in registry.names("method", package=registry.SCHEMES):
         known = inspect.signature(registry.builder("method", name)).parameters
         for variant in VARIANTS.get(name, [{"length": 3} if "length" in known else {}]):
             if set(variant) <= set(known):
@@ -203,7 +200,7 @@ def schemes() -> list[dict[str, Any]]:
 
 def estimators() -> list[dict[str, Any]]:
     """Settings of every method of its own kind."""
-    others = sorted(set(registry.names("method")) - set(registry.names("method", package=SCHEMES)))
+    others = sorted(set(registry.names("method")) - set(registry.names("method", package=registry.SCHEMES)))
     return [{"name": name} | variant for name in others for variant in VARIANTS.get(name, [{}])]
 
 

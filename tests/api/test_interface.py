@@ -27,9 +27,12 @@ def test_every_public_name_is_there_and_no_other() -> None:
         artbp_exp.__getattr__("nope")
 
 
-def test_every_method_is_public() -> None:
-    assert set(registry.names("method")) <= set(artbp_exp.__all__)
-    assert all(getattr(artbp_exp, name) is registry.builder("method", name) for name in registry.names("method"))
+def test_every_scheme_is_public() -> None:
+    assert set(registry.names("method", package=registry.SCHEMES)) <= set(artbp_exp.__all__)
+    assert all(
+        getattr(artbp_exp, name) is registry.builder("method", name)
+        for name in registry.names("method", package=registry.SCHEMES)
+    )
 
 
 def test_importing_the_package_loads_neither_torch_nor_numpy() -> None:

@@ -116,7 +116,7 @@ def test_a_random_phase_is_measured_beside_fixed_cuts() -> None:
 @pytest.mark.usefixtures("registered")
 def test_every_registered_scheme_is_measured() -> None:
     found, _ = methods({**OWN, "lengths": [5, 8.0]}, kept=30, run=BPTT)
-    assert {method["name"] for _, method in found} | {"bptt"} == set(registry.names("method"))
+    assert {method["name"] for _, method in found} | {"bptt"} == set(registry.names("method", package=registry.SCHEMES))
     assert ("length", {"name": "noisy", "sigma": 0.1}) in found
     mine = [(comparison, method) for comparison, method in found if method["name"] == "jittered"]
     assert mine == [("length", {"name": "jittered", "length": length, "spread": 2}) for length in (5, 8)]

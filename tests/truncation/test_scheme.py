@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from artbp_exp.truncation import Scheme, count_cuts, enumerate_cuts
+from artbp_exp.truncation import Scheme, Segment, count_cuts, enumerate_cuts
 from tests.schemes import ALL, build_scheme, label
 
 every_scheme = pytest.mark.parametrize("settings", ALL, ids=label)
@@ -133,3 +133,9 @@ def test_a_hazard_that_is_no_probability_is_refused(value: float) -> None:
     scheme = Scheme(name="odd", length=None, hazard=lambda lag: np.full(lag.shape, value))
     with pytest.raises(ValueError, match="hazard of odd"):
         scheme.factors(3)
+
+
+def test_a_part_of_a_segment_says_that_it_is_one() -> None:
+    segment = Segment(length=3, factors=np.ones(2), memory=2)
+    assert segment.part(0, 2).memory == 2
+    assert segment.part(0, 3).memory is None

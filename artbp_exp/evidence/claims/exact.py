@@ -18,9 +18,6 @@ WORDS = ("method", "model", "engine", "broken", "verdict", "expected")
 ENGINES = ("auto", "plain")
 """Those that every machine has."""
 
-SCHEMES = "artbp_exp.truncation"
-"""Package of the methods that are truncation schemes."""
-
 BROKEN = (
     "factors shifted by one step",
     "draws shifted by one step",
@@ -51,7 +48,7 @@ def absent(table: pd.DataFrame) -> set[tuple[str, ...]]:
     there = set(zip(table["method"], table["model"], table["engine"], strict=True))
     every = _unseen(table["method"], registry.names("method"))
     shipped = {method for method, _, engine in there if not engine.startswith("broken: ")} | every
-    schemes = {method for method in shipped if method.split()[0] in registry.names("method", package=SCHEMES)}
+    schemes = {method for method in shipped if method.split()[0] in registry.names("method", package=registry.SCHEMES)}
     broken = {method for method, _, engine in there if engine.startswith("broken: ")} or {"artbp"}
     models = registry.names("model")
     wanted = set(product(schemes, models, ENGINES)) | set(product(shipped - schemes, models, ENGINES[:1]))
@@ -61,7 +58,7 @@ def absent(table: pd.DataFrame) -> set[tuple[str, ...]]:
 
 def absent_lags(table: pd.DataFrame) -> set[tuple[str, ...]]:
     """(method, fault) that the table of the lags lacks."""
-    broken, schemes = table["broken"].fillna(""), registry.names("method", package=SCHEMES)
+    broken, schemes = table["broken"].fillna(""), registry.names("method", package=registry.SCHEMES)
     methods: set[tuple[str, ...]] = {(name, "") for name in _unseen(table["method"][broken == ""], schemes)}
     return methods | {("", name) for name in BROKEN_FAR if name not in set(broken)}
 
