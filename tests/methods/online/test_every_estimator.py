@@ -17,7 +17,7 @@ every_estimator = pytest.mark.parametrize("name", ESTIMATORS)
 
 
 def build(compose: Compose, *overrides: str) -> Experiment:
-    return Experiment(RunConfig.of(compose("task=synthetic", "task.steps=12", "task.size=4", *overrides)))
+    return Experiment(RunConfig.of(compose("task=synthetic", "task.steps=12", "task.size=4", "task.positive=1", *overrides)))
 
 
 def rows(run: Experiment) -> list[dict[str, Any]]:
@@ -26,7 +26,7 @@ def rows(run: Experiment) -> list[dict[str, Any]]:
 
 @every_estimator
 def test_a_run_is_resumed_bit_for_bit(compose: Compose, name: str) -> None:
-    overrides = [f"method={name}", "method.update_every=2", "task.positive=1"]
+    overrides = [f"method={name}", "method.update_every=2"]
     whole = rows(build(compose, *overrides))
     first, second = build(compose, *overrides), build(compose, *overrides)
     head = []
