@@ -17,7 +17,9 @@ every_estimator = pytest.mark.parametrize("name", ESTIMATORS)
 
 
 def build(compose: Compose, *overrides: str) -> Experiment:
-    return Experiment(RunConfig.of(compose("task=synthetic", "task.steps=12", "task.size=4", "task.positive=1", *overrides)))
+    return Experiment(
+        RunConfig.of(compose("task=synthetic", "task.steps=12", "task.size=4", "task.positive=1", *overrides))
+    )
 
 
 def rows(run: Experiment) -> list[dict[str, Any]]:
