@@ -107,6 +107,10 @@ class SegmentMethod(SchemeMethod):
         self._autocast = autocast
         self._boundary, self._auxiliary = boundary, auxiliary
 
+    def claim(self, steps: int) -> Claim:
+        """As the scheme's; with an auxiliary loss it is not the task's gradient that is estimated."""
+        return super().claim(steps) if self._auxiliary is None else Claim.BIASED
+
     def advance(
         self, carry: Any, draw: Draw, inputs: Tensor, targets: Tensor, loss: Loss, *, ends: bool
     ) -> tuple[float, Any]:

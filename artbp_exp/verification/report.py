@@ -15,10 +15,11 @@ from tqdm import tqdm
 from artbp_exp import checks
 from artbp_exp.errors import UserError
 from artbp_exp.files import try_writing
+from artbp_exp.methods.base import Claim
 from artbp_exp.random_streams import RandomStreams
 from artbp_exp.run_config import RunConfig
 from artbp_exp.theory.unbiased import can_cut
-from artbp_exp.verification.enumeration import BIAS_TOLERANCE, VARIANCE_TOLERANCE, Exact, Subject, certify
+from artbp_exp.verification.enumeration import VARIANCE_TOLERANCE, Exact, Subject, certify
 from artbp_exp.verification.full_size import CEILING, FACTOR_TOLERANCE, TOLERANCE, lag_by_lag, prescribed
 from artbp_exp.verification.monte_carlo import (
     LEAST_DRAWS,
@@ -158,9 +159,10 @@ def one(config: RunConfig, own: dict[str, Any], path: Path, *, below: bool = Fal
         mixed=config.precision == "bfloat16",
         beside=small.subject.beside,
     )
-    said = {"verdict": verdict.verdict, "reason": "; ".join(verdict.reasons)}
+    claim = small.subject.method.claim(small.subject.task.steps)
+    said = {"verdict": verdict.verdict, "reason": "; ".join(verdict.reasons), "claim": claim}
     write(path, [who | row | said for row in rows], below=below)
-    print(f"verdict: {verdict}")
+    print(f"verdict: {verdict}\n{_claimed(claim, exact, verdict)}")
     if intervals and verdict.verdict != "refuted":
         print(
             f"  these draws alone show no bias below {100 * max(found.half_width for found in intervals):.2g} % of a "
@@ -170,17 +172,27 @@ def one(config: RunConfig, own: dict[str, Any], path: Path, *, below: bool = Fal
     return verdict.certified
 
 
+def _claimed(claim: Claim, exact: Exact, verdict: Judgement) -> str:
+    """What the method says of its gradient, and whether that was borne out."""
+    worst = max(exact.bias, key=lambda name: exact.bias[name])
+    if claim is Claim.BIASED:
+        found = "confirmed" if exact.bias[worst] >= exact.tolerance else "no bias shows here"
+        return f"claim: {claim}; {found}: the mean gradient of {worst} is off by {exact.bias[worst]:.2g} of its size"
+    return f"claim: {claim}; {'confirmed' if verdict.certified else 'not confirmed'}"
+
+
 def _enumerate(small: Shrunk, precision: str, head: str = "") -> tuple[Exact, list[Row]]:
     method, steps = small.subject.method, small.subject.task.steps
-    with _bar(None, "ways to cut") as bar:
+    what, then = ("outcome", "of") if small.subject.scheme is None else ("way", "to cut")
+    with _bar(None, "outcomes") as bar:
         exact = certify(small.subject, each=lambda found: bar.update())
     print(
-        f"\nexact, {exact.patterns} way{'s' if exact.patterns > 1 else ''} to cut {steps} steps, engine "
+        f"\nexact, {exact.patterns} {what}{'s' if exact.patterns > 1 else ''} {then} {steps} steps, engine "
         f"{method.engine}, in float64 whatever the precision of the run (precision={precision}); "
         f"shrunk: {', '.join(small.changes) or 'nothing'}{head}"
     )
     rows = [_row("lengths drawn", holds=exact.misdrawn is None)]
-    rows += [_row(f"exact bias{head}", name, bias, holds=bias < BIAS_TOLERANCE) for name, bias in exact.bias.items()]
+    rows += [_row(f"exact bias{head}", name, bias, holds=bias < exact.tolerance) for name, bias in exact.bias.items()]
     error = exact.variance_error
     if error is not None:
         rows.append(_row(f"variance formula{head}", value=error, holds=error < VARIANCE_TOLERANCE))
