@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slurm check verify collect figures report evidence phase bench readme clean
+.PHONY: help demo test test-slurm check verify collect figures report evidence phase methods bench readme clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,12 @@ evidence: $(VENV)/installed ## run whatever of the committed evidence is missing
 phase: $(VENV)/installed ## the phase diagrams' runs (about half an hour), gathered into results/phase_*/cells.csv
 	$(BIN)/python scripts/run_evidence.py 'make phase'
 	$(BIN)/python scripts/collect_phase.py
+
+methods: $(VENV)/installed ## every method of the field on one bench: run what is missing (under an hour), draw figures, report and tables
+	$(BIN)/python scripts/run_evidence.py 'make methods'
+	$(BIN)/artbp-figures
+	$(BIN)/artbp-report
+	$(BIN)/python scripts/readme_numbers.py
 
 readme: $(VENV)/installed ## put the tables of the committed CSVs into README.md and docs/
 	$(BIN)/python scripts/readme_numbers.py

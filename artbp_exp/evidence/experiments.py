@@ -28,6 +28,7 @@ from artbp_exp.evidence.figures.phase_sizes import phase_sizes
 from artbp_exp.evidence.figures.ptb_evidence import ptb_evidence
 from artbp_exp.evidence.figures.ptb_fair import ptb_fair
 from artbp_exp.evidence.figures.segment_lengths import segment_lengths
+from artbp_exp.evidence.methods.experiments import METHODS
 from artbp_exp.evidence.ptb_runs import TIERS
 from artbp_exp.evidence.read import read
 from artbp_exp.evidence.tables import balancing, engines, ptb_bpc
@@ -229,6 +230,7 @@ EXPERIMENTS = (
         ),
         tables={"docs/penn_treebank.md": {"ptb_fair": fair_table}},
     ),
+    *METHODS,
     Experiment(
         heading="Segment lengths",
         sources=("influence_balancing", "learning_rates", "ptb_tier1"),

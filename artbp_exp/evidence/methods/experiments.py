@@ -1,0 +1,63 @@
+"""The experiments of `make methods`, each declared once; see `evidence.experiments`."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from artbp_exp.evidence.experiment import Experiment, Picture
+from artbp_exp.evidence.methods.claims import balancing_claims, recall_claims
+from artbp_exp.evidence.methods.learning_figure import balancing_figure
+from artbp_exp.evidence.methods.recall_figure import recall_figure
+from artbp_exp.evidence.methods.tables import recall_table
+from artbp_exp.runs.load import Run, load_runs
+
+HEADING = "Related systems"
+MADE_BY = "make methods"
+DOCS = "docs/methods.md"
+
+
+def _draw(figure: Callable[[list[Run]], Figure], *folders: str) -> Callable[[Path], Figure | None]:
+    return partial(_drawn, figure, folders)
+
+
+def _drawn(figure: Callable[[list[Run]], Figure], folders: tuple[str, ...], results: Path) -> Figure | None:
+    runs = [run for folder in folders for run in load_runs(results / folder)]
+    return figure(runs) if runs else None
+
+
+METHODS = (
+    Experiment(
+        heading=HEADING,
+        sources=("methods_recall",),
+        recipes=("methods_recall",),
+        made_by=MADE_BY,
+        claims=recall_claims,
+        figures=(
+            Picture(
+                file="figures/methods",
+                draw=_draw(recall_figure, "methods_recall"),
+                caption=(
+                    "Recall: which method learns which lag. Rows in a block keep about as many numbers for a stream "
+                    "(in brackets). Left, after the same steps; right, after the same time of one core."
+                ),
+            ),
+        ),
+        tables={DOCS: {"methods_recall": recall_table}},
+    ),
+    Experiment(
+        heading=HEADING,
+        sources=("methods_balancing",),
+        recipes=("methods_balancing",),
+        made_by=MADE_BY,
+        claims=balancing_claims,
+        figures=(
+            Picture(
+                file="figures/methods_balancing",
+                draw=_draw(balancing_figure, "methods_balancing"),
+                caption="Influence balancing by estimators that never cut: median and range over seeds.",
+            ),
+        ),
+    ),
+)

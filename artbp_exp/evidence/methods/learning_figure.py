@@ -1,0 +1,76 @@
+"""Figures: how a loss falls as training goes on, a line for each arm."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from artbp_exp.evidence.figures.common import house_style, spread
+from artbp_exp.evidence.methods.arms import grouped
+from artbp_exp.runs.load import Run
+
+LINES = ("-", "--", "-.", ":")
+
+
+@house_style
+def balancing_figure(runs: list[Run]) -> Figure:
+    """Influence balancing: the loss and θ against steps, both to the end of each arm.
+
+    Args:
+        runs: of several methods and seeds.
+    """
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    for axes, column in ((left, "loss"), (right, "theta")):
+        _lines(axes, runs, column, log=True)
+    left.set(xscale="log", yscale="log", xlabel="steps", ylabel="loss", title="Loss", ylim=(1e-31, 1e4))
+    optimum = runs[0].summary["theta_optimal"]
+    right.axhline(optimum, color="black", linewidth=0.9, linestyle=(0, (1, 2)))
+    right.annotate("θ*", (0.01, optimum), xycoords=("axes fraction", "data"), xytext=(0, 3), textcoords="offset points")
+    right.set(xscale="log", xlabel="steps", ylabel="θ", title="Parameter", ylim=(-0.4, 0.6))
+    left.legend(loc="lower left")
+    return figure
+
+
+@house_style
+def levels_figure(panels: Mapping[str, list[Run]], *, column: str, label: str) -> Figure:
+    """A loss between chance and floor against steps, a panel for each task.
+
+    Args:
+        panels: title → runs of several arms and seeds.
+        column: of `metrics.csv`.
+        label: of its axis.
+    """
+    figure = Figure(figsize=(4.4 * len(panels), 3.0))
+    for axes, (title, runs) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels.items(), strict=True):
+        _lines(axes, runs, column, log=False)
+        for level in ("chance", "floor"):
+            height = runs[0].summary.get(level)
+            if height is not None:
+                axes.axhline(height, color="black", linewidth=0.9, linestyle=(0, (1, 2)))
+                axes.annotate(
+                    level,
+                    (0.99, height),
+                    xycoords=("axes fraction", "data"),
+                    xytext=(0, 2),
+                    textcoords="offset points",
+                    ha="right",
+                    fontsize=7.5,
+                )
+        axes.set(xlabel="steps", ylabel=label, title=title)
+        axes.legend(loc="best")
+    return figure
+
+
+def _lines(axes: Axes, runs: list[Run], column: str, *, log: bool) -> None:
+    for index, (arm, members) in enumerate(grouped(runs).items()):
+        tables = [run.metrics("step", column).dropna(subset=[column]) for run in members]
+        first = max(float(table["step"].iloc[0]) for table in tables)
+        last = max(float(table["step"].iloc[-1]) for table in tables)
+        grid = np.unique(np.geomspace(first, last, 200) if log else np.linspace(first, last, 200))
+        median, least, greatest = spread(members, column, grid)
+        seeds = f"{len(members)} seeds" if len(members) > 1 else "1 run"
+        style = LINES[index % len(LINES)]
+        axes.plot(grid, median, color=arm.color, linestyle=style, label=f"{arm.label} ({seeds})")
+        axes.fill_between(grid, least, greatest, color=arm.color, alpha=0.18, linewidth=0)

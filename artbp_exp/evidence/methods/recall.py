@@ -1,0 +1,79 @@
+"""Recall: which method learns which lag, at equal memory and steps and at equal time. One definition for all."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from artbp_exp.evidence.methods.arms import Arm, grouped
+from artbp_exp.runs.load import Run
+
+FOLDER = "methods_recall"
+LEARNED = 0.2
+"""A run has learned by a step if its held-out loss at the last row until then is below this share of chance."""
+
+STEPS = 15_000
+"""Steps, of 8 streams, after which all are compared at equal steps."""
+
+SECONDS = 4.0
+"""Of one core, after which all are compared at equal time."""
+
+CLASSES = (100.0, 1000.0, float("inf"))
+"""Numbers kept for a stream up to which arms are compared with one another."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """An arm over all lags.
+
+    Attributes:
+        arm: which.
+        memory: numbers kept for each stream.
+        cost: seconds a step, see `step_cost`.
+        by_steps: lag → for each seed whether it had learned after `STEPS`.
+        by_time: the same after `SECONDS`.
+    """
+
+    arm: Arm
+    memory: float
+    cost: float
+    by_steps: dict[int, list[bool]]
+    by_time: dict[int, list[bool]]
+
+    @property
+    def rank(self) -> int:
+        """Index of its class of memory."""
+        return next(index for index, most in enumerate(CLASSES) if self.memory <= most)
+
+
+def rows(runs: list[Run]) -> list[Row]:
+    """A row for each arm: classes of equal memory one after the other, in each the best first."""
+    found = [_row(arm, members) for arm, members in grouped(runs).items()]
+    return sorted(found, key=lambda row: (row.rank, -sum(map(sum, row.by_steps.values())), row.memory))
+
+
+def _row(arm: Arm, runs: list[Run]) -> Row:
+    cost = step_cost(runs)
+    by_steps: dict[int, list[bool]] = {}
+    by_time: dict[int, list[bool]] = {}
+    for run in sorted(runs, key=lambda run: (run.config["task"]["lag"], run.config["seed"])):
+        lag = int(run.config["task"]["lag"])
+        by_steps.setdefault(lag, []).append(learned(run, STEPS))
+        by_time.setdefault(lag, []).append(learned(run, SECONDS / cost))
+    memory = float(runs[0].summary["stored_numbers"])
+    return Row(arm=arm, memory=memory, cost=cost, by_steps=by_steps, by_time=by_time)
+
+
+def learned(run: Run, step: float) -> bool:
+    """Whether the held-out loss was below `LEARNED` of chance at the last row until `step`."""
+    table = run.metrics("step", "valid_loss")
+    until: pd.Series = table["valid_loss"][table["step"] <= step * (1 + 1e-3)].dropna()
+    return run.summary["status"] == "finished" and len(until) > 0 and until.iloc[-1] < LEARNED * run.summary["chance"]
+
+
+def step_cost(runs: list[Run]) -> float:
+    """Seconds a step: the least between two rows of any run, since other processes may share the machine."""
+    costs = []
+    for run in runs:
+        table = run.metrics("step", "seconds").diff().dropna()
+        costs.append(float((table["seconds"] / table["step"]).min()))
+    return min(costs)
