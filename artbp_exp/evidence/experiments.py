@@ -20,6 +20,7 @@ from artbp_exp.evidence.claims.rates import rate_claims
 from artbp_exp.evidence.experiment import Draw, Experiment, Picture
 from artbp_exp.evidence.figures import diagnosis as diagnosed
 from artbp_exp.evidence.figures.bench import bench
+from artbp_exp.evidence.figures.cuts_and_factors import cuts_and_factors
 from artbp_exp.evidence.figures.influence_balancing import influence_balancing
 from artbp_exp.evidence.figures.learning_rates import learning_rates
 from artbp_exp.evidence.figures.paired_seeds import paired_seeds
@@ -235,7 +236,13 @@ EXPERIMENTS = (
         heading="Segment lengths",
         sources=("influence_balancing", "learning_rates", "ptb_tier1"),
         made_by="make evidence",
-        figures=(Picture(file="figures/segment_lengths", draw=_segment_lengths),),
+        figures=(
+            Picture(file="figures/segment_lengths", draw=_segment_lengths),
+            Picture(
+                file="figures/cuts_and_factors",  # drawn from the schemes alone, beside the runs that they stand for
+                draw=lambda results: cuts_and_factors() if (results / "influence_balancing").is_dir() else None,
+            ),
+        ),
     ),
     Experiment(
         heading="Speed",

@@ -13,7 +13,7 @@ from artbp_exp.errors import UserError
 from artbp_exp.evidence.claims.claim import NOT_YET, OPEN, Claim
 from artbp_exp.evidence.experiments import EXPERIMENTS
 from artbp_exp.evidence.report.answers import answers
-from artbp_exp.evidence.report.render import tally
+from artbp_exp.evidence.report.render import CODE, PAPER, slug, tally
 from artbp_exp.evidence.report.write import all_claims, write_report
 from tests.conftest import ROOT
 from tests.evidence.conftest import find, made_up
@@ -38,10 +38,25 @@ def test_the_html_needs_no_other_file(results: Path) -> None:
     assert "width=device-width" in text
     assert text.count("data:image/png;base64,") >= 2
     assert "<script" not in text
-    assert not re.search(r'(src|href)="(?!data:)', text)
+    assert not re.search(r'src="(?!data:)', text)
     linked = re.findall(r"\]\((.*?\.png)\)", (results / "report.md").read_text(encoding="utf-8"))
     assert linked
     assert all((results / path).is_file() for path in linked)
+
+
+@pytest.mark.parametrize("page", ["report.md", "report.html"])
+def test_every_link_leads_somewhere(page: str) -> None:
+    """In the committed report: to the paper, to a record or a page of this repository, or to a heading."""
+    text = (ROOT / "results" / page).read_text(encoding="utf-8")
+    links = re.findall(r'href="(.*?)"' if page.endswith("html") else r"\]\((.*?)\)", text)
+    anchors = set(re.findall(r'id="?([\w-]+)', text)) | {slug(found) for found in re.findall(r"^#+ (.*)$", text, re.M)}
+    assert PAPER in links
+    assert {"../docs/method.md", "verify/everything.csv", "influence_balancing"} <= set(links)
+    for link in links:
+        if link.startswith("#"):
+            assert link[1:] in anchors
+        elif link not in (PAPER, CODE):
+            assert (ROOT / "results" / link).exists(), link
 
 
 class Nesting(HTMLParser):
@@ -75,7 +90,11 @@ def test_tags_nest_and_figures_stand_in_their_sections_described_and_to_be_enlar
     assert pages.seen.count("label") == pages.seen.count("input") == len(pages.alts)
     captions = {picture.name: picture.caption for experiment in EXPERIMENTS for picture in experiment.figures}
     assert pages.alts == [captions["ptb_evidence"], captions["paired_seeds"]]
-    assert text.index("<h2>Penn Treebank") < text.index("<img") < text.index("<h2>The authors")
+    assert (
+        text.index(">Penn Treebank, one character at a time</h2>")
+        < text.index("<img")
+        < text.index(">The authors' curves</h2>")
+    )
 
 
 def test_it_is_the_same_twice(results: Path) -> None:
@@ -165,7 +184,7 @@ def test_it_needs_no_torch() -> None:
 
 
 def test_a_folder_without_any_of_the_evidence_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"none of this repository's evidence .*artbp-figures curves --results"):
+    with pytest.raises(UserError, match=r"none of this repository's evidence .*artbp-figures curves "):
         write_report(tmp_path)
 
 

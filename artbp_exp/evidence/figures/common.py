@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ParamSpec
+from zlib import crc32
 
 import matplotlib as mpl
 import numpy as np
@@ -29,11 +30,41 @@ COLORS = {
     "uniform": "#E69F00",
     "awd": "#56B4E9",
     "bptt": "#000000",
+    "rtrl": "#882255",
+    "snap1": "#AA4499",
+    "uoro": "#44AA99",
+    "kf_rtrl": "#117733",
+    "pes": "#999933",
+    "pes_analytic": "#DDCC77",
+    "tprop": "#332288",
+    "adaptive": "#888888",
+    "dni": "#CC6677",
+    "critic": "#661100",
+    "sab": "#88CCEE",
 }
-"""Method → its colour in every figure (Okabe & Ito 2008); lengths and settings of one are shades of it."""
+"""Method → its colour in every figure; lengths and settings of one are shades of it.
+
+The first seven are from Okabe & Ito (2008), the others from Tol's muted scheme (2021): safe for the colour-blind.
+"""
+
+OTHERS = ("#777777", "#A5681A", "#5B7F00", "#7A5195")
+"""Colours of methods that are not listed: always the same one for a name."""
 
 LINES = ["-", "--", "-.", ":"]
 """For print without colour."""
+
+
+def color_of(method: str) -> str:
+    """The colour of a method in every figure."""
+    return COLORS.get(method) or OTHERS[crc32(method.encode()) % len(OTHERS)]
+
+
+def note(figure: Figure, text: str) -> None:
+    """A line below the panels: what the marks are, so that the figure needs no caption. Call it after the legend."""
+    if figure.legends:
+        figure.legends[0].set_title(text, prop={"size": 6.5})
+    else:
+        figure.supxlabel(text, fontsize=6.5)
 
 
 def house_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -96,7 +127,7 @@ def looks(which: Iterable[Arm]) -> dict[Arm, dict[str, Any]]:
     for method, length in which:
         lengths.setdefault(method, []).append(length)
     return {
-        (method, length): {"color": shade(COLORS[method], index, len(mine)), "linestyle": LINES[index % len(LINES)]}
+        (method, length): {"color": shade(color_of(method), index, len(mine)), "linestyle": LINES[index % len(LINES)]}
         for method, mine in lengths.items()
         for index, length in enumerate(mine)
     }

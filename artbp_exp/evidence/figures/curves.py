@@ -11,15 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from artbp_exp.evidence.figures.common import COLORS, LINES, STYLE, new_figure, shade, spread
+from artbp_exp.evidence.figures.common import LINES, STYLE, color_of, new_figure, shade, spread
 from artbp_exp.runs.load import Run
 
 MOST = 12
 """Lines in a panel; more cannot be told apart."""
 
-# the house's seven colours, and five of Tol's muted ones
-PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
-PALETTE += ["#882255", "#44AA99", "#999933", "#332288", "#888888"]
 METHOD = "method.name"
 
 Settings = Mapping[str, object]
@@ -77,8 +74,8 @@ def curves(panels: dict[str, list[Line]]) -> Figure:
     """A panel for each task: median over seeds as a line, range as a band, a cross where a run diverged.
 
     Runs that have epochs show validation bits per character against them, others the loss against steps, log-log.
-    Colours are those of the methods, shades tell their settings apart. At most `MOST` lines in a panel; its title says
-    if there are more.
+    Colours are those of the methods, shades and line styles tell their settings apart. At most `MOST` lines in a panel;
+    its title says if there are more.
 
     Args:
         panels: task → its lines.
@@ -110,32 +107,21 @@ def _panel(axes: Axes, task: str, all_lines: list[Line]) -> None:
 
 
 def _looks(drawn: list[Line]) -> list[dict[str, Any]]:
-    """A colour for each method, as in every figure, and shades of it for its settings; where these are too many to be
-    told apart, or a method has no colour, a colour for each setting and a line style for each method.
-    """
+    """The colour of the method, as in every figure, and shades and line styles of it for its settings."""
     kinds = [_kind(line.runs[0]) for line in drawn]
-    if set(kinds) <= COLORS.keys() and max(map(kinds.count, kinds)) <= len(LINES):
-        places = [kinds[:index].count(kind) for index, kind in enumerate(kinds)]
-        return [
-            {"color": shade(COLORS[kind], place, kinds.count(kind)), "linestyle": LINES[place]}
-            for kind, place in zip(kinds, places, strict=True)
-        ]
-    methods, rests = (
-        list(dict.fromkeys(part)) for part in zip(*((line.method, line.rest) for line in drawn), strict=True)
-    )
+    places = [kinds[:index].count(kind) for index, kind in enumerate(kinds)]
     return [
-        {
-            "color": PALETTE[rests.index(line.rest) if len(rests) > 1 else methods.index(line.method)],
-            "linestyle": LINES[methods.index(line.method) % len(LINES)],
-        }
-        for line in drawn
+        {"color": shade(color_of(kind), place, kinds.count(kind)), "linestyle": LINES[place % len(LINES)]}
+        for kind, place in zip(kinds, places, strict=True)
     ]
 
 
 def _kind(run: Run) -> str:
-    """Key of `COLORS`: the method, or `random` for its cuts without reweighting."""
+    """What gives the line its colour: the method, or what stands at a cut or beside the loss."""
     method = run.config["method"]
-    return str(method["name"]) if method.get("reweight", True) else "random"
+    beside = [run.config.get(group, {}).get("name", "none") for group in ("boundary", "auxiliary")]
+    name = "random" if method["name"] == "artbp" and not method.get("reweight", True) else str(method["name"])
+    return next((other for other in beside if other != "none"), name)
 
 
 def _steps(axes: Axes, runs: list[Run], look: dict[str, Any]) -> None:

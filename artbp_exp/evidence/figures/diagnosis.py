@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from artbp_exp.diagnosis.comparisons import RARE_LIMIT
-from artbp_exp.evidence.figures.common import COLORS, STYLE, save, shade
+from artbp_exp.evidence.figures.common import COLORS, STYLE, color_of, note, save, shade
 from artbp_exp.theory.influence_decay import fit_decay, least_length
 
 CAPTIONS = {
@@ -43,10 +43,6 @@ KINDS = {
 }
 
 
-OTHERS = ["#F0E442", "#000000", "#888888"]
-"""Colours of methods that have none of their own."""
-
-
 def draw(folder: Path) -> None:
     """Draws the figures of `artbp-diagnose` from the CSVs in `folder`, with a caption beside each.
 
@@ -65,7 +61,7 @@ def draw(folder: Path) -> None:
 
 def _colors(rows: pd.DataFrame) -> dict[str, str]:
     others = [name for name in dict.fromkeys(rows.apply(kind, axis=1)) if name not in KINDS] if len(rows) else []
-    return KINDS | {name: COLORS.get(name, OTHERS[index % len(OTHERS)]) for index, name in enumerate(others)}
+    return KINDS | {name: color_of(name) for name in others}
 
 
 def kind(row: pd.Series) -> str:
@@ -112,6 +108,11 @@ def bias_and_variance(table: pd.DataFrame) -> Figure:
         right.set_visible(bool((rows["variance"] > 0).any()))
         handles = [mpl.lines.Line2D([], [], color=color, marker="o", label=name) for name, color in colors.items()]
         figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=6.5)
+        note(
+            figure,
+            "bars: 95 % interval (truncated BPTT: range over offsets of its cuts); ▽: cannot be distinguished from 0, "
+            "upper end of the interval",
+        )
         return figure
 
 
@@ -187,6 +188,11 @@ def variance_and_cost(table: pd.DataFrame) -> Figure:
         right.set(title="Variance × mean stored steps", ylabel="variance / ‖g‖² × steps")
         if len(sound):
             figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        note(
+            figure,
+            "const.: constant hazard; bars: 95 % interval; "
+            "↑: most of the predicted variance is in segments too rare to be among the draws",
+        )
         return figure
 
 
@@ -229,4 +235,5 @@ def influence(falls: pd.DataFrame, table: pd.DataFrame) -> Figure:
             ylim=(max(lowest, greatest * 1e-12) / 3, None),
         )
         figure.legend(loc="outside lower center", ncols=2, fontsize=6.5)
+        note(figure, "gray: the slowest decay that a constant hazard bears; band: 95 % interval")
         return figure

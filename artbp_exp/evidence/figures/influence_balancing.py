@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from artbp_exp.evidence.figures.common import arms, house_style, label, looks, new_figure, spread
+from artbp_exp.evidence.figures.common import arms, house_style, label, looks, new_figure, note, spread
 from artbp_exp.runs.load import Run
 
 CEILING = 1e9
@@ -23,10 +23,9 @@ def influence_balancing(runs: list[Run]) -> Figure:
     grouped = arms(runs)
     for which, style in looks(grouped).items():
         members = grouped[which]
-        name = f"{label(which)} ({len(members)} seeds)"
         for axes, column in ((left, "loss"), (right, "theta")):
             median, least, greatest = spread(members, column, grid)
-            axes.plot(grid, median, label=name, **style)
+            axes.plot(grid, median, label=label(which), **style)
             axes.fill_between(grid, least, greatest, color=style["color"], alpha=0.18, linewidth=0)
         diverged = [run for run in members if run.summary["status"] == "diverged"]
         for run in diverged:
@@ -38,4 +37,7 @@ def influence_balancing(runs: list[Run]) -> Figure:
     right.annotate("θ*", (grid[0], optimum), xytext=(2, 3), textcoords="offset points")
     right.set(xscale="log", xlabel="steps", ylabel="θ", title="Parameter", ylim=(-1.0, 3.0))
     left.legend(loc="lower left")
+    counts = sorted({len(members) for members in grouped.values()})
+    seeds = " or ".join(map(str, counts))
+    note(figure, f"line: median of {seeds} seeds; band: their range; ×: ended as diverged; dotted: the optimum θ*")
     return figure

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from artbp_exp.evidence.figures.common import arms, house_style, label, looks, new_figure
+from artbp_exp.evidence.figures.common import arms, house_style, label, looks, new_figure, note
 from artbp_exp.runs.load import Run
 
 DIVERGED = 1e3
@@ -37,9 +37,10 @@ def learning_rates(runs: list[Run]) -> Figure:
         yscale="log",
         xlabel="learning rate η",
         ylabel="|θ − θ*| after 10⁶ steps" if first["steps"] == 10**6 else "|θ − θ*| at the end",
-        title=f"Final distance from the optimum (at {DIVERGED:g}: beyond, or diverged)",
+        title="Final distance from the optimum",
     )
     axes.legend(loc="lower left")
+    note(figure, f"point: a seed; line: the median; at the upper edge, {DIVERGED:g}: beyond, or ended as diverged")
     return figure
 
 

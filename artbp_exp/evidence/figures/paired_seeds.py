@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from artbp_exp.evidence.claims.ptb.measured import Lead
-from artbp_exp.evidence.figures.common import COLORS, house_style
+from artbp_exp.evidence.figures.common import color_of, house_style, note
 
 
 @house_style
@@ -19,11 +19,14 @@ def paired_seeds(rows: Sequence[Lead]) -> Figure:
     headings = list(dict.fromkeys(row.heading for row in rows))
     figure = Figure(figsize=(7.0, 1.0 + 0.36 * len(headings)))
     axes = figure.subplots()
-    labels: dict[str, str] = {"tbptt": "against truncated BPTT", "random": "against random cuts, not reweighted"}
+    labels: dict[str, str] = {
+        "tbptt": "ARTBP against truncated BPTT",
+        "random": "ARTBP against random cuts, not reweighted",
+    }
     for row in rows:
         alone = sum(row.heading == other.heading for other in rows) == 1
         y = headings.index(row.heading) + (0 if alone else 0.17 if row.method == "random" else -0.17)
-        look: dict[str, Any] = {"color": COLORS[row.method]}
+        look: dict[str, Any] = {"color": color_of(row.method)}
         lead = row.lead
         if lead.low is not None and lead.high is not None:
             axes.plot([lead.low, lead.high], [y, y], linewidth=5, alpha=0.3, solid_capstyle="butt", **look)
@@ -35,6 +38,7 @@ def paired_seeds(rows: Sequence[Lead]) -> Figure:
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
     axes.set_ylim(len(headings) - 0.5, -0.5)
-    axes.set(xlabel="bits per character by which ARTBP's end point is ahead")
+    axes.set(xlabel="← the other ahead        bits per character        ARTBP ahead →")
     figure.legend(loc="outside lower center", ncols=2)
+    note(figure, "point: a seed (hollow: with a run that was repeated); bar: mean and its 95 % interval")
     return figure

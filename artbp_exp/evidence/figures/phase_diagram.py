@@ -42,7 +42,7 @@ def phase_diagram(cells: pd.DataFrame) -> Figure:
     panels[0].set_ylabel("learning rate η")
     bar = figure.colorbar(image, ax=list(panels), pad=0.01)
     bar.set_ticks([BEST, 0, WORST], labels=[f"−{-BEST:g}: good", "0", f"{WORST:g}: bad"])
-    bar.set_label("log$_{10}$ of the final loss, median")
+    bar.set_label("final loss, log$_{10}$, median of seeds")
     marks = {"reached θ* on every seed": ".", "a seed or more diverged": "x"}
     figure.legend(
         handles=[Line2D([], [], color="black", marker=m, linestyle="", label=name) for name, m in marks.items()],

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from artbp_exp.evidence.claims.lengths import working
-from artbp_exp.evidence.figures.common import COLORS, house_style
+from artbp_exp.evidence.figures.common import color_of, house_style
 
 LOOKS = {"tbptt": ("truncated BPTT", "s", -0.02), "artbp": ("ARTBP", "o", 0.02)}
 
@@ -25,21 +25,28 @@ def phase_sizes(cells: pd.DataFrame, signs: pd.DataFrame) -> Figure:
     found = working(cells)
     for method, (name, marker, shift) in LOOKS.items():
         mine = found[found["method"] == method]
-        at, color = mine["size"] * (1 + shift), COLORS[method]
+        at, color = mine["size"] * (1 + shift), color_of(method)
         for works, face in ((True, color), (False, "white")):
             some = mine["works"] == works
             axes.plot(
                 at[some], mine["length"][some], marker, color=color, markerfacecolor=face, markersize=4, alpha=0.75
             )
         least = least_length(found, method)
-        axes.plot(least.index * (1 + shift), least.to_numpy(), color=color, label=f"{name}: shortest tried that works")
+        axes.plot(
+            least.index * (1 + shift),
+            least.to_numpy(),
+            color=color,
+            marker=marker,
+            markersize=4,
+            label=f"{name}: shortest tried that works",
+        )
     axes.plot(signs["size"], signs["sign_length"], "k:", label="mean sensitivity has the right sign from here")
     sizes, ticks = sorted(cells["size"].unique()), sorted(cells["length"].unique())
     axes.set(xscale="log", yscale="log", xlabel="size n of the system (units)", ylabel="(mean) length, steps")
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.minorticks_off()
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=7)
-    axes.set_title("Filled: every seed reaches θ* at some learning rate")
+    axes.set_title("Filled: works, every seed reaches θ* at some learning rate", fontsize=8)
     figure.legend(loc="outside lower center", fontsize=6.5)
     axes.set_ylim(top=float(np.max(ticks)) * 1.3)
     return figure

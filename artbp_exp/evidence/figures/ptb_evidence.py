@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from artbp_exp.evidence.figures.common import COLORS, house_style
+from artbp_exp.evidence.figures.common import color_of, house_style, note
 from artbp_exp.evidence.ptb_runs import METHODS, STATES, Arms, Tier
 
 BEHIND, AHEAD = -0.12, 0.08
@@ -53,9 +53,14 @@ def ptb_evidence(families: Mapping[str, tuple[Tier, Arms]], logs: pd.DataFrame |
         below.xaxis.set_major_locator(MaxNLocator(integer=True))
         _draw(above, below, panel)
     places[0, 0].set(ylabel="validation bits per character", ylim=(1.4, 2.3))
-    places[1, 0].set(ylabel="ARTBP ahead by", ylim=(BEHIND, AHEAD))
-    handles = [Line2D([], [], color=COLORS[method], label=name) for method, name in METHODS.items()]
+    places[1, 0].set(ylabel="ARTBP ahead by (bits)", ylim=(BEHIND, AHEAD))
+    handles = [Line2D([], [], color=color_of(method), label=name) for method, name in METHODS.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    note(
+        figure,
+        "above: a line a run; below: how far ARTBP is ahead of the other two, paired by seed (the authors' "
+        "logs: of the means); where the state is reset, two objectives are compared",
+    )
     return figure
 
 
@@ -83,7 +88,7 @@ def _authors(logs: pd.DataFrame | None) -> Iterator[Panel]:
 def _draw(above: Axes, below: Axes, panel: Panel) -> None:
     own = panel.curves.get("artbp", {})
     for method, runs in panel.curves.items():
-        look: dict[str, Any] = {"color": COLORS[method], "linewidth": 0.9, "marker": ".", "markersize": 3}
+        look: dict[str, Any] = {"color": color_of(method), "linewidth": 0.9, "marker": ".", "markersize": 3}
         for seed, bpc in runs.items():
             above.plot(bpc.index, bpc, **look)
             if panel.paired and method != "artbp" and seed in own:

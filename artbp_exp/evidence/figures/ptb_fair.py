@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from artbp_exp.evidence.best_rate import Arm
-from artbp_exp.evidence.figures.common import COLORS, LINES, house_style, new_figure
+from artbp_exp.evidence.figures.common import LINES, color_of, house_style, new_figure, note
 
 
 @house_style
@@ -22,15 +22,16 @@ def ptb_fair(arms: dict[str, Arm]) -> Figure:
         if not means:
             continue
         rates |= means.keys()
-        axes.plot(list(means), list(means.values()), color=COLORS[method], linestyle=LINES[index % 4], label=title)
+        axes.plot(list(means), list(means.values()), color=color_of(method), linestyle=LINES[index % 4], label=title)
         for rate in means:
             ends = list(arm.ends(rate).values())
-            axes.plot([rate] * len(ends), ends, ".", color=COLORS[method], markersize=4)
+            axes.plot([rate] * len(ends), ends, ".", color=color_of(method), markersize=4)
         if arm.best is not None:
-            axes.plot(arm.best, means[arm.best], "o", color=COLORS[method], fillstyle="none", markersize=7)
+            axes.plot(arm.best, means[arm.best], "o", color=color_of(method), fillstyle="none", markersize=7)
     axes.set(xscale="log", xlabel="learning rate η", ylabel="validation bits per character, last quarter of epochs")
     axes.xaxis.set_major_locator(FixedLocator(sorted(rates)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
     axes.legend(loc="best")
+    note(figure, "point: a seed; line: their mean; ring: the method's best learning rate")
     return figure

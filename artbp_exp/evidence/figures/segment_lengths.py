@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from artbp_exp.evidence.figures.common import COLORS, house_style, new_figure, shade
+from artbp_exp.evidence.figures.common import color_of, house_style, new_figure, shade
 from artbp_exp.runs.load import Run
 from artbp_exp.truncation.artbp import build
 
@@ -31,7 +31,7 @@ def segment_lengths(runs: list[Run]) -> Figure:
         lengths, drawn = np.arange(counts.size), 1.0 - np.cumsum(counts) / counts.sum()
         settings = members[0].config["method"]
         scheme = build(**{key: settings[key] for key in SCHEME if key in settings})
-        color, seen = shade(COLORS["artbp"], index, len(groups)), drawn > 0
+        color, seen = shade(color_of("artbp"), index, len(groups)), drawn > 0
         axes.step(
             lengths[1:][seen[1:]],
             drawn[1:][seen[1:]],

@@ -1,6 +1,7 @@
 """The report as Markdown, and as one HTML file that needs no other."""
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +31,12 @@ HOW = (
     "seen and before any later one. These tests are adjusted together by Holm's method."
 )
 ABOUT_LOGS = (
-    "Training logs published with the authors' code (github.com/ctallec/bigart): their cell, 1000 units, the state "
+    "Training logs published with the authors' code: their cell, 1000 units, the state "
     "reset at every cut; validation bits per character at the end of each epoch, mean ± sd of five runs of each "
     "method at B = 64, and single runs at B = 32. Not measured here."
 )
+PAPER, CODE = "https://arxiv.org/abs/1705.08209", "https://github.com/ctallec/bigart"
+NOT_SETTLED, CURVES, READING = "Not settled", "The authors' curves", "How to read the rows"
 MOST = 10
 """Points of a row that are listed one by one."""
 
@@ -69,12 +72,19 @@ class Section:
         claims: its rows, settled or not.
         figures: that stand under it.
         commands: that made them.
+        sources: the records, relative to the results folder.
     """
 
     heading: str
     claims: Sequence[Claim]
     figures: Sequence[Drawn]
     commands: Sequence[str]
+    sources: Sequence[str]
+
+    @property
+    def open(self) -> int:
+        """How many of its rows are not settled."""
+        return sum(claim.verdict == OPEN for claim in self.claims)
 
 
 def render(name: str, sections: Sequence[Section], logs: Table) -> str:
@@ -93,9 +103,11 @@ def render(name: str, sections: Sequence[Section], logs: Table) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"number": number, "interval": interval, "cell": _cell, "points": _points}
+    environment.filters |= {"number": number, "interval": interval, "cell": _cell, "points": _points, "slug": slug}
     environment.filters["source"] = lambda text: Markup(text)
     claims = [claim for section in sections for claim in section.claims]
+    headings = [section.heading for section in sections]
+    headings += [NOT_SETTLED] * any(section.open for section in sections) + [CURVES] * bool(logs) + [READING]
     return environment.get_template(f"{name}.j2").render(
         sections=sections,
         answers=answers(claims),
@@ -105,10 +117,19 @@ def render(name: str, sections: Sequence[Section], logs: Table) -> str:
         logs=logs,
         how=HOW,
         about_logs=ABOUT_LOGS,
+        contents=headings,
+        paper=PAPER,
+        code=CODE,
         OPEN=OPEN,
+        MEASURED=MEASURED,
         kinds={HOLDS: "holds", FAILS: "not"},
         style=(Path(__file__).parent / "report.css").read_text(encoding="utf-8"),
     )
+
+
+def slug(heading: str) -> str:
+    """The anchor of a heading, as GitHub makes it."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def tally(claims: Sequence[Claim]) -> str:

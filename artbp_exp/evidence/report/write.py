@@ -63,7 +63,14 @@ def _sections(results: Path) -> Iterator[Section]:
         claims = [claim for experiment in experiments for claim in experiment.claims(results)]
         commands = [command for experiment in experiments for command in experiment.all_commands(results)]
         figures = [drawn for experiment in experiments for drawn in _drawn(results, experiment)]
-        yield Section(heading=heading, claims=claims, figures=figures, commands=list(dict.fromkeys(commands)))
+        sources = dict.fromkeys(s for each in experiments for s in each.sources if (results / s).exists())
+        yield Section(
+            heading=heading,
+            claims=claims,
+            figures=figures,
+            commands=list(dict.fromkeys(commands)),
+            sources=list(sources),
+        )
 
 
 def _drawn(results: Path, experiment: Experiment) -> Iterator[Drawn]:
