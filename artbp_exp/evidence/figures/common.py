@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 
 from artbp_exp.errors import UserError
 from artbp_exp.runs.load import Run
@@ -62,7 +63,7 @@ def color_of(method: str) -> str:
 def note(figure: Figure, text: str) -> None:
     """A line below the panels: what the marks are, so that the figure needs no caption. Call it after the legend."""
     if figure.legends:
-        figure.legends[0].set_title(text, prop={"size": 6.5})
+        figure.legends[0].set_title(text, prop=FontProperties(size=6.5))
     else:
         figure.supxlabel(text, fontsize=6.5)
 

@@ -63,7 +63,7 @@ def test_every_figure_of_runs_is_drawn_and_drawn_alike_again(results, tmp_path):
 
 
 def test_every_committed_figure_is_one_that_the_command_knows_and_what_is_missing_is_named(results, tmp_path, capsys):
-    assert {f"figures/{path.stem}" for path in (ROOT / "results" / "figures").iterdir()} == {
+    assert {f"figures/{path.stem}" for path in (ROOT / "results" / "figures").iterdir()} <= {
         picture.file for picture, _ in EVIDENCE.values() if picture.file.startswith("figures/")
     }
     draw(results, tmp_path, list(EVIDENCE))
