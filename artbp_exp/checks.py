@@ -2,11 +2,30 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from numbers import Real
 from typing import Any
 
 from artbp_exp.errors import UserError, nearest
+
+_GROUP = ContextVar("group", default="")
+
+
+@contextmanager
+def settings_of(group: str) -> Iterator[None]:
+    """Within it arguments are settings of a group of the command line: `length` is called `method.length` in errors."""
+    before = _GROUP.set(f"{group}.")
+    try:
+        yield
+    finally:
+        _GROUP.reset(before)
+
+
+def setting(name: str) -> str:
+    """How whoever set it knows it: `length` as an argument of the library, `method.length` on the command line."""
+    return name if "." in name else f"{_GROUP.get()}{name}"
 
 
 def number(name: str, value: Any, *, at_least: float | None = None, above: float | None = None) -> float:
@@ -16,7 +35,7 @@ def number(name: str, value: Any, *, at_least: float | None = None, above: float
         UserError: `value` is not a finite number, or lies below `at_least`, or not above `above`.
     """
     bound = f" ≥ {at_least:g}" if at_least is not None else f" > {above:g}" if above is not None else ""
-    wrong = UserError(f"{name} must be a number{bound}; got {value!r}")
+    wrong = UserError(f"{setting(name)} must be a number{bound}; got {value!r}")
     if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         raise wrong
     if (at_least is not None and value < at_least) or (above is not None and value <= above):
@@ -32,7 +51,7 @@ def whole(name: str, value: Any, *, at_least: int = 0) -> int:
     """
     ok = not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
     if not ok or int(value) != value or value < at_least:
-        raise UserError(f"{name} must be a whole number ≥ {at_least}; got {value!r}")
+        raise UserError(f"{setting(name)} must be a whole number ≥ {at_least}; got {value!r}")
     return int(value)
 
 
@@ -55,7 +74,7 @@ def in_memory(name: str, value: Any, numbers: int, *, what: str = "parameters", 
     needed = 4 * numbers
     if needed > memory:
         raise UserError(
-            f"{name}={value} needs {needed / 2**30:.3g} GiB for {what} alone; this machine has "
+            f"{setting(name)}={value} needs {needed / 2**30:.3g} GiB for {what} alone; this machine has "
             f"{memory / 2**30:.3g} GiB: take {instead}"
         )
 
@@ -67,7 +86,7 @@ def flag(name: str, value: Any) -> bool:
         UserError: it is neither.
     """
     if not isinstance(value, bool):
-        raise UserError(f"{name} must be true or false; got {value!r}")
+        raise UserError(f"{setting(name)} must be true or false; got {value!r}")
     return value
 
 
@@ -78,7 +97,7 @@ def text(name: str, value: Any) -> str:
         UserError: it is not.
     """
     if not isinstance(value, str) or not value:
-        raise UserError(f"{name} must be a name or a path; got {value!r}")
+        raise UserError(f"{setting(name)} must be a name or a path; got {value!r}")
     return value
 
 
@@ -98,5 +117,5 @@ def choice(name: str, value: Any, valid: Sequence[str]) -> str:
         UserError: it is not; names the nearest.
     """
     if value not in valid:
-        raise UserError(f"{name}={value} is not known; {nearest(str(value), valid)}")
+        raise UserError(f"{setting(name)}={value} is not known; {nearest(str(value), valid)}")
     return str(value)

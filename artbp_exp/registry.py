@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from artbp_exp.checks import settings_of
 from artbp_exp.errors import UserError, nearest
 
 SCHEMES = "artbp_exp.truncation"
@@ -90,7 +91,8 @@ def build(group: str, settings: Mapping[str, Any], *, offered: Mapping[str, Any]
     # what the program hands in but this member does not take, or takes but is not handed: they do not go together
     if missing or not set(context) <= set(parameters):
         raise UserError(_misfit(group, name, missing, context))
-    return make(**given, **context, **taken)
+    with settings_of(group):
+        return make(**given, **context, **taken)
 
 
 def _misfit(group: str, name: str, missing: list[str], context: Mapping[str, Any]) -> str:

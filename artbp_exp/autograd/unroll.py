@@ -36,7 +36,11 @@ def unroll(step: Step, inputs: Tensor | Sequence[Any], state: Any, segment: Segm
         raise UserError(f"segment must be one of scheme.segments(…); got {type(segment).__name__}")
     rows = inputs.unbind(0) if isinstance(inputs, Tensor) else inputs
     if len(rows) != segment.length:
-        raise UserError(f"the segment has {segment.length} steps; got inputs for {len(rows)}: hand in one row a step")
+        turned = isinstance(inputs, Tensor) and inputs.dim() > 1 and inputs.shape[1] == segment.length
+        how = "inputs.transpose(0, 1), " if turned else ""
+        raise UserError(
+            f"the segment has {segment.length} steps; got inputs for {len(rows)}: hand in {how}one row a step"
+        )
     factors = segment.factors.tolist()
     # in mixed precision only products are rounded: a state keeps its dtype from step to step
     tensors = leaves(state)

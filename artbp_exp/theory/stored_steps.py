@@ -92,7 +92,8 @@ def length_for_stored_steps(build: Callable[[float], Scheme], wanted: float, *, 
         UserError: there is no such length (the paper's schedule needs α > 3).
     """
     low, high = shortest, wanted + shortest + 1  # M ≥ L0 − k + (k − 1)/2, with k the shortest
-    if not mean_stored_steps(build(low)) <= wanted < mean_stored_steps(build(high)) < float("inf"):
+    # at the shortest every segment has that length
+    if not (low - 1) / 2 <= wanted < mean_stored_steps(build(high)) < float("inf"):
         raise UserError(f"no mean length gives {wanted:g} stored steps on average; take an exponent α above 3")
     while high - low > 1e-9:
         middle = 0.5 * (low + high)

@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -75,7 +74,7 @@ class Experiment:
             **parts,
         )
         refuse_idle(parts["auxiliary"], self.method, self.task)
-        warn_of(self.method, self.task, config.method)
+        warn_of(self.method, self.task)
         learnt = {"model": self.model} | {name: part for name, part in parts.items() if part is not None}
         self.trainables = nn.ModuleDict(learnt).to(device=self.device, dtype=dtype)
         scheme: Scheme | None = getattr(self.method, "scheme", None)
@@ -138,8 +137,8 @@ def refuse_idle(auxiliary: Auxiliary | None, method: Method, task: Task) -> None
         )
 
 
-def warn_of(method: Method, task: Task, settings: Mapping[str, Any]) -> None:
-    """Warns of a scheme that never cuts a long sequence, falls short of its mean length, or cuts at certain places."""
+def warn_of(method: Method, task: Task) -> None:
+    """Warns of a scheme that never cuts a long sequence, or falls short of its mean length."""
     scheme: Scheme | None = getattr(method, "scheme", None)
     if scheme is None:
         return
@@ -151,20 +150,6 @@ def warn_of(method: Method, task: Task, settings: Mapping[str, Any]) -> None:
         )
     if short := short_mean_warning(scheme, task.episode):
         warnings.warn(short, stacklevel=3)
-    if settings.get("reweight") and certain_cut(scheme):
-        warnings.warn(
-            f"method={scheme.name} ends every segment at method.length={scheme.length:g}, so that there is "
-            f"nothing to reweight: this is truncated BPTT, biased; take a method.length above method.every",
-            stacklevel=3,
-        )
-
-
-def certain_cut(scheme: Scheme) -> bool:
-    """Whether every segment has the same length, the scheme's: the first cut that can be made is made for certain."""
-    if scheme.length is None or scheme.length > MANY_STEPS:
-        return False
-    hazard = scheme.hazard(np.arange(1, int(scheme.length) + 1))
-    return bool(hazard[-1] == 1 and not hazard[:-1].any())
 
 
 def find_precision(name: str, task: Task) -> tuple[torch.dtype, torch.dtype | None]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from artbp_exp import checks
 from artbp_exp.errors import UserError
+from artbp_exp.truncation.mean_length import warned
 from artbp_exp.truncation.scheme import Floats, Hazard, Scheme
 
 LARGEST = 1e6
@@ -30,7 +31,7 @@ def build(
     `schedule=paper` (the paper's eq. 14): c(d) = (α − 1) / ((α − 2)·L0 + d), with mean length exactly L0 and
     P(length > n) falling as n^−(α−1). Near α = 2 that mean is reached over very long data only (`mean_length`).
     `schedule=constant`: c(d) = 1 / L0, geometric lengths.
-    At L0 = 1 every step ends a segment, which is truncated BPTT (as L0 = `every` is).
+    At L0 = 1 every step ends a segment, which is truncated BPTT (as L0 = `every` is): a warning says so.
     With `every` = k cuts are allowed after every k-th step of a segment only: c(k·j) is the schedule's c(j) for the
     mean L0 / k, and c = 0 in between. The mean length is still L0 and the gradient still unbiased.
 
@@ -46,33 +47,34 @@ def build(
         UserError: `length` < `every`, a value out of range, `alpha` ≤ 2 or > `LARGEST` with the paper's schedule, or an
             unknown schedule.
     """
-    every = checks.whole("method.every", every, at_least=1)
-    mean = checks.number("method.length", length, at_least=1)
+    every = checks.whole("every", every, at_least=1)
+    mean = checks.number("length", length, at_least=1)
     if mean < every:
         raise UserError(
-            f"method.length must be at least method.every={every} (cuts are that far apart); got {length!r}"
+            f"{checks.setting('length')} must be at least {checks.setting('every')}={every} (cuts are that far apart); "
+            f"got {length!r}"
         )
     blocks = mean / every
-    checks.choice("method.schedule", schedule, ["paper", "constant"])
-    checks.flag("method.reweight", reweight)
+    checks.choice("schedule", schedule, ["paper", "constant"])
+    checks.flag("reweight", reweight)
 
     hazard: Hazard
+    name, paper, constant = (checks.setting(key) for key in ("alpha", "schedule=paper", "schedule=constant"))
     if schedule == "constant":
         hazard = partial(_constant, 1.0 / blocks)
     else:
         if alpha is None:
-            raise UserError("method.alpha must be a number > 2 with method.schedule=paper; got null")
-        exponent = checks.number("method.alpha", alpha)
+            raise UserError(f"{name} must be a number > 2 with {paper}; got none: take 4 or 6, or {constant}")
+        exponent = checks.number("alpha", alpha)
         if not 2 < exponent <= LARGEST:
             raise UserError(
-                f"method.alpha must be > 2 with method.schedule=paper, and at most {LARGEST:g} (by then it is the "
-                f"constant hazard); got {alpha!r}. At 2 the hazard c(1) is 1 and every segment has length 1: take 4 or "
-                f"6, or method.schedule=constant"
+                f"{name} must be > 2 with {paper}, and at most {LARGEST:g} (by then it is the constant hazard); got "
+                f"{alpha!r}. At 2 the hazard c(1) is 1 and every segment has length 1: take 4 or 6, or {constant}"
             )
         hazard = partial(_paper, exponent, blocks)
     if every > 1:
         hazard = partial(_sparse, hazard, every)
-    return Scheme(name="artbp", length=mean, hazard=hazard, reweight=reweight, memory=memory)
+    return warned(Scheme(name="artbp", length=mean, hazard=hazard, reweight=reweight, memory=memory))
 
 
 # functions of the module, not of `build`: a scheme can be pickled, for a worker process, say

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from artbp_exp import checks
 from artbp_exp.errors import UserError
 from artbp_exp.truncation.lengths import from_lengths
+from artbp_exp.truncation.mean_length import warned
 from artbp_exp.truncation.scheme import Floats, Scheme
 
 TAIL = 9.0
@@ -39,17 +40,17 @@ def build(
     Raises:
         UserError: a value out of range.
     """
-    length = checks.number("method.length", length, at_least=1)
-    full = checks.number("method.full", full, at_least=0)
+    length = checks.number("length", length, at_least=1)
+    full = checks.number("full", full, at_least=0)
     if full > 1:
-        raise UserError(f"method.full must be a probability, from 0 to 1; got {full:g}")
-    deviation = checks.number("method.deviation", deviation, above=0)
-    shortest = checks.whole("method.shortest", shortest, at_least=1)
+        raise UserError(f"{checks.setting('full')} must be a probability, from 0 to 1; got {full:g}")
+    deviation = checks.number("deviation", deviation, above=0)
+    shortest = checks.whole("shortest", shortest, at_least=1)
     lengths = np.arange(1, max(shortest, math.ceil(length + TAIL * deviation)) + 1)
     chances = full * _floored(lengths, length, deviation) + (1 - full) * _floored(lengths, length / 2, deviation)
     chances[shortest - 1] = max(0.0, 1.0 - chances[shortest:].sum())
     chances[: shortest - 1] = 0.0
-    return from_lengths(chances, name="awd", reweight=checks.flag("method.reweight", reweight), memory=memory)
+    return warned(from_lengths(chances, name="awd", reweight=checks.flag("reweight", reweight), memory=memory))
 
 
 def _floored(lengths: NDArray[np.int64], mean: float, deviation: float) -> Floats:

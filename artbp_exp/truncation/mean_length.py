@@ -1,7 +1,10 @@
-"""The mean segment length over data of finite length, which a heavy tail can keep far below L0."""
+"""Schemes that are not what their settings say: mean lengths far below L0 on finite data, and cuts that are certain."""
+
+import warnings
 
 import numpy as np
 
+from artbp_exp.checks import setting
 from artbp_exp.truncation.scheme import Scheme
 
 SHARE = 0.9
@@ -13,6 +16,29 @@ ENOUGH = 20
 
 WINDOW = 1 << 16
 """Lags that are looked at together."""
+
+LONGEST = 10_000
+"""Steps up to which a scheme is looked at for a certain cut."""
+
+
+def certain_cut(scheme: Scheme) -> bool:
+    """Whether every segment has the same length, the scheme's: the first cut that can be made is made for certain."""
+    if scheme.length is None or scheme.length > LONGEST:
+        return False
+    hazard = scheme.hazard(np.arange(1, int(scheme.length) + 1))
+    return bool(hazard[-1] == 1 and not hazard[:-1].any())
+
+
+def warned(scheme: Scheme) -> Scheme:
+    """The scheme, which was asked to reweight: a warning says where all its cuts are certain, as with L0 = `every`."""
+    if scheme.reweight and certain_cut(scheme):
+        length = setting("length")
+        warnings.warn(
+            f"{scheme.name} with {length}={scheme.length:g} ends every segment after as many steps, so that there is "
+            f"nothing to reweight: this is truncated BPTT, biased; take a greater {length}, above {setting('every')}",
+            stacklevel=3,
+        )
+    return scheme
 
 
 def mean_within(scheme: Scheme, steps: int, *, enough: float = np.inf) -> float:

@@ -76,7 +76,7 @@ class Scheme:
 
     def __post_init__(self) -> None:
         if self.memory is not None:
-            object.__setattr__(self, "memory", whole("method.memory", self.memory, at_least=1))
+            object.__setattr__(self, "memory", whole("memory", self.memory, at_least=1))
         object.__setattr__(self, "_table", _Table(self))
 
     def factors(self, count: int) -> Floats:

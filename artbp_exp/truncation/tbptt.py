@@ -24,8 +24,8 @@ def build(*, length: int, phase: str = "fixed", memory: int | None = None) -> Sc
     Raises:
         UserError: `length` or `memory` is not a whole number ≥ 1, or an unknown phase.
     """
-    length = checks.whole("method.length", length, at_least=1)
-    checks.choice("method.phase", phase, ["fixed", "random"])
+    length = checks.whole("length", length, at_least=1)
+    checks.choice("phase", phase, ["fixed", "random"])
     first = None
     if phase == "random":
         first = from_lengths(np.full(length, 1 / length), name="tbptt", memory=memory)

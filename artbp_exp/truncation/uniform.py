@@ -5,6 +5,7 @@ import numpy as np
 from artbp_exp import checks
 from artbp_exp.errors import UserError
 from artbp_exp.truncation.lengths import from_lengths
+from artbp_exp.truncation.mean_length import warned
 from artbp_exp.truncation.scheme import Scheme
 
 
@@ -22,11 +23,11 @@ def build(*, length: int, spread: float = 0.5, reweight: bool = False, memory: i
     Raises:
         UserError: a value out of range.
     """
-    length = checks.whole("method.length", length, at_least=1)
-    spread = checks.number("method.spread", spread, at_least=0)
+    length = checks.whole("length", length, at_least=1)
+    spread = checks.number("spread", spread, at_least=0)
     if spread >= 1:
-        raise UserError(f"method.spread must be at least 0 and below 1; got {spread:g}")
+        raise UserError(f"{checks.setting('spread')} must be at least 0 and below 1; got {spread:g}")
     width = int(spread * length)
     chances = np.zeros(length + width)
     chances[length - width - 1 :] = 1 / (2 * width + 1)
-    return from_lengths(chances, name="uniform", reweight=checks.flag("method.reweight", reweight), memory=memory)
+    return warned(from_lengths(chances, name="uniform", reweight=checks.flag("reweight", reweight), memory=memory))

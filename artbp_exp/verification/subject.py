@@ -95,7 +95,7 @@ def measured(config: RunConfig) -> Experiment:
     """The run of this configuration, of which gradients are measured and nothing is trained."""
     with warnings.catch_warnings():
         # that a run would make one update a pass is no concern here, and that it is biased is found out
-        warnings.filterwarnings("ignore", message="method=.* (never cuts|ends every segment)")
+        warnings.filterwarnings("ignore", message=".* (never cuts|ends every segment)")
         return Experiment(config)
 
 

@@ -88,6 +88,7 @@ def test_equal_memory_is_held_against_truncation_of_that_memory() -> None:
     assert complete["updates_to_match_high"][2] == float("inf")
 
 
+@pytest.mark.filterwarnings("ignore:artbp with .* ends every segment")
 @pytest.mark.parametrize(
     ("setting", "biased"),
     [

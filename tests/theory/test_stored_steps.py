@@ -43,6 +43,7 @@ def test_it_is_infinite_where_the_lengths_have_no_variance(alpha: float) -> None
     assert of(PAPER, alpha=alpha) == float("inf")
 
 
+@pytest.mark.filterwarnings("ignore:artbp with .* ends every segment")
 @pytest.mark.parametrize("every", [1, 2, 5, 16])
 @pytest.mark.parametrize("method", [{**PAPER, "alpha": 6}, CONSTANT], ids=["paper", "constant"])
 @pytest.mark.parametrize("length", [16, 50])
@@ -59,6 +60,7 @@ def test_it_is_that_of_drawn_lengths(every: int) -> None:
     assert (drawn * (drawn - 1) / 2).sum() / drawn.sum() == pytest.approx(mean_stored_steps(scheme), rel=0.03)
 
 
+@pytest.mark.filterwarnings("ignore:artbp with .* ends every segment")
 @pytest.mark.parametrize("method", [{**PAPER, "alpha": 3.3}, CONSTANT], ids=["paper", "constant"])
 def test_lengths_near_one_are_not_clipped_but_certain_at_one(method: dict[str, Any]) -> None:
     assert of(method, length=1) == 0

@@ -116,13 +116,13 @@ def test_a_pass_that_is_continued_has_had_its_first_segment() -> None:
 @pytest.mark.parametrize(
     ("build", "wrong", "says"),
     [
-        (tbptt.build, {"length": 5, "phase": "radnom"}, "method.phase=radnom is not known; did you mean random"),
-        (uniform.build, {"length": 5, "spread": 1}, "method.spread must be at least 0 and below 1; got 1"),
-        (uniform.build, {"length": 0}, "method.length"),
-        (uniform.build, {"length": 4, "reweight": 1}, "method.reweight must be true or false"),
-        (awd.build, {"length": 5, "full": 1.1}, "method.full must be a probability, from 0 to 1; got 1.1"),
-        (awd.build, {"length": 5, "deviation": 0}, "method.deviation"),
-        (awd.build, {"length": 5, "memory": 0}, "method.memory"),
+        (tbptt.build, {"length": 5, "phase": "radnom"}, "^phase=radnom is not known; did you mean random"),
+        (uniform.build, {"length": 5, "spread": 1}, "^spread must be at least 0 and below 1; got 1"),
+        (uniform.build, {"length": 0}, "^length"),
+        (uniform.build, {"length": 4, "reweight": 1}, "^reweight must be true or false"),
+        (awd.build, {"length": 5, "full": 1.1}, "^full must be a probability, from 0 to 1; got 1.1"),
+        (awd.build, {"length": 5, "deviation": 0}, "^deviation"),
+        (awd.build, {"length": 5, "memory": 0}, "^memory"),
     ],
 )
 def test_bad_settings_are_refused(build: Any, wrong: dict[str, Any], says: str) -> None:

@@ -106,6 +106,7 @@ def test_the_limit_only_cuts_off(settings: dict[str, Any]) -> None:
             assert scheme.draw(np.random.default_rng(seed), limit) == min(free, limit)
 
 
+@pytest.mark.filterwarnings("ignore:artbp with .* ends every segment")
 @effort(deadline=None, max_examples=60, derandomize=True)
 @given(mean=means, alpha=exponents, seed=st.integers(0, 10**6), limit=st.integers(1, 3000))
 def test_a_draw_inverts_the_survival(mean: float, alpha: float, seed: int, limit: int) -> None:

@@ -26,6 +26,7 @@ def settings(*overrides: str) -> tuple[RunConfig, dict[str, Any]]:
         return split(compose("verify", overrides=[*overrides]), "verify")
 
 
+@pytest.mark.filterwarnings("ignore:artbp with .* ends every segment")
 @pytest.mark.parametrize(
     ("length", "every", "shrunk_to"),
     [

@@ -1,7 +1,7 @@
 """Names what is wrong with a user's loop: states, losses, factors, derivatives and recomputation, one by one."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,7 +35,7 @@ class Compared(NamedTuple):
     lengths: tuple[int, ...]
     same_state: bool  # in the end
     same_loss: bool
-    mean_loss: bool  # the same once each loss is multiplied by its share of the steps: a mean over steps
+    losses: tuple[float, ...]  # of its segments
     attached: bool  # whether a state was handed on with its history
 
 
@@ -46,7 +46,7 @@ def compare(found: Pass, full: Pass) -> Compared:
         lengths=found.lengths,
         same_state=len(now) == len(uncut) and all(map(_same, now, uncut)),
         same_loss=_near(found.loss, full.loss),
-        mean_loss=_near(found.carry.weighted, full.carry.weighted),
+        losses=found.carry.losses,
         attached=found.carry.attached,
     )
 
@@ -81,11 +81,29 @@ def causes(
     if wrong is not None:
         found.append(wrong)
     if biased:
-        known = [reason for reason in (why_biased(scheme, loop.steps), _forward(compared)) if reason is not None]
+        forward = _forward_by_factors(loop, full) or _forward(compared)
+        known = [reason for reason in (why_biased(scheme, loop.steps), forward) if reason is not None]
         found += known or ([] if found else [_factors(loop, scheme, full)])
     elif not crossed and not found:
         found.append("no gradient crosses any of the places where cuts fall: the loss reads nothing but its own step")
     return found
+
+
+def _forward_by_factors(loop: UserLoop, full: Pass) -> str | None:
+    """Whether a factor changes the forward pass, which must not know of it."""
+    if loop.steps < 2:
+        return None
+    half = loop.steps // 2
+    cut, stopped = (
+        compare(pass_over(loop, segments), full)
+        for segments in ([plain(half), plain(loop.steps - half)], [plain(loop.steps, without=half)])
+    )
+    if not (cut.same_state and cut.same_loss) or (stopped.same_state and stopped.same_loss):
+        return None
+    return (
+        "the factors change the states or the loss, and they are for the gradient alone: "
+        "state = artbp.carry(state, segment.factor(t)), and not state * segment.factor(t)"
+    )
 
 
 def _forward(compared: Sequence[Compared]) -> str | None:
@@ -94,19 +112,38 @@ def _forward(compared: Sequence[Compared]) -> str | None:
         if not one.same_state:
             return (
                 f"cuts change the states: segments of {list(one.lengths)} steps end in another state than the uncut "
-                f"sequence; hand every tensor of the state on from segment to segment, and reset none"
+                f"sequence; hand every tensor of the state on from segment to segment, reset none, and let a step see "
+                f"no more of the past than the state holds"
             )
     others = [one for one in compared if not one.same_loss]
     if not others:
         return None
-    if all(one.mean_loss for one in compared):
+    if _mean(compared):
         return (
-            "the loss is a mean over the segment's actual length, which favours short segments: "
-            "take the sum over its steps, times a constant"
+            "the loss is a mean over the segment's actual length, or over its valid steps, which favours short "
+            "segments: take the sum over its steps, divided by a constant, B·L0 say, not by the number in the segment"
         )
     return (
         f"cuts change the loss: segments of {list(others[0].lengths)} steps do not add up to the uncut sequence's; "
         f"take the sum over steps, times a constant, and hand on every tensor of the state"
+    )
+
+
+def _mean(compared: Sequence[Compared]) -> bool:
+    """Whether each segment's loss lies between those of its parts, as a mean does, weighed by whatever number."""
+    known: dict[tuple[int, int], float] = {}
+    for one in compared:
+        ends = [0, *accumulate(one.lengths)]
+        known.update(zip(pairwise(ends), one.losses, strict=True))
+    threes = [
+        (known[start, middle], whole, known[middle, stop])
+        for (start, stop), whole in known.items()
+        for middle in range(start + 1, stop)
+        if (start, middle) in known and (middle, stop) in known
+    ]
+    return bool(threes) and all(
+        min(first, last) - SAME * abs(whole) <= whole <= max(first, last) + SAME * abs(whole)
+        for first, whole, last in threes
     )
 
 

@@ -148,7 +148,9 @@ def verify(
     tensors = named(parameters)
     module = parameters if isinstance(parameters, nn.Module) else None
     with float64(list(tensors.values()), module) as snapshot:
-        loop = UserLoop(segment_loss=segment_loss, parameters=tensors, state=state, steps=steps, snapshot=snapshot)
+        loop = UserLoop(
+            segment_loss=segment_loss, parameters=tensors, state=state, steps=steps, snapshot=snapshot, module=module
+        )
         full = _repeatable(loop)
         compared: list[Compared] = []
         found = enumerate_outcomes(

@@ -32,6 +32,10 @@ class ModuleSnapshot:
         self._raised = [data.to(dtypes.get(data.dtype, data.dtype), copy=True) for data in self._data]
         self.put_back()
 
+    def attached(self) -> list[Tensor]:
+        """The tensors with a history that the module keeps now: its state, where it hands none on."""
+        return [tensor for part in self._parts for tensor in part.now() if tensor.grad_fn is not None]
+
     def put_back(self) -> None:
         """All as it was in the beginning, in copies."""
         self._set([data.clone() for data in self._raised])
@@ -59,6 +63,10 @@ class _Part:
         yield from _tensors(self._buffers)
         for value, _ in self._attributes.values():
             yield from _tensors(value)
+
+    def now(self) -> Iterator[Tensor]:
+        kept = {key: value for key, value in vars(self._module).items() if key not in _OWN}
+        yield from _tensors([kept, self._module._buffers])
 
     def put_back(self) -> None:
         module, now = self._module, vars(self._module)

@@ -1,6 +1,6 @@
 """The body of a user's training loop, `segment_loss`, as a loop whose gradient can be asked for; and its refusals."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ Parameters = nn.Module | Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Mappi
 BACKWARD = "segment_loss calls backward: leave that to your loop, and to artbp.verify; return the loss alone"
 ATTACHED = (
     "the state that segment_loss returns is not detached, so the gradient of a segment flows on into the segment "
-    "before it: return artbp.detach(state)"
+    "before it: return artbp.detach(state), and detach what a module keeps"
 )
 
 
@@ -31,12 +31,12 @@ class Carried:
 
     Attributes:
         state: as `segment_loss` returned it.
-        weighted: the losses so far, each times its segment's steps.
-        attached: whether a state was handed on that a gradient would flow through.
+        losses: of the segments so far.
+        attached: whether the gradient of a segment flowed on through a state into the segment before it.
     """
 
     state: Any
-    weighted: float = 0.0
+    losses: tuple[float, ...] = ()
     attached: bool = False
 
 
@@ -50,6 +50,7 @@ class UserLoop:
         state: before the first step.
         steps: T.
         snapshot: of the module; every pass begins with it.
+        module: whose parameters they are, if it was handed in.
     """
 
     segment_loss: SegmentLoss
@@ -57,6 +58,7 @@ class UserLoop:
     state: Any
     steps: int
     snapshot: ModuleSnapshot
+    module: nn.Module | None = None
 
     def __post_init__(self) -> None:
         self._random = RandomStates(self.parameters.values())
@@ -73,26 +75,30 @@ class UserLoop:
             UserError: `segment_loss` is random, calls backward, or returns something else than a loss and a state.
         """
         before = {name: parameter.grad for name, parameter in self.parameters.items()}
+        history = [leaf for leaf in (*leaves(carry.state), *self.snapshot.attached()) if leaf.requires_grad]
         loss, state = self._call(start, draw, carry.state)
-        found = self._backward(loss)
+        # one that was detached in place is no longer among them
+        found = self._backward(loss, [leaf for leaf in history if leaf.requires_grad])
+        found, crossed = found[: len(before)], found[len(before) :]
         for (name, parameter), added in zip(self.parameters.items(), found, strict=True):
             total = before[name]
             parameter.grad = total if added is None else added.detach() if total is None else total + added.detach()
         value = float(loss.item()) if isinstance(loss, Tensor) else loss
-        attached = carry.attached or any(leaf.requires_grad for leaf in leaves(state))
-        return value, Carried(state=state, weighted=carry.weighted + value * draw.length, attached=attached)
+        attached = carry.attached or any(gradient is not None for gradient in crossed)
+        return value, Carried(state=state, losses=(*carry.losses, value), attached=attached)
 
     def value(self) -> float:
         """The loss of the whole sequence as one segment."""
         loss, _ = self._call(0, plain(self.steps), self.begin().state)
         return float(loss.item()) if isinstance(loss, Tensor) else loss
 
-    def _backward(self, loss: Tensor | float) -> list[Tensor | None]:
+    def _backward(self, loss: Tensor | float, history: Sequence[Tensor]) -> list[Tensor | None]:
+        """With respect to the parameters, and to the states of earlier segments that still have their history."""
         if not isinstance(loss, Tensor) or not loss.requires_grad:
             return [None] * len(self.parameters)
         # the graph is kept: where a state is not detached, the next segment's backward runs through it again
         try:
-            inputs = list(self.parameters.values())
+            inputs = [*self.parameters.values(), *history]
             return list(torch.autograd.grad(loss, inputs, retain_graph=True, allow_unused=True))
         except RuntimeError as error:
             if "a second time" in str(error):
@@ -115,13 +121,25 @@ class UserLoop:
         if random:
             raise UserError(
                 f"segment_loss is random (it draws from the global stream of {' and '.join(random)}), so ways to cut "
-                f"cannot be compared; if it is dropout, put that in eval mode while you verify, and nothing else "
-                f"(for part in model.modules(): if isinstance(part, nn.Dropout): part.eval()); a mask that several "
-                f"steps share must be drawn once a sequence, because one for each segment is biased"
+                f"cannot be compared; {_without_dropout(self.module)}; a mask that several steps share must be drawn "
+                f"once a sequence, because one for each segment is biased"
             )
         if any(parameter.grad is not None for parameter in self.parameters.values()):
             raise UserError(BACKWARD)
         return _checked(found, whole=segment.length == self.steps)
+
+
+def _without_dropout(module: nn.Module | None) -> str:
+    """How to switch off the dropout that there is, and nothing else."""
+    parts = () if module is None else module.named_modules()
+    own = [name for name, part in parts if isinstance(part, nn.RNNBase | nn.MultiheadAttention) and part.dropout > 0]
+    if own:
+        lines = ", ".join(f"model{'.' + name if name else ''}.dropout = 0" for name in own)
+        return f"switch dropout off while you verify: {lines}, and nn.Dropout by part.eval()"
+    return (
+        "if it is dropout, put that in eval mode while you verify, and nothing else "
+        "(for part in model.modules(): if isinstance(part, nn.Dropout): part.eval(); of an nn.LSTM: rnn.dropout = 0)"
+    )
 
 
 def _checked(found: Any, *, whole: bool) -> tuple[Tensor | float, Any]:
@@ -139,7 +157,8 @@ def _checked(found: Any, *, whole: bool) -> tuple[Tensor | float, Any]:
     if whole and not loss.requires_grad:
         raise UserError("the loss that segment_loss returns for the whole sequence has no gradient: do not detach it")
     if not loss.isfinite().all():
-        raise UserError(f"the loss at these parameters is {loss.item()}: there is no gradient to compare")
+        mean = "" if whole else "; a mean over no valid steps is nan: take their sum, divided by a constant, B·L0 say"
+        raise UserError(f"the loss at these parameters is {loss.item()}: there is no gradient to compare{mean}")
     return loss.reshape(()), state
 
 
@@ -176,7 +195,10 @@ def named(parameters: Any) -> dict[str, Tensor]:
         if tensor.requires_grad and not any(tensor is other for other in found.values()):
             found[str(name)] = tensor
     if not found:
-        raise UserError("no parameter requires a gradient (requires_grad is False): there is nothing to verify")
+        raise UserError(
+            "no parameter requires a gradient (requires_grad is False, or parameters() was used up): "
+            "there is nothing to verify"
+        )
     return found
 
 
