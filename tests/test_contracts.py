@@ -26,7 +26,7 @@ HANDED = {
     "logger": {"folder"},
     "boundary": {"model", "generator"},
     "auxiliary": {"model", "generator", "rng", "task"},
-    "method": {"model", "task"},
+    "method": {"model", "task", "engine", "autocast", "boundary", "auxiliary"},
 }
 
 every_member = pytest.mark.parametrize(("group", "name"), MEMBERS)

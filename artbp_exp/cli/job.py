@@ -167,10 +167,10 @@ class Job:
 
     def _begin(self) -> None:
         """Starts the run's files, or goes on with those of an interrupted one."""
-        folder, task = self._folder, self._experiment.task
-        state = None if self._config.overwrite else folder.resume(task.columns, task.data_sha256)
+        folder, task, columns = self._folder, self._experiment.task, self._experiment.trainer.columns
+        state = None if self._config.overwrite else folder.resume(columns, task.data_sha256)
         if state is None:
-            folder.open(task.columns, task.data_sha256)
+            folder.open(columns, task.data_sha256)
             return
         try:
             self._experiment.trainer.load_state_dict(state["run"])

@@ -1,5 +1,6 @@
 """How a gradient is estimated, one file each; `make_method` builds the one that a configuration names."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,20 +33,20 @@ def make_method(
     Raises:
         UserError: an unknown name, a value out of range, or parts that do not fit together.
     """
-    built = registry.build("method", settings, offered={"model": model, "task": task})
+    parts: dict[str, Any] = {"engine": engine, "autocast": autocast, "boundary": boundary, "auxiliary": auxiliary}
+    built = registry.build("method", settings, offered={"model": model, "task": task} | parts)
     if isinstance(built, Scheme):
-        return segment_method(
-            built, model=model, task=task, engine=engine, autocast=autocast, boundary=boundary, auxiliary=auxiliary
-        )
+        return segment_method(built, model=model, task=task, **parts)
     method: Method = built
-    for name, value, taken in (
-        ("engine", engine, ("auto", method.engine)),
-        ("precision", "float32" if autocast is None else str(autocast).removeprefix("torch."), ("float32",)),
-        ("boundary", "none" if boundary is None else boundary.name, ("none",)),
-        ("auxiliary", "none" if auxiliary is None else auxiliary.name, ("none",)),
+    taken = inspect.signature(registry.builder("method", method.name)).parameters
+    for name, part, value, fits in (
+        ("engine", "engine", engine, ("auto", method.engine)),
+        ("precision", "autocast", str(autocast or torch.float32).removeprefix("torch."), ("float32",)),
+        ("boundary", "boundary", "none" if boundary is None else boundary.name, ("none",)),
+        ("auxiliary", "auxiliary", "none" if auxiliary is None else auxiliary.name, ("none",)),
     ):
-        if value not in taken:
-            raise UserError(f"method={method.name} has no {name}={value}; take {name}={taken[0]}, or method=artbp")
+        if part not in taken and value not in fits:
+            raise UserError(f"method={method.name} has no {name}={value}; take {name}={fits[0]}, or method=artbp")
     return method
 
 

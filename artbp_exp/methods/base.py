@@ -46,12 +46,14 @@ class Method(ABC):
     Attributes:
         name: as in `conf/method`.
         engine: what computes it, `auto` resolved.
-        scheme: where it cuts; None of a method that does not cut.
+        scheme: where it cuts; None of a method that does not cut by a fixed hazard.
+        columns: of `metrics.csv` that it adds to the task's.
     """
 
     name: str
     engine: str = "plain"
     scheme: Scheme | None = None
+    columns: tuple[str, ...] = ()
     _model: RecurrentModel
 
     @abstractmethod
@@ -96,6 +98,17 @@ class Method(ABC):
         Returns:
             (the loss summed over the steps, what is carried on, without its history).
         """
+
+    def row(self) -> dict[str, Any]:
+        """Values for `columns` now, None where there is none."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it has learnt beside what is carried within a pass: tensors and plain values. Part of a checkpoint."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027 (most have nothing to load)
+        """Goes on from what `state_dict` returned."""
 
     def claim(self, steps: int) -> Claim:
         """What it says of its mean gradient over a sequence of `steps` steps: exact, unless it says otherwise."""

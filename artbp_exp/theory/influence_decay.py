@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from artbp_exp.truncation.scheme import Floats
+
 NEGLIGIBLE = 1e-12
 """Share of the greatest influence below which a lag no longer counts: it may be rounding."""
 PARTS = 3
@@ -56,6 +58,33 @@ def fit_decay(influence: pd.DataFrame) -> InfluenceDecay | None:
         flattest=max(ratios),
         level=float(np.exp(at)),
     )
+
+
+def share_cut_off(influence: Floats, decay: InfluenceDecay | None, longest: int) -> Floats:
+    """Share of the influence that truncated BPTT with segments of L = 1 … `longest` steps cuts off: shape (`longest`,).
+
+    Of all pairs of a state and a loss k steps later, the share min(1, k/L) lies in two segments:
+
+        share(L) = Σ_k min(1, k/L) φ_k / Σ_k φ_k
+
+    Where contributions of all lags point the same way, it is the relative bias.
+
+    Args:
+        influence: φ_k for k = 0, 1, …
+        decay: gives φ_k = φ_τ0 β^(k − τ0) from its first lag τ0 on, without an end; None: nothing follows what was
+            measured. Where β ≥ 1 the sum has no end, and any segment cuts off all.
+        longest: L.
+    """
+    lags, tail = np.arange(max(len(influence), longest + 1)), 0.0
+    values = np.concatenate([influence, np.zeros(lags.size - len(influence))])
+    if decay is not None:
+        if decay.ratio >= 1:
+            return np.ones(longest)
+        values[decay.first :] = decay.level * decay.ratio ** (lags[decay.first :] - decay.first)
+        tail = values[-1] * decay.ratio / (1 - decay.ratio)
+    lengths = np.arange(1, longest + 1)[:, None]
+    found: Floats = (np.minimum(1, lags / lengths) @ values + tail) / (values.sum() + tail)
+    return found
 
 
 def least_length(ratio: float) -> float:

@@ -31,7 +31,7 @@ class Record:
     """One row of metrics.
 
     Attributes:
-        row: values for the task's columns, None where there is none.
+        row: values for the task's columns and the method's, None where there is none.
         best: whether the model is the best so far by the task's score (or the last one, where there is none).
         status: `running`, and in the last record `finished` or `diverged`.
         pass_end: whether a pass ends here.
@@ -83,6 +83,11 @@ class Trainer:
         self._draws: Iterator[tuple[int, Draw]] = iter(())
         self._pass_loss = 0.0
         self._training_seconds = 0.0
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Of `metrics.csv`: the task's, then the method's."""
+        return (*self._task.columns, *self._loop.method.columns)
 
     def run(self, *, tick: Tick = lambda steps: None, pause: Pause = lambda: False) -> Iterator[Record]:
         """Trains, and yields a record whenever a row is due, until the run is done or `pause` returns true.
@@ -187,6 +192,7 @@ class Trainer:
             ),
             model_of(self._trainables),
         )
+        row |= self._loop.method.row()
         tally.restart()
         self._passes += finished
         self._within = not finished
@@ -206,6 +212,7 @@ class Trainer:
             "trainables": self._trainables.state_dict(),
             "updater": self._updater.state_dict(),
             "carry": flatten(self._carry),
+            "method": self._loop.method.state_dict(),
             "cuts": self._cuts.bit_generator.state,
             "data": self._data.bit_generator.state,
             "drawn_from": self._drawn_from,
@@ -233,6 +240,7 @@ class Trainer:
             self._task.begin_pass(self._data)
         self._data.bit_generator.state = state["data"]
         self._cuts.bit_generator.state = state["cuts"]
+        self._loop.method.load_state_dict(state.get("method", {}))
         begun = self._loop.begin()
         self._carry = fill(
             begun, [_like(value, leaf) for value, leaf in zip(state["carry"], flatten(begun), strict=True)]

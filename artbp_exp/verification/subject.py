@@ -11,6 +11,7 @@ from torch import nn
 from artbp_exp import checks
 from artbp_exp.errors import UserError
 from artbp_exp.methods import make_method
+from artbp_exp.methods.base import Claim
 from artbp_exp.run_config import Choice, RunConfig
 from artbp_exp.tasks.base import Task
 from artbp_exp.tasks.window import window
@@ -35,7 +36,7 @@ class Shrunk:
 
     Attributes:
         subject: in float64.
-        idle: the run's method cuts, but no cut can fall within these few steps: the test would say nothing.
+        idle: the run's method cuts, or is biased otherwise, but not within these few steps: the test would say nothing.
         changes: what was made smaller than in the run, in words.
     """
 
@@ -66,7 +67,7 @@ def shrunk(config: RunConfig, own: Mapping[str, Any]) -> Shrunk:
             model["hidden_size"] = hidden
     run = measured(replace(config, model=Choice(model)))
     scheme = run.method.scheme
-    cuts = scheme is not None and can_cut(scheme, run.task.episode)
+    cuts = run.method.claim(run.task.episode) is Claim.BIASED if scheme is None else can_cut(scheme, run.task.episode)
     if cuts:  # a method that never cuts in the run is not to cut here
         method, said = shorter(method, own["method_length"])
         changes += said
@@ -87,7 +88,8 @@ def shrunk(config: RunConfig, own: Mapping[str, Any]) -> Shrunk:
             raise
         advice = "set verify.method_length, the (mean) length while enumerating, to one that this method takes"
         raise UserError(f"{error} ({', '.join(changes)}); {advice}") from error
-    idle = cuts and subject.scheme is not None and not can_cut(subject.scheme, steps)
+    cut = subject.method.claim(steps) is Claim.BIASED if subject.scheme is None else can_cut(subject.scheme, steps)
+    idle = cuts and not cut
     return Shrunk(subject=subject, idle=idle, changes=tuple(changes))
 
 
