@@ -23,6 +23,7 @@ LAYERS = (
     ("training",),
     ("verification",),
     ("diagnosis",),
+    ("lightning",),
     ("runs",),
     ("evidence",),
     ("bench",),

@@ -18,6 +18,7 @@ def expected(text: str) -> list[str]:
     return [line.strip() for line in block.splitlines()]
 
 
+@pytest.mark.filterwarnings("ignore::Warning:lightning")  # its own: few workers, a Slurm that is installed
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_an_example_prints_what_it_says_and_is_certified(
     path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -31,7 +32,7 @@ def test_an_example_prints_what_it_says_and_is_certified(
     for line, other in zip(printed, wanted, strict=True):
         # rounding differs between processors, and training amplifies it
         assert [float(n) for n in NUMBER.findall(line)] == pytest.approx(
-            [float(n) for n in NUMBER.findall(other)], rel=0.25, abs=0.1
+            [float(n) for n in NUMBER.findall(other)], rel=0.3, abs=0.02
         )
     assert printed[-1].endswith("certified: True")
 

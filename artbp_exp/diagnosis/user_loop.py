@@ -149,7 +149,9 @@ def _windows(
             state = detach(gradient(loop, [plain(steps)]).carry.state)
 
 
-def _from(segment_loss: SegmentLoss, first: int, start: int, segment: Segment, state: Any) -> tuple[Tensor, Any]:
+def _from(
+    segment_loss: SegmentLoss, first: int, start: int, segment: Segment, state: Any
+) -> tuple[Tensor | float, Any]:
     return segment_loss(first + start, segment, state)
 
 

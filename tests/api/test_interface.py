@@ -36,7 +36,9 @@ def test_every_scheme_is_public() -> None:
 
 
 def test_importing_the_package_loads_neither_torch_nor_numpy() -> None:
-    code = "import sys, artbp_exp; print(*sorted({'torch', 'numpy', 'hydra', 'pandas'} & set(sys.modules)))"
+    code = (
+        "import sys, artbp_exp; print(*sorted({'torch', 'numpy', 'hydra', 'pandas', 'lightning'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
     cut = "import sys, artbp_exp; artbp_exp.artbp(length=5, alpha=4); assert 'torch' not in sys.modules"

@@ -15,7 +15,7 @@ from artbp_exp.truncation import Scheme, Segment
 from artbp_exp.verification.user_loop.float64_mode import raised
 from artbp_exp.verification.user_loop.module_snapshot import ModuleSnapshot
 
-SegmentLoss = Callable[[int, Segment, Any], tuple[Tensor, Any]]
+SegmentLoss = Callable[[int, Segment, Any], tuple[Tensor | float, Any]]
 Parameters = nn.Module | Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Mapping[str, Tensor]
 
 BACKWARD = "segment_loss calls backward: leave that to your loop, and to artbp.verify; return the loss alone"

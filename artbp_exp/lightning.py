@@ -1,0 +1,250 @@
+"""Lightning: a module whose sequences are cut at random, without bias (`pip install 'artbp-exp[lightning]'`)."""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from artbp_exp import checks
+from artbp_exp.autograd import detach, leaves
+from artbp_exp.distributed import shared_rng
+from artbp_exp.errors import UserError
+from artbp_exp.optimizers.length_aware import Adam
+from artbp_exp.truncation import Scheme, Segment
+from artbp_exp.verification.user_loop import Verification, verify
+from artbp_exp.verification.user_loop.segment_loss import SegmentLoss
+
+try:
+    from lightning.pytorch import LightningModule
+    from lightning.pytorch.core.optimizer import LightningOptimizer
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "artbp_exp.lightning needs the package lightning, which is not installed: pip install 'artbp-exp[lightning]'"
+    ) from error
+
+OWN = {"gradient_clip_val": (None, "gradient_clip_val"), "accumulate_grad_batches": (1, "accumulate_grad_segments")}
+"""Setting of the Trainer that Lightning refuses under manual optimisation → (its default, the module's own setting)."""
+
+
+class SegmentedModule(LightningModule):
+    """A LightningModule that trains on the segments of each batch: what `truncated_bptt_steps` did until Lightning 2.0.
+
+    With `artbp.artbp(…)` as its scheme the gradient is that of full BPTT on average (Tallec & Ollivier 2017, arXiv
+    1705.08209, Proposition 1); with `artbp.tbptt(…)` it is what Lightning had. Write `segment_loss` and
+    `configure_optimizers`; everything else of a LightningModule works as usual.
+
+        class CharRNN(SegmentedModule):
+            def __init__(self):
+                super().__init__(artbp.artbp(length=35, alpha=4))
+                self.rnn = nn.LSTM(64, 64, batch_first=True)
+
+            def segment_loss(self, batch, start, segment, state):
+                part = slice(start, start + segment.length)
+                outputs, state = artbp.unroll_blocks(self.rnn, batch["x"][:, part], state, segment)
+                return (outputs - batch["y"][:, part]).square().sum() / len(outputs), state
+
+    A batch is one sequence of B streams: its state begins with `initial_state`, and its end ends the last segment
+    without a draw. Each segment makes one update, on its loss times the constant 1/L0, L0 = `scheme.length` (1/T for
+    full BPTT), so that learning rates are those of a mean over steps. `train_loss`, the mean loss a step, is logged for
+    each batch and epoch; it is comparable between schemes. Schedulers of interval `step` count updates. Checkpoints
+    resume the cuts and accumulated gradients bit for bit. Under DDP all processes cut alike.
+
+    An override of `on_before_optimizer_step`, `on_train_epoch_end`, `on_save_checkpoint`, `on_load_checkpoint` or
+    `configure_callbacks` must call `super()`.
+
+    Args:
+        scheme: where to cut, `artbp.artbp(length=35, alpha=4)` say.
+        seed: of the cuts, and of nothing else.
+        accumulate_grad_segments: segments, of one batch or several, whose gradients are added up for one update.
+        gradient_clip_val: largest norm of the gradient of an update; a longer one is scaled down, which biases it.
+        lr_scheduler_monitor: the logged metric that a `ReduceLROnPlateau` reads; Lightning ignores `monitor` here.
+
+    Raises:
+        UserError: a value is out of range, or `scheme` is none.
+    """
+
+    def __init__(
+        self,
+        scheme: Scheme,
+        *,
+        seed: int = 0,
+        accumulate_grad_segments: int = 1,
+        gradient_clip_val: float | None = None,
+        lr_scheduler_monitor: str = "train_loss",
+    ) -> None:
+        super().__init__()
+        if not isinstance(scheme, Scheme):
+            raise UserError(f"scheme must be one of artbp.artbp(…), artbp.tbptt(…) or a Scheme; got {scheme!r}")
+        if gradient_clip_val is not None:
+            gradient_clip_val = checks.number("gradient_clip_val", gradient_clip_val, above=0)
+        self.automatic_optimization = False
+        self.lr_scheduler_monitor = lr_scheduler_monitor
+        self.scheme, self.seed, self.gradient_clip_val = scheme, checks.whole("seed", seed), gradient_clip_val
+        self.accumulate_grad_segments = checks.whole("accumulate_grad_segments", accumulate_grad_segments, at_least=1)
+        self._rng: np.random.Generator | None = None
+        self._lengths: list[int] = []  # of the segments since the last update
+        self._gradients: dict[str, Tensor] = {}  # of those segments, from a checkpoint
+
+    def segment_loss(self, batch: Any, start: int, segment: Segment, state: Any) -> tuple[Tensor | float, Any]:
+        """Yours to define: the loss of the steps `start` … `start + segment.length − 1`, and the state after them.
+
+        Args:
+            batch: the whole batch.
+            start: first step of the segment, counted from 0.
+            segment: for `artbp.unroll`, `artbp.unroll_blocks` or `artbp.carry`.
+            state: before that step, detached.
+
+        Returns:
+            The loss *summed* over these steps (a mean over streams is fine, one over steps is biased), 0 where there is
+            none; and the next state.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define segment_loss(batch, start, segment, state)")
+
+    def initial_state(self, batch: Any) -> Any:
+        """The state before the first step of a batch: None, which torch's own modules take for zeros."""
+        return None
+
+    def sequence_length(self, batch: Any) -> int:
+        """Steps T of a batch: the size of dimension 1 that its tensors have in common.
+
+        Raises:
+            UserError: they have none in common.
+        """
+        sizes = {tensor.shape[1] for tensor in leaves(batch) if tensor.dim() > 1}
+        if len(sizes) != 1:
+            raise UserError(
+                f"the tensors of the batch have {sorted(sizes) or 'no'} steps in dimension 1: "
+                f"define sequence_length(self, batch), which returns the number of steps"
+            )
+        return sizes.pop()
+
+    def loop_body(self, batch: Any) -> SegmentLoss:
+        """The training loop's body on one batch, for `artbp.verify` and `artbp.diagnose`.
+
+        >>> artbp.diagnose(model.loop_body(batch), model, state=model.initial_state(batch), steps=400)
+        """
+
+        def body(start: int, segment: Segment, state: Any) -> tuple[Tensor | float, Any]:
+            loss, state = self.segment_loss(batch, start, segment, state)
+            return loss, detach(state)
+
+        return body
+
+    def verify(self, batch: Any, scheme: Scheme | None = None, **options: Any) -> Verification:
+        """Certifies that `segment_loss` has full BPTT's gradient on average, on the first steps of a batch.
+
+        Args:
+            batch: as `training_step` gets it, on the module's device.
+            scheme: its lengths are best a few steps; None is the module's own.
+            options: `steps` and `derivative` of `artbp.verify`.
+
+        Raises:
+            UserError: see `artbp.verify`.
+        """
+        return verify(self.loop_body(batch), self, scheme or self.scheme, state=self.initial_state(batch), **options)
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        """Trains on the segments of one batch."""
+        optimizer, rng = self._optimizer(), self._stream()
+        steps = self._common(self.sequence_length(batch))
+        state, body, total = self.initial_state(batch), self.loop_body(batch), torch.zeros((), device=self.device)
+        for start, segment in self.scheme.segments(steps, rng):
+            loss, state = body(start, segment, state)
+            self.manual_backward(self._with_gradient(loss) / (self.scheme.length or steps))
+            total = total + (loss.detach() if isinstance(loss, Tensor) else loss)
+            self._lengths.append(segment.length)
+            last = self.trainer.is_last_batch and start + segment.length == steps
+            if last or len(self._lengths) == self.accumulate_grad_segments:
+                self._update(optimizer)
+        # weighted by steps, so that an epoch's mean is one over steps, too
+        mean = total / steps
+        self.log("train_loss", mean, on_step=True, on_epoch=True, prog_bar=True, sync_dist=True, batch_size=steps)
+
+    def _with_gradient(self, loss: Tensor | float) -> Tensor:
+        """The loss, with a gradient of zero where it has none: other processes, a scaler and Adam wait for one."""
+        if isinstance(loss, Tensor) and loss.requires_grad:
+            return loss
+        return loss + 0.0 * torch.stack([p.sum() for p in self.parameters() if p.requires_grad]).sum()
+
+    def _update(self, optimizer: LightningOptimizer) -> None:
+        told: dict[str, Any] = {"length": sum(self._lengths)} if isinstance(optimizer.optimizer, Adam) else {}
+        optimizer.step(**told)
+        optimizer.zero_grad()
+        self._lengths.clear()
+        self._step_schedulers("step", self.trainer.global_step)
+
+    def _optimizer(self) -> LightningOptimizer:
+        found = self.optimizers()
+        if not isinstance(found, LightningOptimizer):
+            got = f"{len(found)} optimizers" if isinstance(found, list) else type(found).__name__
+            raise UserError(f"configure_optimizers must return one optimizer for a SegmentedModule; got {got}")
+        return found
+
+    def _stream(self) -> np.random.Generator:
+        """The stream of cuts; the first call after a checkpoint was loaded puts its gradients back."""
+        parameters = dict(self.named_parameters())
+        for name, gradient in self._gradients.items():
+            parameters[name].grad = gradient.to(parameters[name].device)
+        self._gradients = {}
+        if self._rng is None:
+            self._rng = shared_rng(self.seed)
+        return self._rng
+
+    def _common(self, steps: int) -> int:
+        """T, if every process has the same; else one would wait for ever for another's update."""
+        if self.trainer.world_size > 1:
+            theirs: list[Any] = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(theirs, steps)
+            if any(other != steps for other in theirs):
+                raise UserError(f"the processes have batches of {theirs} steps: pad each batch to the same number")
+        return steps
+
+    def _step_schedulers(self, interval: str, count: int) -> None:
+        for config in self.trainer.lr_scheduler_configs:
+            if config.interval == interval and count % config.frequency == 0:
+                watches = isinstance(config.scheduler, ReduceLROnPlateau)
+                self.lr_scheduler_step(config.scheduler, self._monitored() if watches else None)
+
+    def _monitored(self) -> Tensor:
+        found = self.trainer.callback_metrics.get(self.lr_scheduler_monitor)
+        if found is None:
+            raise UserError(f"the scheduler reads {self.lr_scheduler_monitor!r}, which is not logged: log it")
+        return found
+
+    def on_train_epoch_end(self) -> None:
+        """Steps the schedulers, which Lightning leaves to the module under manual optimisation."""
+        self._step_schedulers("epoch", self.current_epoch + 1)
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Clips; a scaler has unscaled the gradient by then."""
+        if self.gradient_clip_val is not None:
+            self.clip_gradients(optimizer, self.gradient_clip_val, gradient_clip_algorithm="norm")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds the stream of cuts, and the gradients that wait for the next update."""
+        waiting = {name: p.grad for name, p in self.named_parameters() if self._lengths and p.grad is not None}
+        cuts = None if self._rng is None else self._rng.bit_generator.state
+        checkpoint["artbp"] = {"cuts": cuts, "lengths": list(self._lengths), "gradients": waiting}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Takes up what `on_save_checkpoint` added; a checkpoint of another module brings its weights alone."""
+        kept = checkpoint.get("artbp", {"cuts": None, "lengths": [], "gradients": {}})
+        self._lengths, self._gradients = list(kept["lengths"]), dict(kept["gradients"])
+        if kept["cuts"] is not None:
+            self._rng = np.random.default_rng()
+            self._rng.bit_generator.state = kept["cuts"]
+
+    def configure_callbacks(self) -> Any:
+        """Names the module's own settings in place of those that Lightning refuses under manual optimisation."""
+        for theirs, (default, own) in OWN.items():
+            value = getattr(self.trainer, theirs)
+            if value != default:
+                raise UserError(
+                    f"Trainer({theirs}={value}) is not available for a SegmentedModule, which makes its own updates: "
+                    f"pass {own}={value} to the module instead"
+                )
+        return super().configure_callbacks()
