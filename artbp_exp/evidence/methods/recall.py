@@ -11,10 +11,10 @@ FOLDER = "methods_recall"
 LEARNED = 0.2
 """A run has learned by a step if its held-out loss at the last row until then is below this share of chance."""
 
-STEPS = 15_000
+STEPS = 6_000
 """Steps, of 8 streams, after which all are compared at equal steps."""
 
-SECONDS = 4.0
+SECONDS = 2.0
 """Of one core, after which all are compared at equal time."""
 
 CLASSES = (100.0, 1000.0, float("inf"))
