@@ -42,6 +42,8 @@ COLORS = {
     "dni": "#CC6677",
     "critic": "#661100",
     "sab": "#88CCEE",
+    "reconstruct": "#5B7F00",
+    "predict": "#7A5195",
 }
 """Method → its colour in every figure; lengths and settings of one are shades of it.
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from artbp_exp.evidence.figures.common import color_of
 from artbp_exp.runs.load import Run
 
 NAMES = {
@@ -24,27 +25,6 @@ NAMES = {
     "predict": "prediction",
 }
 """Member → what it is called."""
-
-COLORS = {
-    "tbptt": "#D55E00",
-    "artbp": "#0072B2",
-    "constant": "#CC79A7",
-    "bptt": "#000000",
-    "adaptive": "#B07C00",
-    "tprop": "#7F5539",
-    "rtrl": "#4D4D4D",
-    "uoro": "#009E73",
-    "kf_rtrl": "#117733",
-    "snap1": "#999933",
-    "pes": "#AA4499",
-    "pes_analytic": "#661100",
-    "dni": "#E69F00",
-    "critic": "#332288",
-    "sab": "#882255",
-    "reconstruct": "#44AA99",
-    "predict": "#56B4E9",
-}
-"""Member → its colour in every figure: what distinguishes an arm most, its addition before its method."""
 
 
 @dataclass(frozen=True, order=True)
@@ -79,7 +59,7 @@ def arm(run: Run) -> Arm:
             key, said = "tbptt", said.replace("SAB", "no attention")
     for member in beside:
         key, said = member, f"{said} + {NAMES.get(member, member)}"
-    return Arm(label=said, color=COLORS.get(key, "#888888"))
+    return Arm(label=said, color=color_of(key))
 
 
 def grouped(runs: Iterable[Run]) -> dict[Arm, list[Run]]:
