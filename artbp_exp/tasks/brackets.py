@@ -1,152 +1,9 @@
 """Distant brackets: each line repeats, after a gap of noise, the string that it began with."""
 
-import math
-from typing import Any
-
-import numpy as np
-import torch
-from torch import Tensor
-
 from artbp_exp import checks
 from artbp_exp.errors import UserError
-from artbp_exp.recurrent import RecurrentModel
-from artbp_exp.tasks.base import Levels, Progress, marks_within
-from artbp_exp.tasks.losses import NATS_PER_BIT, cross_entropy
 from artbp_exp.tasks.text.bracket_lines import BracketLines
-
-HELD_OUT_STREAMS, HELD_OUT_STEPS, PIECE = 64, 1000, 200
-HELD_OUT_SEED = 20170523
-"""The validation text is the same in every run, whatever its seed."""
-
-
-class Brackets:
-    """Predicts the next symbol of lines `[s]r[s]↵` (`BracketLines`), drawn anew each pass.
-
-    The first letter of s has to be remembered over |s| + |r| + 2 symbols.
-    """
-
-    name = "brackets"
-    dtype = torch.float32
-    unit = "step"
-    columns = (
-        "epoch",
-        "step",
-        "train_bpc",
-        "valid_bpc",
-        "floor_bpc",
-        "no_recall_bpc",
-        "recall_bits",
-        "segments",
-        "mean_length",
-        "max_length",
-        "seconds",
-    )
-
-    def __init__(
-        self,
-        *,
-        text: BracketLines,
-        steps: int,
-        epochs: int,
-        batch_size: int,
-        carry_state: bool,
-        divergence: float,
-        rows_per_epoch: int,
-    ) -> None:
-        self.steps, self.passes, self.batch_size = steps, epochs, batch_size
-        self.carry_state = carry_state
-        self.divergence = divergence * NATS_PER_BIT
-        self.shapes: dict[str, Any] = {"vocabulary": text.letters + 3}
-        self.data_sha256: dict[str, str] = {}
-        self.text, self._rows = text, rows_per_epoch
-        self.levels: Levels | None = Levels(chance=text.no_recall, floor=text.floor)
-        rng = np.random.default_rng(HELD_OUT_SEED)
-        self._held_out = tuple(map(torch.from_numpy, text.draw(rng, HELD_OUT_STEPS, HELD_OUT_STREAMS)))
-        self._device, self._data = torch.device("cpu"), torch.empty(0)
-        self.begin_pass(rng)  # a text to look at before the first pass
-
-    @property
-    def episode(self) -> int:
-        """The data are one stream."""
-        return self.steps
-
-    def place(self, device: torch.device) -> None:
-        """Moves the texts; those of later passes are drawn on the CPU and moved to `device`."""
-        self._device, self._data = device, self._data.to(device)
-        self._held_out = tuple(part.to(device) for part in self._held_out)
-
-    def begin_pass(self, rng: Any) -> None:
-        """Draws the lines of a pass."""
-        self._data = torch.from_numpy(self.text.draw(rng, self.steps, self.batch_size)[0]).to(self._device)
-
-    def window(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Symbols and the symbols that follow them, each (n, B), int64."""
-        return self._data[start:stop], self._data[start + 1 : stop + 1]
-
-    def loss(self, predictions: Tensor, targets: Tensor) -> Tensor:
-        """Cross-entropy in nats, summed over steps and averaged over streams: logits (n, B, V), targets (n, B)."""
-        return cross_entropy(predictions, targets)
-
-    def marks(self) -> list[int]:
-        """A few rows within each epoch."""
-        return marks_within(self.steps, self.passes, self._rows)
-
-    def row(self, progress: Progress, model: RecurrentModel) -> dict[str, Any]:
-        """Bits per character, and the bits that a letter of a second s costs; validation at the end of an epoch."""
-        valid, recall = self._evaluate(model) if progress.at_pass_end else (None, None)
-        return {
-            "epoch": progress.passes if progress.at_pass_end else progress.passes + 1,
-            "step": progress.step,
-            "train_bpc": progress.pass_loss / NATS_PER_BIT,
-            "valid_bpc": valid,
-            "floor_bpc": self.text.floor,
-            "no_recall_bpc": self.text.no_recall,
-            "recall_bits": recall,
-            "segments": progress.segments,
-            "mean_length": progress.mean_length,
-            "max_length": progress.max_length,
-            "seconds": progress.seconds,
-        }
-
-    @torch.no_grad()
-    def _evaluate(self, model: RecurrentModel) -> tuple[float, float]:
-        symbols, recalls = self._held_out
-        state, bits = model.init_state(symbols.shape[1]), []
-        for rows in torch.arange(symbols.shape[0] - 1, device=symbols.device).split(PIECE):
-            logits, state = model(symbols[rows], state)
-            logs = torch.log_softmax(logits, -1).gather(-1, symbols[rows + 1][..., None])[..., 0]
-            bits.append(-logs.double() / NATS_PER_BIT)
-        every = torch.cat(bits)
-        return every.mean().item(), every[recalls[1:]].mean().item()
-
-    def score(self, row: dict[str, Any]) -> float | None:
-        """Bits per character of the validation text."""
-        value: float | None = row["valid_bpc"]
-        return value
-
-    def summary(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """The best epoch's validation, beside the floor and what a model without recall reaches."""
-        epochs = [row for row in rows if row["valid_bpc"] is not None]
-        best: dict[str, Any] = min(epochs, key=lambda row: row["valid_bpc"], default={})
-        return {
-            "valid_bpc": best.get("valid_bpc"),
-            "recall_bits": best.get("recall_bits"),
-            "recall_chance_bits": math.log2(self.text.letters),
-            "floor_bpc": self.text.floor,
-            "no_recall_bpc": self.text.no_recall,
-            "best_epoch": best.get("epoch"),
-            "steps": rows[-1]["step"],
-        }
-
-    def headline(self, summary: dict[str, Any]) -> str:
-        """Validation at the best epoch between the floor and no recall."""
-        if summary["valid_bpc"] is None:
-            return "no epoch was completed"
-        bits, chance = summary["recall_bits"], summary["recall_chance_bits"]
-        return (
-            f"validation {summary['valid_bpc']:.4f} bpc (floor {summary['floor_bpc']:.4f}, without recall "
-            f"{summary['no_recall_bpc']:.4f}); a recalled letter costs {bits:.3f} bits of {chance:.3f}"
-        )
+from artbp_exp.tasks.text.lines import Lines
 
 
 def build(
@@ -161,8 +18,12 @@ def build(
     carry_state: bool = True,
     divergence: float = 100.0,
     rows_per_epoch: int = 4,
-) -> Brackets:
-    """Lines `[s]r[s]↵` of random letters, drawn anew each epoch.
+) -> Lines:
+    """Lines `[s]r[s]↵` of random letters, drawn anew each epoch; the loss is in bits per character.
+
+    The first letter of s has to be remembered over |s| + |r| + 2 symbols. The floor is the entropy of a line over its
+    mean length, (log₂(number of gaps) + (|s| + E|r|)·log₂ A) / (5 + 2|s| + E|r|); at chance, that is without recall,
+    the second s costs as much as the first: 2|s| in place of |s|.
 
     Args:
         letters: A, of which s and r are made.
@@ -188,7 +49,8 @@ def build(
         string=checks.whole("task.string", string, at_least=1),
         gaps=(shortest, longest),
     )
-    return Brackets(
+    return Lines(
+        name="brackets",
         text=text,
         steps=checks.whole("task.steps", steps, at_least=1),
         epochs=checks.whole("task.epochs", epochs, at_least=1),

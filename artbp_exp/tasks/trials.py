@@ -31,6 +31,13 @@ Draw = Callable[[np.random.Generator, int, int], Data]
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
+def in_a_row(part: NDArray[Any], streams: int) -> NDArray[Any]:
+    """N episodes side by side, (E, N, …), as B streams of N/B episodes one after the other, (E·N/B, B, …)."""
+    rest = part.shape[2:]
+    apart = part.reshape(len(part), -1, streams, *rest).swapaxes(0, 1)
+    return np.ascontiguousarray(apart).reshape(-1, streams, *rest)
+
+
 class Trials:
     """Trials that are drawn anew for each pass; a loss where something has to be recalled, and only there.
 

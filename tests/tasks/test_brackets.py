@@ -11,10 +11,11 @@ import torch
 from artbp_exp.errors import UserError
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Progress
-from artbp_exp.tasks.brackets import Brackets, build
+from artbp_exp.tasks.brackets import build
+from artbp_exp.tasks.text.lines import Lines
 
 
-def lines(task: Brackets, stream: int, **how: Any) -> list[str]:
+def lines(task: Lines, stream: int, **how: Any) -> list[str]:
     """Whole lines of a stream as text, the letters written a, b, …"""
     symbols = how["symbols"][:, stream]
     alphabet = [chr(97 + k) for k in range(task.shapes["vocabulary"] - 3)] + ["[", "]", "\n"]
@@ -71,7 +72,7 @@ def test_the_published_floors(settings: dict[str, Any], floor: float, no_recall:
 class Oracle(RecurrentModel):
     """Knows the grammar; with `recall` it copies the string, otherwise it guesses its letters."""
 
-    def __init__(self, task: Brackets, *, string: int, gaps: tuple[int, int], recall: bool) -> None:
+    def __init__(self, task: Lines, *, string: int, gaps: tuple[int, int], recall: bool) -> None:
         super().__init__()
         self._string, self._gaps, self._recall = string, gaps, recall
         self._letters = task.shapes["vocabulary"] - 3

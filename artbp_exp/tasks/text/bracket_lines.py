@@ -24,6 +24,16 @@ class BracketLines:
     gaps: tuple[int, int]
 
     @property
+    def symbols(self) -> int:
+        """V: the letters, `[`, `]` and the line end."""
+        return self.letters + 3
+
+    @property
+    def recall_chance(self) -> float:
+        """Bits that a letter of the second s costs without recall: log₂ A."""
+        return math.log2(self.letters)
+
+    @property
     def floor(self) -> float:
         """Bits per character of a perfect model: the entropy of a line over its mean length.
 
