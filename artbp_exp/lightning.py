@@ -48,10 +48,12 @@ class SegmentedModule(LightningModule):
                 return (outputs - batch["y"][:, part]).square().sum() / len(outputs), state
 
     A batch is one sequence of B streams: its state begins with `initial_state`, and its end ends the last segment
-    without a draw. Each segment makes one update, on its loss times the constant 1/L0, L0 = `scheme.length` (1/T for
-    full BPTT), so that learning rates are those of a mean over steps. `train_loss`, the mean loss a step, is logged for
-    each batch and epoch; it is comparable between schemes. Schedulers of interval `step` count updates. Checkpoints
-    resume the cuts and accumulated gradients bit for bit. Under DDP all processes cut alike.
+    without a draw. (A longer stream must not go on from batch to batch: it would be cut at the end of each, always
+    there, which is biased.) Each segment makes one update, on its loss times the constant 1/L0, L0 = `scheme.length`
+    (1/T for full BPTT), so that learning rates are those of a mean over steps. `train_loss`, the mean loss a step, is
+    logged for each batch and epoch; it is comparable between schemes. Schedulers of interval `step` count updates.
+    Checkpoints resume the cuts and accumulated gradients bit for bit; for one from the middle of an epoch Lightning
+    needs a DataLoader that resumes, too (with `state_dict`). Under DDP all processes cut alike.
 
     An override of `on_before_optimizer_step`, `on_train_epoch_end`, `on_save_checkpoint`, `on_load_checkpoint` or
     `configure_callbacks` must call `super()`.
@@ -88,6 +90,7 @@ class SegmentedModule(LightningModule):
         self._rng: np.random.Generator | None = None
         self._lengths: list[int] = []  # of the segments since the last update
         self._gradients: dict[str, Tensor] = {}  # of those segments, from a checkpoint
+        self._silent = False  # outside of training there is nothing to log to
 
     def segment_loss(self, batch: Any, start: int, segment: Segment, state: Any) -> tuple[Tensor | float, Any]:
         """Yours to define: the loss of the steps `start` … `start + segment.length − 1`, and the state after them.
@@ -123,16 +126,25 @@ class SegmentedModule(LightningModule):
         return sizes.pop()
 
     def loop_body(self, batch: Any) -> SegmentLoss:
-        """The training loop's body on one batch, for `artbp.verify` and `artbp.diagnose`.
+        """The training loop's body on one batch, for `artbp.verify` and `artbp.diagnose`. What it logs is dropped.
 
-        >>> artbp.diagnose(model.loop_body(batch), model, state=model.initial_state(batch), steps=400)
+        >>> artbp.diagnose(model.loop_body(batch), model, state=model.initial_state(batch), steps=100)
         """
 
         def body(start: int, segment: Segment, state: Any) -> tuple[Tensor | float, Any]:
-            loss, state = self.segment_loss(batch, start, segment, state)
+            self._silent = True
+            try:
+                loss, state = self.segment_loss(batch, start, segment, state)
+            finally:
+                self._silent = False
             return loss, detach(state)
 
         return body
+
+    def log(self, *args: Any, **kwargs: Any) -> None:
+        """Logs as any LightningModule; called by `verify` or `diagnose`, it does nothing."""
+        if not self._silent:
+            super().log(*args, **kwargs)
 
     def verify(self, batch: Any, scheme: Scheme | None = None, **options: Any) -> Verification:
         """Certifies that `segment_loss` has full BPTT's gradient on average, on the first steps of a batch.
@@ -151,9 +163,9 @@ class SegmentedModule(LightningModule):
         """Trains on the segments of one batch."""
         optimizer, rng = self._optimizer(), self._stream()
         steps = self._common(self.sequence_length(batch))
-        state, body, total = self.initial_state(batch), self.loop_body(batch), torch.zeros((), device=self.device)
+        state, total = self.initial_state(batch), torch.zeros((), device=self.device)
         for start, segment in self.scheme.segments(steps, rng):
-            loss, state = body(start, segment, state)
+            loss, state = self.segment_loss(batch, start, segment, detach(state))
             self.manual_backward(self._with_gradient(loss) / (self.scheme.length or steps))
             total = total + (loss.detach() if isinstance(loss, Tensor) else loss)
             self._lengths.append(segment.length)

@@ -27,6 +27,12 @@ def test_every_public_name_is_there_and_no_other() -> None:
         artbp_exp.__getattr__("nope")
 
 
+def test_the_version_is_the_same_everywhere() -> None:
+    for name, line in (("pyproject.toml", r'^version = "(.*)"$'), ("CITATION.cff", r"^version: (.*)$")):
+        text = (README.parent / name).read_text(encoding="utf-8")
+        assert re.findall(line, text, re.MULTILINE) == [artbp_exp.__version__]
+
+
 def test_every_scheme_is_public() -> None:
     assert set(registry.names("method", package=registry.SCHEMES)) <= set(artbp_exp.__all__)
     assert all(
