@@ -18,7 +18,15 @@ class RecurrentModel(nn.Module, ABC):
 
     `encode` and `decode` act on all steps of a segment at once and carry nothing from step to step; only
     `step` does. A subclass defines `init_state`, `step` and, where it has them, `encode` and `decode`.
+
+    Attributes:
+        truncate: steps between two places where `step` itself lets no gradient through; None: there are none.
+        grows: whether the state grows from step to step, so that it must begin anew after a while and nothing may cut
+            it before: in episodes, with a method that makes no cut within one.
     """
+
+    truncate: int | None = None
+    grows: bool = False
 
     @abstractmethod
     def init_state(self, batch_size: int) -> State:

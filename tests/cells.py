@@ -65,6 +65,8 @@ def is_character_model(name: str) -> bool:
 
 
 NAMES = [*registry.names("model"), "nested"]
+CARRIED = [name for name in registry.names("model") if not build_model(name).grows]
+"""Those whose state can be carried through a stream, from segment to segment."""
 
 
 def make_case(name: str, steps: int, *, seed: int = 1) -> Case:

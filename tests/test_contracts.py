@@ -15,6 +15,7 @@ from artbp_exp.errors import UserError
 from artbp_exp.run_config import RunConfig
 from artbp_exp.training.experiment import Experiment
 from artbp_exp.truncation import Scheme
+from tests.cells import CARRIED
 
 Compose = Callable[..., dict[str, Any]]
 CONF = Path(conf.directory())
@@ -85,7 +86,7 @@ def test_every_method_composes_with_every_task(compose: Compose, task: str, meth
 
 
 @pytest.mark.parametrize("optimizer", registry.names("optimizer"))
-@pytest.mark.parametrize("model", registry.names("model"))
+@pytest.mark.parametrize("model", CARRIED)
 def test_every_model_and_optimizer_trains(compose: Compose, own_corpus: Path, model: str, optimizer: str) -> None:
     task = task_for(model)
     overrides = [f"task={task}", f"model={model}", f"optimizer={optimizer}", "method.length=5", "engine=plain"]

@@ -47,8 +47,9 @@ class SchemeMethod(Method):
             yield tuple(self.scheme.cut(lengths)), probability
 
     def claim(self, steps: int) -> Claim:
-        """Exact where every cut that can fall is compensated."""
-        return Claim.EXACT if is_unbiased(self.scheme, steps) else Claim.BIASED
+        """Exact where every cut that can fall is compensated, and the model makes none of its own."""
+        whole = self._model.truncate is None or self._model.truncate >= steps
+        return Claim.EXACT if whole and is_unbiased(self.scheme, steps) else Claim.BIASED
 
     def stored_numbers(self, steps: int) -> float:
         """The states of the mean number of stored steps."""

@@ -14,6 +14,7 @@ from artbp_exp.random_streams import RandomStreams
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.run_config import DEVICES, RunConfig
 from artbp_exp.tasks.base import Task
+from artbp_exp.theory.unbiased import can_cut
 from artbp_exp.training.gradient import TaskLoop
 from artbp_exp.training.trainer import Record, Tick, Trainer
 from artbp_exp.truncation import Scheme
@@ -74,6 +75,7 @@ class Experiment:
             **parts,
         )
         refuse_idle(parts["auxiliary"], self.method, self.task)
+        check_episodes(self.model, self.method, self.task, config.model.name)
         warn_of(self.method, self.task)
         learnt = {"model": self.model} | {name: part for name, part in parts.items() if part is not None}
         self.trainables = nn.ModuleDict(learnt).to(device=self.device, dtype=dtype)
@@ -134,6 +136,26 @@ def refuse_idle(auxiliary: Auxiliary | None, method: Method, task: Task) -> None
         raise UserError(
             f"auxiliary={auxiliary.name} needs segments of at least {least} steps, and method={method.name} makes none "
             f"here; take a shorter auxiliary.length, or a longer method.length"
+        )
+
+
+def check_episodes(model: RecurrentModel, method: Method, task: Task, name: str) -> None:
+    """Refuses a model whose state grows where its episodes are cut, or never end.
+
+    Raises:
+        UserError: see above.
+    """
+    if not model.grows:
+        return
+    if task.episode == task.steps > 1:
+        raise UserError(
+            f"model={name} keeps a memory of its episode, and task={task.name} is one stream of {task.steps} steps; "
+            f"take a task of episodes, such as task=copy"
+        )
+    if method.scheme is None or can_cut(method.scheme, task.episode):
+        raise UserError(
+            f"model={name} keeps a memory of its episode, which method={method.name} does not carry across an update; "
+            f"take method=bptt, and model.truncate for the truncation"
         )
 
 

@@ -255,4 +255,4 @@ def _like(value: Any, leaf: Any) -> Any:
     if not isinstance(leaf, Tensor):
         return value
     with torch.no_grad():
-        return torch.empty_like(leaf).copy_(value)
+        return leaf.new_empty(value.shape).copy_(value)  # a state may have grown

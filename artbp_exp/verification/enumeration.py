@@ -222,6 +222,9 @@ def known_bias(subject: Subject) -> str | None:
     scheme, steps = subject.scheme, subject.task.steps
     if subject.beside:
         return f"{subject.beside} changes the gradient that is estimated"
+    truncate = subject.model.truncate
+    if truncate is not None and truncate < steps:
+        return f"the model itself lets no gradient through every {truncate} steps (model.truncate)"
     if scheme is None:
         biased = subject.method.claim(steps) is Claim.BIASED
         return f"method={subject.method.name} is biased, as it says itself" if biased else None

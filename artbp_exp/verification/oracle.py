@@ -38,7 +38,18 @@ class Full:
 
 
 def full_bptt(model: RecurrentModel, task: Task) -> Full:
-    """Runs over all steps of `task` on one tape and differentiates the sum of the losses."""
+    """Runs over all steps of `task` on one tape and differentiates the sum of the losses.
+
+    Of a model that truncates its own gradient it is the gradient without that.
+    """
+    truncate, model.truncate = model.truncate, None
+    try:
+        return _full_bptt(model, task)
+    finally:
+        model.truncate = truncate
+
+
+def _full_bptt(model: RecurrentModel, task: Task) -> Full:
     inputs, targets = task.window(0, task.steps)
     state: Any = model.init_state(task.batch_size)
     total = None

@@ -1,6 +1,7 @@
 """The rows of the sweep: what each member claims of its gradient, and whether every outcome bears it out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from artbp_exp import registry
 from artbp_exp.autograd.engines import ENGINES
@@ -26,6 +27,7 @@ def scheme_rows(steps: int) -> Iterator[Row]:
     """Truncation schemes, on every model by every engine."""
     for model in registry.names("model"):
         for settings in schemes():
+            done: dict[str, Row] = {}
             for engine in ENGINES:
                 try:
                     subject = small(settings, model, steps, engine=engine)
@@ -33,7 +35,9 @@ def scheme_rows(steps: int) -> Iterator[Row]:
                     if engine in ("auto", "plain"):  # these two are for every model
                         raise
                     continue
-                yield _row(label(settings), model, engine, subject)
+                ran = subject.method.engine
+                done[ran] = done.get(ran) or _row(label(settings), model, engine, subject)  # `auto` is one of them
+                yield done[ran] | {"engine": engine}
 
 
 def boundary_rows(steps: int) -> Iterator[Row]:
@@ -41,8 +45,8 @@ def boundary_rows(steps: int) -> Iterator[Row]:
     for boundary in registry.names("boundary"):
         for settings in [] if boundary == "none" else [MUTATED, {"name": "tbptt", "length": 3}]:
             for model in registry.names("model"):
-                subject = small(settings, model, steps, boundary=boundary)
-                yield _row(f"{label(settings)} boundary={boundary}", model, "auto", subject)
+                build = partial(small, settings, model, steps, boundary=boundary)
+                yield _tried(f"{label(settings)} boundary={boundary}", model, build)
 
 
 def mutant_rows(steps: int) -> Iterator[Row]:
@@ -57,18 +61,16 @@ def estimator_rows(steps: int) -> Iterator[Row]:
     """Methods of their own kind, on every model; that one does not fit another is a row, too."""
     for settings in estimators():
         for model in registry.names("model"):
-            try:
-                subject = small_estimator(settings, model, steps)
-            except UserError as error:
-                yield {
-                    "method": label(settings),
-                    "model": model,
-                    "engine": "auto",
-                    "patterns": 0,
-                    **verdict(REFUSED, REFUSED, str(error)),
-                }
-                continue
-            yield _row(label(settings), model, "auto", subject)
+            yield _tried(label(settings), model, partial(small_estimator, settings, model, steps))
+
+
+def _tried(method: str, model: str, build: Callable[[], Subject]) -> Row:
+    try:
+        subject = build()
+    except UserError as error:
+        row = {"method": method, "model": model, "engine": "auto", "patterns": 0}
+        return row | verdict(REFUSED, REFUSED, str(error))
+    return _row(method, model, "auto", subject)
 
 
 def _row(method: str, model: str, engine: str, subject: Subject, *, expected: str = "") -> Row:

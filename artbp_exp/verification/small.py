@@ -93,7 +93,8 @@ def _estimator(settings: dict[str, Any], model: str, steps: int, hidden: int, st
 def small_task(name: str, steps: int, *, hidden: int = HIDDEN, streams: int = STREAMS) -> tuple[RecurrentModel, Task]:
     """The model and the task of `small`."""
     generator = torch.Generator().manual_seed(1)
-    if "vocabulary" not in inspect.signature(registry.builder("model", name)).parameters:
+    known = inspect.signature(registry.builder("model", name)).parameters
+    if "vocabulary" not in known:
         task: Any = synthetic.build(size=hidden + 2, positive=(hidden + 1) // 2, steps=steps)
         settings: dict[str, Any] = {"name": name}
     else:
@@ -108,5 +109,7 @@ def small_task(name: str, steps: int, *, hidden: int = HIDDEN, streams: int = ST
             rows_per_epoch=1,
         )
         settings = {"name": name, "hidden_size": hidden}
+        if "truncate" in known:  # by the model itself, which no method could make up for
+            settings["truncate"] = steps
     model: RecurrentModel = registry.build("model", settings, generator=generator, **task.shapes)
     return model.to(torch.float64), window(task, steps=steps)

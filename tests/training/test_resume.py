@@ -13,6 +13,7 @@ from artbp_exp.run_config import RunConfig
 from artbp_exp.runs.checkpoint import decode, encode
 from artbp_exp.tasks.ptb import PennTreebank
 from artbp_exp.training.experiment import Experiment
+from tests.cells import CARRIED
 
 Compose = Callable[..., dict[str, Any]]
 TIMES = ("seconds", "symbols_per_second")
@@ -56,7 +57,7 @@ def characters(compose: Compose, own_corpus: Path) -> Compose:
     return lambda *overrides: compose(*corpus, *small, *overrides)
 
 
-@pytest.mark.parametrize("model", [m for m in registry.names("model") if m != "linear"])
+@pytest.mark.parametrize("model", [m for m in CARRIED if m != "linear"])
 def test_every_model_stopped_at_every_segment(model: str, characters: Compose) -> None:
     check(characters(f"model={model}"), 0, 3)
 

@@ -48,7 +48,8 @@ def absent(table: pd.DataFrame) -> set[tuple[str, ...]]:
     there = set(zip(table["method"], table["model"], table["engine"], strict=True))
     every = _unseen(table["method"], registry.names("method"))
     shipped = {method for method, _, engine in there if not engine.startswith("broken: ")} | every
-    schemes = {method for method in shipped if method.split()[0] in registry.names("method", package=registry.SCHEMES)}
+    alone = {method for method in shipped if "boundary=" not in method}
+    schemes = {method for method in alone if method.split()[0] in registry.names("method", package=registry.SCHEMES)}
     broken = {method for method, _, engine in there if engine.startswith("broken: ")} or {"artbp"}
     models = registry.names("model")
     wanted = set(product(schemes, models, ENGINES)) | set(product(shipped - schemes, models, ENGINES[:1]))

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from artbp_exp import checks
 from artbp_exp.autograd.state import floating
+from artbp_exp.errors import UserError
 from artbp_exp.methods.base import Boundary
 from artbp_exp.models.character import uniform
 from artbp_exp.recurrent import RecurrentModel
@@ -24,7 +25,7 @@ class Head(Boundary):
         generator: the stream of initial weights.
 
     Raises:
-        UserError: a value out of range.
+        UserError: a value out of range, or the model's state grows.
     """
 
     def __init__(
@@ -39,6 +40,8 @@ class Head(Boundary):
     ) -> None:
         super().__init__()
         self.name, self.lr = name, checks.number("boundary.lr", lr, above=0)
+        if model.grows:
+            raise UserError(f"boundary={name} reads a state that keeps its size, and this model's grows; take none")
         hidden_size = checks.whole("boundary.hidden_size", hidden_size, at_least=1)
         self._shapes = [leaf.shape[1:] for leaf in floating(model.init_state(1))]
         size = sum(shape.numel() for shape in self._shapes)
