@@ -37,5 +37,5 @@ def test_the_demo_says_which_method_reached_the_optimum(
 
 def test_a_target_that_runs_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["run_evidence.py", "make everything"])
-    with pytest.raises(SystemExit, match="name one of 'make evidence', 'make phase'"):
+    with pytest.raises(SystemExit, match="name one of 'make evidence', 'make methods', 'make phase'"):
         script("run_evidence").main()
