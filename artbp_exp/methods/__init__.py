@@ -38,6 +38,11 @@ def make_method(
     if isinstance(built, Scheme):
         return segment_method(built, model=model, task=task, **parts)
     method: Method = built
+    if model.grows:
+        raise UserError(
+            f"method={method.name} takes a state that keeps its size, and that of this model ({type(model).__name__}) "
+            f"grows through an episode; take method=bptt"
+        )
     taken = inspect.signature(registry.builder("method", method.name)).parameters
     for name, part, value, fits in (
         ("engine", "engine", engine, ("auto", method.engine)),

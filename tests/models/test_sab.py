@@ -208,7 +208,7 @@ def test_it_learns_in_episodes_and_is_resumed_bit_for_bit(settings: Compose) -> 
     check(trained, 0, 3)
 
 
-@pytest.mark.parametrize("method", ["artbp", "tbptt", "rtrl"])
+@pytest.mark.parametrize("method", ["artbp", "tbptt", "rtrl", "tprop"])
 def test_a_method_that_cuts_episodes_is_refused(settings: Compose, method: str) -> None:
     length = [] if method == "rtrl" else ["method.length=5"]
     with pytest.raises(UserError, match=f"method={method}.*take method=") as error:
