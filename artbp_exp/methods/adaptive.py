@@ -1,4 +1,4 @@
-"""Truncated BPTT that chooses its length from the measured decay of influence (Aicher et al. 2020, arXiv 1905.07473).
+"""Truncated BPTT that chooses its length from the measured decay of influence (Aicher et al. 2019, arXiv 1905.07473).
 
 Every so many steps it measures φ_k, the root mean square of ‖∂ℓ_t/∂s_{t−k}‖, fits φ_k ~ β^k to the longer half of the
 lags, and takes the shortest L of which segments cut off at most a share δ of the influence, see `share_cut_off`:

@@ -196,7 +196,7 @@ def build(
     strength: float = 10.0,
     length: int,
     blocks: int = 8,
-    state_steps: int = 10,
+    state_steps: int = 5,
     state_rate: float = 0.5,
     rounds: int = 3,
     multiplier_rate: float = 1.0,

@@ -154,6 +154,7 @@ def test_a_run_is_resumed_bit_for_bit_and_evaluated_without_relaxed_states(
 ) -> None:
     run = experiment("method.solver=admm")
     whole = rows(run)
+    assert run.trainer.state_dict()["method"] == {}  # no state and no multiplier outlives an update
     assert whole[-1]["mean_length"] == pytest.approx(6, rel=0.1)
     assert whole[-1]["valid_bpc"] == evaluate(run.model, run.task._held_out["valid"])
     first, second = experiment("method.solver=admm"), experiment("method.solver=admm")
