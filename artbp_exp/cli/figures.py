@@ -99,8 +99,8 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Draw figures from the records of a results folder; runs nothing.",
         epilog=(
-            f"of any runs, your own too, below a folder (default: {RUNS}):\n  {CURVES}: loss or validation bits per "
-            "character as training goes on, a line for each setting that differs\n"
+            f"of any runs, your own too, below a folder (default: {RUNS}):\n  {CURVES}: loss, validation loss or bits "
+            "per character as training goes on, a line for each setting that differs\n"
             f"of this repository's evidence, laid out as in {RESULTS}, the default:\n"
             + "".join(f"  {name}\n" for name in EVIDENCE)
         ),

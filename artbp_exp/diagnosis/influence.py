@@ -9,6 +9,7 @@ import torch
 from artbp_exp.methods.influence import squared_influence
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
+from artbp_exp.tasks.losses import has_target
 from artbp_exp.training.gradient import Gradients
 
 
@@ -27,6 +28,9 @@ def influence_by_lag(
     Returns:
         lag (steps), influence, low, high.
     """
+    late = has_target(task.window(0, task.steps)[1]).any(1).nonzero()[:, 0]
+    if 0 < len(late) < task.steps and lags >= int(late[-1]):  # few losses, or none, have so long a history
+        lags = int(late.float().median())
     table = squared_influence(model, task, lags=lags, losses=losses)
     draws = table[rng.integers(len(table), size=(500, len(table)))].mean(axis=1)
     low, high = np.percentile(draws, [2.5, 97.5], axis=0)

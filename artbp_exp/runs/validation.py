@@ -21,7 +21,8 @@ SETTINGS: Mapping[str, tuple[type, ...]] = {
 
 RESULTS: Mapping[str, tuple[type, ...]] = {
     "method": (str,),
-    **dict.fromkeys(("valid_bpc", "test_bpc", "loss", "theta", "theta_optimal", "length", "steps"), NUMBER),
+    **dict.fromkeys(("valid_bpc", "valid_loss", "test_bpc", "loss", "theta", "theta_optimal"), NUMBER),
+    **dict.fromkeys(("length", "steps", "chance", "floor", "score"), NUMBER),
 }
 """The same of a summary."""
 

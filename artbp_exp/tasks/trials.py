@@ -1,5 +1,6 @@
 """What the tasks made of trials share: drawn data, held-out data, rows of metrics, chance and floor."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -148,7 +149,7 @@ class Trials:
     def summary(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         """The best row's held-out loss between floor and chance; the running loss of the last fifth of the steps."""
         assert self.levels is not None
-        best = min(rows, key=lambda row: row["valid_loss"])
+        best = min(rows, key=lambda row: row["valid_loss"] if math.isfinite(row["valid_loss"]) else math.inf)
         last = rows[-1]["step"]
         late = [row["loss"] for row in rows if row["loss"] is not None and row["step"] > 0.8 * last]
         return {

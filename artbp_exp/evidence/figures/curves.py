@@ -73,7 +73,8 @@ def lines(runs: Sequence[Run], settings: Sequence[Settings]) -> list[Line]:
 def curves(panels: dict[str, list[Line]]) -> Figure:
     """A panel for each task: median over seeds as a line, range as a band, a cross where a run diverged.
 
-    Runs that have epochs show validation bits per character against them, others the loss against steps, log-log.
+    Runs that have epochs show validation bits per character against them; those of tasks made of trials the validation
+    loss against steps; others the loss against steps, log-log. Lines mark chance and floor where the task states them.
     Colours are those of the methods, shades and line styles tell their settings apart. At most `MOST` lines in a panel;
     its title says if there are more.
 
@@ -91,15 +92,21 @@ def curves(panels: dict[str, list[Line]]) -> Figure:
 
 def _panel(axes: Axes, task: str, all_lines: list[Line]) -> None:
     drawn = all_lines[:MOST]
-    by_epoch = "valid_bpc" in drawn[0].runs[0].metrics().columns
+    columns = drawn[0].runs[0].metrics().columns
+    by_epoch, held_out = "valid_bpc" in columns, "valid_loss" in columns
+    shown = "valid_loss" if held_out else "loss"
     for line, look in zip(drawn, _looks(drawn), strict=True):
         count = f"{len(line.runs)} seed{'s' if len(line.runs) > 1 else ''}"
-        (_epochs if by_epoch else _steps)(axes, line.runs, look | {"label": f"{line.chosen} ({count})"})
+        look["label"] = f"{line.chosen} ({count})"
+        _epochs(axes, line.runs, look) if by_epoch else _steps(axes, line.runs, look, shown)
+    _levels(axes, [run for line in drawn for run in line.runs])
     left_out = f", the first {MOST} of {len(all_lines)} settings" if len(all_lines) > MOST else ""
     axes.set_title(f"{task}: median and range over seeds{left_out}")
     if by_epoch:
         axes.set(xlabel="epoch", ylabel="validation bits per character (×: diverged)")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    elif held_out:
+        axes.set(xlabel="steps", ylabel="validation loss a target (×: diverged)")
     else:
         axes.set(xscale="log", yscale="log", xlabel="steps", ylabel="loss a step (×: diverged)")
     # below the panel, in one column: many entries would cover the lines, long ones side by side squeeze the panel
@@ -124,16 +131,26 @@ def _kind(run: Run) -> str:
     return next((other for other in beside if other != "none"), name)
 
 
-def _steps(axes: Axes, runs: list[Run], look: dict[str, Any]) -> None:
-    ends = [run.metrics("step", "loss").iloc[-1] for run in runs]
+def _levels(axes: Axes, runs: list[Run]) -> None:
+    """A line at each chance level and floor that the runs' task states."""
+    for name, style in (("chance", ":"), ("floor", "--")):
+        for level in sorted({float(run.summary[name]) for run in runs if name in run.summary}):
+            axes.axhline(level, color="0.5", linestyle=style, linewidth=0.8, zorder=0)
+            text = axes.text(1.01, level, name, transform=axes.get_yaxis_transform(), va="center", fontsize=6.5)
+            text.set_color("0.4")
+
+
+def _steps(axes: Axes, runs: list[Run], look: dict[str, Any], column: str) -> None:
+    ends = [run.metrics("step", column).iloc[-1] for run in runs]
     last = max(float(end["step"]) for end in ends)
-    grid = np.unique(np.geomspace(min(10, last), last, 200).round())
-    median, least, greatest = spread(runs, "loss", grid)
+    spaced = np.geomspace(min(10, last), last, 200) if column == "loss" else np.linspace(1, last, 200)
+    grid = np.unique(spaced.round())
+    median, least, greatest = spread(runs, column, grid)
     axes.plot(grid, median, **look)
     axes.fill_between(grid, least, greatest, color=look["color"], alpha=0.18, linewidth=0)
     for run, end in zip(runs, ends, strict=True):
         if run.summary["status"] == "diverged":
-            axes.plot(end["step"], end["loss"], "x", color=look["color"])
+            axes.plot(end["step"], end[column], "x", color=look["color"])
 
 
 def _epochs(axes: Axes, runs: list[Run], look: dict[str, Any]) -> None:

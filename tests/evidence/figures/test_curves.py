@@ -21,11 +21,14 @@ def run(root: Path, method: dict[str, Any], seed: int, *, task: str = "synthetic
     folder.mkdir(parents=True)
     config = {"task": {"name": task}, "method": method, "model": {"name": "linear"}, "seed": seed, "threads": seed}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    (folder / "summary.json").write_text(json.dumps({"status": status}))
+    levels = {"chance": 0.7, "floor": 0.0} if task == "recall" else {}
+    (folder / "summary.json").write_text(json.dumps({"status": status, **levels}))
     rows = [f"{10 * 2**k},{(1 + seed) / 2**k if status == 'finished' or k < 3 else 1e17}" for k in range(4)]
     if task == "ptb":
         rows = [f"{row},{1 + k // 2},{2.0 - 0.1 * k + seed if k % 2 else ''}" for k, row in enumerate(rows)]
-    header = "step,loss,epoch,valid_bpc" if task == "ptb" else "step,loss"
+    if task == "recall":
+        rows = [f"{row},{0.1 * (4 - k) + seed * 0.1 - 0.1:.2f}" for k, row in enumerate(rows)]
+    header = {"ptb": "step,loss,epoch,valid_bpc", "recall": "step,loss,valid_loss"}.get(task, "step,loss")
     (folder / "metrics.csv").write_text("\n".join([header, *rows, ""]))
 
 
@@ -61,6 +64,17 @@ def test_median_range_and_a_cross_where_a_run_diverged(tmp_path: Path) -> None:
     assert median.get_ydata()[0] == 2.0  # of 1, 2, 3
     assert (cross.get_marker(), list(cross.get_xdata()), list(cross.get_ydata())) == ("x", [80], [1e17])
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+
+
+def test_held_out_losses_are_drawn_between_chance_and_floor(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        run(tmp_path, ARTBP, seed, task="recall")
+    (axes,) = curves({"recall": grouped(tmp_path)}).axes
+    chance, floor = (line for line in axes.lines if len(line.get_xdata()) == 2)
+    assert (chance.get_ydata()[0], floor.get_ydata()[0]) == (0.7, 0.0)
+    assert {text.get_text() for text in axes.texts} == {"chance", "floor"}
+    assert axes.lines[0].get_ydata()[-1] == pytest.approx(0.05)
+    assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "linear")
 
 
 def test_runs_with_epochs_are_drawn_against_them_on_a_panel_of_their_own(tmp_path: Path) -> None:
