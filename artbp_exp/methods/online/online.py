@@ -13,13 +13,24 @@ from torch import Tensor
 from artbp_exp import checks
 from artbp_exp.autograd import detach, leaves, map_state
 from artbp_exp.errors import UserError
-from artbp_exp.methods.base import Draw, Loss, Method
+from artbp_exp.methods.base import Claim, Draw, Loss, Method
 from artbp_exp.methods.online.stepping import Stepping
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
+from artbp_exp.tasks.losses import has_target
 
 MOST_SIGNS = 16
 """Random signs of a pass up to which all their patterns are enumerated."""
+
+
+FLOOR = 1e-8
+"""Of a norm, so that a memory of zeros is carried on."""
+
+
+def balance(first: Tensor, second: Tensor) -> Tensor:
+    """√(‖first‖/‖second‖), finite and above 0: what two factors are to be multiplied and divided by."""
+    ratio: Tensor = (first.norm() + FLOOR) / (second.norm() + FLOOR)
+    return ratio.sqrt()
 
 
 @dataclass(frozen=True)
@@ -31,24 +42,20 @@ class Steps:
 
 
 class OnlineMethod(Method):
-    """Backpropagates each loss through its own step only, and carries forwards how θ has moved the state before it.
-
-    With G_t = ds_t/dθ and s_t = F(x_t, s_{t−1}, θ), the gradient of ℓ_t is ∂ℓ_t/∂θ + ∂ℓ_t/∂s_{t−1} · G_{t−1}, both
-    partial derivatives by ordinary backpropagation of this one step, the read-out included. What stands for G is up to
-    the method: its `memory`. θ is frozen between updates; across updates G mixes older θ, an error of the order of η.
+    """Steps without segments: k of them, then an update; each stream by itself.
 
     Args:
         name: of the method.
         model: receives the gradient; any whose step is differentiable, with a state of tensors (B, …).
-        task: of B streams; each has a memory of its own.
-        update_every: k, steps for each update.
+        task: of B streams.
+        update_every: k.
 
     Raises:
         UserError: `update_every` is not a whole number ≥ 1, or the method fits neither the task nor the model.
     """
 
-    signs = 0
-    """Random signs for each step and stream."""
+    claims = Claim.EXACT
+    """Of the mean gradient, whatever the number of steps."""
 
     def __init__(self, *, name: str, model: RecurrentModel, task: Task, update_every: int) -> None:
         self.name, self._model = name, model
@@ -57,6 +64,33 @@ class OnlineMethod(Method):
         if not task.carry_state:
             raise UserError(f"method={name} never cuts, so task.carry_state=false has no meaning; take true")
         self._stepping = Stepping(model, name)
+
+    def claim(self, steps: int) -> Claim:
+        """See `claims`."""
+        return self.claims
+
+    @abstractmethod
+    def draw(self, length: int, rng: np.random.Generator) -> Tensor | None:
+        """The random numbers for `length` steps; None of a method without."""
+
+    def draws(self, steps: int, rng: np.random.Generator, *, start: int = 0) -> Iterator[tuple[int, Draw]]:
+        """k steps at a time, with their random numbers."""
+        for first in range(start, steps, self._every):
+            length = min(self._every, steps - first)
+            yield first, Steps(length, self.draw(length, rng))
+
+
+class InfluenceMethod(OnlineMethod):
+    """Backpropagates each loss through its own step only, and carries forwards how θ has moved the state before it.
+
+    With G_t = ds_t/dθ and s_t = F(x_t, s_{t−1}, θ), the gradient of ℓ_t is ∂ℓ_t/∂θ + ∂ℓ_t/∂s_{t−1} · G_{t−1}, both
+    partial derivatives by ordinary backpropagation of this one step, the read-out included. What stands for G is up to
+    the method: its `memory`, one for each stream. θ is frozen between updates; across updates G mixes older θ, an
+    error of the order of η.
+    """
+
+    signs = 0
+    """Random signs for each step and stream."""
 
     @abstractmethod
     def remember(self, batch_size: int) -> Any:
@@ -74,14 +108,8 @@ class OnlineMethod(Method):
         """The model's initial state, and an empty memory."""
         return {"state": self._model.init_state(batch_size), "memory": self.remember(batch_size)}
 
-    def draws(self, steps: int, rng: np.random.Generator, *, start: int = 0) -> Iterator[tuple[int, Draw]]:
-        """The random numbers of k steps at a time."""
-        for first in range(start, steps, self._every):
-            length = min(self._every, steps - first)
-            yield first, Steps(length, self.draw(length, rng))
-
     def draw(self, length: int, rng: np.random.Generator) -> Tensor | None:
-        """Random signs for `length` steps, (length, B, `signs`); None of a method without."""
+        """Random signs, (length, B, `signs`)."""
         if not self.signs:
             return None
         return torch.from_numpy(2.0 * rng.integers(2, size=(length, self._streams, self.signs)) - 1.0)
@@ -108,19 +136,29 @@ class OnlineMethod(Method):
         self, carry: Any, draw: Draw, inputs: Tensor, targets: Tensor, loss: Loss, *, ends: bool
     ) -> tuple[float, Any]:
         """See `Method.advance`. What is drawn at the last step of a pass has no effect."""
-        state, memory, total = carry["state"], carry["memory"], 0.0
+        found, total = (carry["state"], carry["memory"]), 0.0
         theta, numbers = self._stepping.theta(), getattr(draw, "numbers", None)
         for t in range(draw.length):
-            value, after, arrived = self._step(inputs[t : t + 1], targets[t : t + 1], state, loss)
-            if arrived is not None:
-                self._stepping.add(self.earlier(arrived, memory))
             signs = None if numbers is None else numbers[t].to(theta)
-            memory = self.carry_on(theta, self._stepping.flat(state), inputs[t], memory, signs)
-            state, total = after, total + value
-        return total, {"state": state, "memory": memory}
+            value, found = self.step(theta, inputs[t : t + 1], targets[t : t + 1], loss, found, signs)
+            total += value
+        return total, dict(zip(("state", "memory"), found, strict=True))
 
-    def _step(self, inputs: Tensor, targets: Tensor, state: Any, loss: Loss) -> tuple[float, Any, Tensor | None]:
-        """Adds the gradient of one step by itself. Returns (loss, next state, ∂ℓ/∂s before it (B, S) if not 0)."""
+    def step(
+        self, theta: Tensor, inputs: Tensor, targets: Tensor, loss: Loss, carry: tuple[Any, Any], signs: Tensor | None
+    ) -> tuple[float, tuple[Any, Any]]:
+        """One step: adds its gradient to `.grad`, and returns (its loss, (the state, the memory) after it)."""
+        state, memory = carry
+        value, after, arrived = self._alone(inputs, targets, state, loss)
+        if arrived is not None:
+            self._stepping.add(self.earlier(arrived, memory))
+        return value, (after, self.carry_on(theta, self._stepping.flat(state), inputs[0], memory, signs))
+
+    def _alone(self, inputs: Tensor, targets: Tensor, state: Any, loss: Loss) -> tuple[float, Any, Tensor | None]:
+        """Adds the gradient within the step. Returns (loss, next state, ∂ℓ/∂s before it (B, S) if not 0)."""
+        if not has_target(targets).any():
+            with torch.no_grad():
+                return 0.0, self._model.step(self._model.encode(inputs)[0], state)[1], None
         before = map_state(lambda leaf: leaf.detach().requires_grad_(), state)
         output, after = self._model.step(self._model.encode(inputs)[0], before)
         value = loss(self._model.decode(output[None]), targets)

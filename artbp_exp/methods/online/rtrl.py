@@ -7,25 +7,25 @@ from torch.func import jacrev, vmap
 
 from artbp_exp import checks
 from artbp_exp.methods.base import Method
-from artbp_exp.methods.online.online import OnlineMethod
+from artbp_exp.methods.online.online import InfluenceMethod
 from artbp_exp.methods.online.stepping import traced
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
 
 
-class RTRL(OnlineMethod):
+class RTRL(InfluenceMethod):
     """G_t = J_t G_{t−1} + Φ_t with J_t = ∂F/∂s, Φ_t = ∂F/∂θ; G_0 = 0. Exact at fixed θ.
 
     Time O(S²P) a step, memory S·P numbers a stream.
 
     Args:
         name: of the method.
-        model: see `OnlineMethod`.
-        task: see `OnlineMethod`.
+        model: see `InfluenceMethod`.
+        task: see `InfluenceMethod`.
         update_every: k.
 
     Raises:
-        UserError: see `OnlineMethod`; G does not fit in memory.
+        UserError: see `InfluenceMethod`; G does not fit in memory.
     """
 
     def __init__(self, *, name: str = "rtrl", model: RecurrentModel, task: Task, update_every: int = 1) -> None:
@@ -44,11 +44,11 @@ class RTRL(OnlineMethod):
         return influence
 
     def carry_on(self, theta: Tensor, state: Tensor, inputs: Tensor, memory: Any, numbers: Tensor | None) -> Any:
-        """See `OnlineMethod.carry_on`."""
+        """See `InfluenceMethod.carry_on`."""
         return self._next(theta, state, inputs, memory)
 
     def earlier(self, arrived: Tensor, memory: Any) -> Tensor:
-        """See `OnlineMethod.earlier`."""
+        """See `InfluenceMethod.earlier`."""
         gradient: Tensor = arrived.flatten() @ memory.flatten(0, 1)
         return gradient
 

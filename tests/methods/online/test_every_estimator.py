@@ -11,7 +11,7 @@ from artbp_exp.training.experiment import Experiment
 from tests.methods.online.tiny import Tiny
 
 Compose = Callable[..., dict[str, Any]]
-ESTIMATORS = ["rtrl"]
+ESTIMATORS = ["rtrl", "uoro", "snap1", "pes", "pes_analytic"]
 
 every_estimator = pytest.mark.parametrize("name", ESTIMATORS)
 
