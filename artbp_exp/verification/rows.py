@@ -12,7 +12,7 @@ from artbp_exp.verification.report import Row
 from artbp_exp.verification.small import small, small_estimator
 from artbp_exp.verification.variants import ENUMERATION, MUTATED, estimators, label, mutants, schemes
 
-CERTIFIED, REFUTED, REFUSED = "certified", "refuted", "does not fit"
+CERTIFIED, REFUTED, REFUSED, UNTRIED = "certified", "refuted", "does not fit", "not enumerated"
 
 
 def enumerated(steps: int) -> Iterator[Row]:
@@ -65,11 +65,15 @@ def estimator_rows(steps: int) -> Iterator[Row]:
 
 
 def _tried(method: str, model: str, build: Callable[[], Subject]) -> Row:
+    row: Row = {"method": method, "model": model, "engine": "auto", "patterns": 0}
     try:
         subject = build()
     except UserError as error:
-        row = {"method": method, "model": model, "engine": "auto", "patterns": 0}
         return row | verdict(REFUSED, REFUSED, str(error))
+    claim = subject.method.claim(subject.task.steps)
+    if claim is Claim.SMOOTHED:
+        reason = f"method={subject.method.name} draws Gaussian numbers: its tests have its interval"
+        return row | verdict(UNTRIED, UNTRIED, reason) | {"claim": claim}
     return _row(method, model, "auto", subject)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from artbp_exp import registry
+from artbp_exp.errors import UserError
 from artbp_exp.methods import make_method, segment_method
 from artbp_exp.methods.base import Boundary, Claim, Method
 from artbp_exp.recurrent import RecurrentModel
@@ -82,7 +83,10 @@ def small_estimator(settings: dict[str, Any], model: str, steps: int) -> Subject
 
 def few_outcomes(method: Method, steps: int) -> bool:
     """Whether every outcome of `steps` steps can be tried."""
-    return sum(1 for _ in islice(method.outcomes(steps), MOST_OUTCOMES + 1)) <= MOST_OUTCOMES
+    try:
+        return sum(1 for _ in islice(method.outcomes(steps), MOST_OUTCOMES + 1)) <= MOST_OUTCOMES
+    except UserError:
+        return False
 
 
 def _estimator(settings: dict[str, Any], model: str, steps: int, hidden: int, streams: int) -> Subject:
