@@ -36,7 +36,7 @@ class Stepping:
         if any(not isinstance(p, Tensor) or not p.is_floating_point() or p.dim() < 1 or p.shape[0] != 2 for p in parts):
             raise UserError(
                 f"method={name} takes a state of floating-point tensors (B, …), B streams; "
-                f"{type(model).__name__} keeps something else: take method=artbp or method=tbptt"
+                f"{type(model).__name__} keeps something else: take method=bptt"
             )
         self._shapes = [part.shape[1:] for part in parts]
         self._sizes = [part[0].numel() for part in parts]
