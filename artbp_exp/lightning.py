@@ -134,10 +134,9 @@ class SegmentedModule(LightningModule):
         def body(start: int, segment: Segment, state: Any) -> tuple[Tensor | float, Any]:
             self._silent = True
             try:
-                loss, state = self.segment_loss(batch, start, segment, state)
+                return self._lost(batch, start, segment, state)
             finally:
                 self._silent = False
-            return loss, detach(state)
 
         return body
 
@@ -165,7 +164,7 @@ class SegmentedModule(LightningModule):
         steps = self._common(self.sequence_length(batch))
         state, total = self.initial_state(batch), torch.zeros((), device=self.device)
         for start, segment in self.scheme.segments(steps, rng):
-            loss, state = self.segment_loss(batch, start, segment, detach(state))
+            loss, state = self._lost(batch, start, segment, state)
             self.manual_backward(self._with_gradient(loss) / (self.scheme.length or steps))
             total = total + (loss.detach() if isinstance(loss, Tensor) else loss)
             self._lengths.append(segment.length)
@@ -175,6 +174,13 @@ class SegmentedModule(LightningModule):
         # weighted by steps, so that an epoch's mean is one over steps, too
         mean = total / steps
         self.log("train_loss", mean, on_step=True, on_epoch=True, prog_bar=True, sync_dist=True, batch_size=steps)
+
+    def _lost(self, batch: Any, start: int, segment: Segment, state: Any) -> tuple[Tensor | float, Any]:
+        """What `segment_loss` returns, its state detached."""
+        found = self.segment_loss(batch, start, segment, state)
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise UserError(f"segment_loss must return (loss, next state); got {type(found).__name__}")
+        return found[0], detach(found[1])
 
     def _with_gradient(self, loss: Tensor | float) -> Tensor:
         """The loss, with a gradient of zero where it has none: other processes, a scaler and Adam wait for one."""

@@ -216,6 +216,10 @@ def test_mistakes_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         def configure_optimizers(self) -> Any:
             return [torch.optim.SGD([p], lr=0.1) for p in self.head.parameters()]
 
+    class Alone(Mine):
+        def segment_loss(self, batch: Any, start: int, segment: artbp.Segment, state: Tensor) -> Any:
+            return super().segment_loss(batch, start, segment, state)[0]
+
     wrong: Any = 35
     with pytest.raises(UserError, match=r"scheme must be one of artbp.artbp\(…\).*got 35"):
         SegmentedModule(wrong)
@@ -227,6 +231,8 @@ def test_mistakes_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         trainer(tmp_path, accumulate_grad_batches=2).fit(Mine(), data())
     with pytest.raises(UserError, match="must return one optimizer for a SegmentedModule; got 2 optimizers"):
         trainer(tmp_path).fit(Two(), data())
+    with pytest.raises(UserError, match=r"segment_loss must return \(loss, next state\); got Tensor"):
+        trainer(tmp_path).fit(Alone(), data())
     with pytest.raises(NotImplementedError, match="SegmentedModule must define segment_loss"):
         SegmentedModule(artbp.bptt()).loop_body(None)(0, artbp.bptt().segment(1), None)
     with pytest.raises(UserError, match=r"have \[2, 3\] steps in dimension 1: define sequence_length"):
