@@ -1,4 +1,4 @@
-"""Lightning: a module whose sequences are cut at random, without bias (`pip install 'artbp-exp[lightning]'`)."""
+"""A LightningModule that trains on random segments."""
 
 from typing import Any
 
@@ -6,31 +6,18 @@ import numpy as np
 import torch
 import torch.distributed
 from torch import Tensor
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from artbp_exp import checks
 from artbp_exp.autograd import detach, leaves
 from artbp_exp.distributed import shared_rng
 from artbp_exp.errors import UserError
-from artbp_exp.optimizers.length_aware import Adam
+from artbp_exp.lightning.updates import ManualUpdates
 from artbp_exp.truncation import Scheme, Segment
 from artbp_exp.verification.user_loop import Verification, verify
 from artbp_exp.verification.user_loop.segment_loss import SegmentLoss
 
-try:
-    from lightning.pytorch import LightningModule
-    from lightning.pytorch.core.optimizer import LightningOptimizer
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        "artbp_exp.lightning needs the package lightning, which is not installed: pip install 'artbp-exp[lightning]'"
-    ) from error
 
-OWN = {"gradient_clip_val": (None, "gradient_clip_val"), "accumulate_grad_batches": (1, "accumulate_grad_segments")}
-"""Setting of the Trainer that Lightning refuses under manual optimisation → (its default, the module's own setting)."""
-
-
-class SegmentedModule(LightningModule):
+class SegmentedModule(ManualUpdates):
     """A LightningModule that trains on the segments of each batch: what `truncated_bptt_steps` did until Lightning 2.0.
 
     With `artbp.artbp(…)` as its scheme the gradient is that of full BPTT on average (Tallec & Ollivier 2017, arXiv
@@ -78,18 +65,15 @@ class SegmentedModule(LightningModule):
         gradient_clip_val: float | None = None,
         lr_scheduler_monitor: str = "train_loss",
     ) -> None:
-        super().__init__()
+        super().__init__(
+            accumulate_grad_segments=accumulate_grad_segments,
+            gradient_clip_val=gradient_clip_val,
+            lr_scheduler_monitor=lr_scheduler_monitor,
+        )
         if not isinstance(scheme, Scheme):
             raise UserError(f"scheme must be one of artbp.artbp(…), artbp.tbptt(…) or a Scheme; got {scheme!r}")
-        if gradient_clip_val is not None:
-            gradient_clip_val = checks.number("gradient_clip_val", gradient_clip_val, above=0)
-        self.automatic_optimization = False
-        self.lr_scheduler_monitor = lr_scheduler_monitor
-        self.scheme, self.seed, self.gradient_clip_val = scheme, checks.whole("seed", seed), gradient_clip_val
-        self.accumulate_grad_segments = checks.whole("accumulate_grad_segments", accumulate_grad_segments, at_least=1)
+        self.scheme, self.seed = scheme, checks.whole("seed", seed)
         self._rng: np.random.Generator | None = None
-        self._lengths: list[int] = []  # of the segments since the last update
-        self._gradients: dict[str, Tensor] = {}  # of those segments, from a checkpoint
         self._silent = False  # outside of training there is nothing to log to
 
     def segment_loss(self, batch: Any, start: int, segment: Segment, state: Any) -> tuple[Tensor | float, Any]:
@@ -160,17 +144,15 @@ class SegmentedModule(LightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """Trains on the segments of one batch."""
-        optimizer, rng = self._optimizer(), self._stream()
+        if self._rng is None:
+            self._rng = shared_rng(self.seed)
         steps = self._common(self.sequence_length(batch))
         state, total = self.initial_state(batch), torch.zeros((), device=self.device)
-        for start, segment in self.scheme.segments(steps, rng):
+        for start, segment in self.scheme.segments(steps, self._rng):
             loss, state = self._lost(batch, start, segment, state)
-            self.manual_backward(self._with_gradient(loss) / (self.scheme.length or steps))
             total = total + (loss.detach() if isinstance(loss, Tensor) else loss)
-            self._lengths.append(segment.length)
             last = self.trainer.is_last_batch and start + segment.length == steps
-            if last or len(self._lengths) == self.accumulate_grad_segments:
-                self._update(optimizer)
+            self.add_gradient(loss / (self.scheme.length or steps), segment.length, last=last)
         # weighted by steps, so that an epoch's mean is one over steps, too
         mean = total / steps
         self.log("train_loss", mean, on_step=True, on_epoch=True, prog_bar=True, sync_dist=True, batch_size=steps)
@@ -182,36 +164,6 @@ class SegmentedModule(LightningModule):
             raise UserError(f"segment_loss must return (loss, next state); got {type(found).__name__}")
         return found[0], detach(found[1])
 
-    def _with_gradient(self, loss: Tensor | float) -> Tensor:
-        """The loss, with a gradient of zero where it has none: other processes, a scaler and Adam wait for one."""
-        if isinstance(loss, Tensor) and loss.requires_grad:
-            return loss
-        return loss + 0.0 * torch.stack([p.sum() for p in self.parameters() if p.requires_grad]).sum()
-
-    def _update(self, optimizer: LightningOptimizer) -> None:
-        told: dict[str, Any] = {"length": sum(self._lengths)} if isinstance(optimizer.optimizer, Adam) else {}
-        optimizer.step(**told)
-        optimizer.zero_grad()
-        self._lengths.clear()
-        self._step_schedulers("step", self.trainer.global_step)
-
-    def _optimizer(self) -> LightningOptimizer:
-        found = self.optimizers()
-        if not isinstance(found, LightningOptimizer):
-            got = f"{len(found)} optimizers" if isinstance(found, list) else type(found).__name__
-            raise UserError(f"configure_optimizers must return one optimizer for a SegmentedModule; got {got}")
-        return found
-
-    def _stream(self) -> np.random.Generator:
-        """The stream of cuts; the first call after a checkpoint was loaded puts its gradients back."""
-        parameters = dict(self.named_parameters())
-        for name, gradient in self._gradients.items():
-            parameters[name].grad = gradient.to(parameters[name].device)
-        self._gradients = {}
-        if self._rng is None:
-            self._rng = shared_rng(self.seed)
-        return self._rng
-
     def _common(self, steps: int) -> int:
         """T, if every process has the same; else one would wait for ever for another's update."""
         if self.trainer.world_size > 1:
@@ -221,48 +173,15 @@ class SegmentedModule(LightningModule):
                 raise UserError(f"the processes have batches of {theirs} steps: pad each batch to the same number")
         return steps
 
-    def _step_schedulers(self, interval: str, count: int) -> None:
-        for config in self.trainer.lr_scheduler_configs:
-            if config.interval == interval and count % config.frequency == 0:
-                watches = isinstance(config.scheduler, ReduceLROnPlateau)
-                self.lr_scheduler_step(config.scheduler, self._monitored() if watches else None)
-
-    def _monitored(self) -> Tensor:
-        found = self.trainer.callback_metrics.get(self.lr_scheduler_monitor)
-        if found is None:
-            raise UserError(f"the scheduler reads {self.lr_scheduler_monitor!r}, which is not logged: log it")
-        return found
-
-    def on_train_epoch_end(self) -> None:
-        """Steps the schedulers, which Lightning leaves to the module under manual optimisation."""
-        self._step_schedulers("epoch", self.current_epoch + 1)
-
-    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Clips; a scaler has unscaled the gradient by then."""
-        if self.gradient_clip_val is not None:
-            self.clip_gradients(optimizer, self.gradient_clip_val, gradient_clip_algorithm="norm")
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the stream of cuts, and the gradients that wait for the next update."""
-        waiting = {name: p.grad for name, p in self.named_parameters() if self._lengths and p.grad is not None}
-        cuts = None if self._rng is None else self._rng.bit_generator.state
-        checkpoint["artbp"] = {"cuts": cuts, "lengths": list(self._lengths), "gradients": waiting}
+        """Adds the stream of cuts."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["artbp"]["cuts"] = None if self._rng is None else self._rng.bit_generator.state
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Takes up what `on_save_checkpoint` added; a checkpoint of another module brings its weights alone."""
-        kept = checkpoint.get("artbp", {"cuts": None, "lengths": [], "gradients": {}})
-        self._lengths, self._gradients = list(kept["lengths"]), dict(kept["gradients"])
-        if kept["cuts"] is not None:
+        super().on_load_checkpoint(checkpoint)
+        cuts = checkpoint.get("artbp", {}).get("cuts")
+        if cuts is not None:
             self._rng = np.random.default_rng()
-            self._rng.bit_generator.state = kept["cuts"]
-
-    def configure_callbacks(self) -> Any:
-        """Names the module's own settings in place of those that Lightning refuses under manual optimisation."""
-        for theirs, (default, own) in OWN.items():
-            value = getattr(self.trainer, theirs)
-            if value != default:
-                raise UserError(
-                    f"Trainer({theirs}={value}) is not available for a SegmentedModule, which makes its own updates: "
-                    f"pass {own}={value} to the module instead"
-                )
-        return super().configure_callbacks()
+            self._rng.bit_generator.state = cuts
