@@ -4,17 +4,21 @@ The report, the figures, the tables of README.md and docs/, `make evidence` and 
 To add one, write its recipe in `conf/experiment` and one entry here.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from artbp_exp.evidence import authors
+from artbp_exp.evidence.best_rates.comparison import BRACKETS, PTB, Comparison
+from artbp_exp.evidence.best_rates.figure import best_rates
+from artbp_exp.evidence.best_rates.table import table
 from artbp_exp.evidence.claims import diagnosis
 from artbp_exp.evidence.claims.balancing import balancing_claims
 from artbp_exp.evidence.claims.exact import exact_claims
 from artbp_exp.evidence.claims.lengths import diagram_claims, size_claims
-from artbp_exp.evidence.claims.ptb import fair, family
+from artbp_exp.evidence.claims.ptb import family
 from artbp_exp.evidence.claims.ptb.measured import leads
 from artbp_exp.evidence.claims.rates import rate_claims
 from artbp_exp.evidence.experiment import Draw, Experiment, Picture
@@ -27,14 +31,11 @@ from artbp_exp.evidence.figures.paired_seeds import paired_seeds
 from artbp_exp.evidence.figures.phase_diagram import phase_diagram
 from artbp_exp.evidence.figures.phase_sizes import phase_sizes
 from artbp_exp.evidence.figures.ptb_evidence import ptb_evidence
-from artbp_exp.evidence.figures.ptb_fair import ptb_fair
 from artbp_exp.evidence.figures.segment_lengths import segment_lengths
-from artbp_exp.evidence.methods.experiments import METHODS
 from artbp_exp.evidence.ptb_runs import TIERS
 from artbp_exp.evidence.read import read
 from artbp_exp.evidence.tables import balancing, engines, ptb_bpc
 from artbp_exp.evidence.tables.diagnosis import diagnosis_table
-from artbp_exp.evidence.tables.ptb_fair import fair as fair_table
 from artbp_exp.runs.load import Run, load_runs
 
 README = "README.md"
@@ -74,9 +75,30 @@ def _paired_seeds(results: Path) -> Figure | None:
     return paired_seeds(rows) if rows else None
 
 
-def _ptb_fair(results: Path) -> Figure | None:
-    arms = {title: arm for title, arm in fair.fair_arms(results).items() if arm.best is not None}
-    return ptb_fair(arms) if arms else None
+def _best_rates(comparison: Comparison) -> Experiment:
+    def draw(results: Path) -> Figure | None:
+        arms = comparison.arms(results)
+        return best_rates(arms) if arms else None
+
+    setting = f"{comparison.setting[0].upper()}{comparison.setting[1:]}"
+    return Experiment(
+        heading="Every method at its own best learning rate",
+        sources=(comparison.name,),
+        recipes=(comparison.name,),
+        made_by="make evidence",
+        claims=comparison.claims,
+        figures=(
+            Picture(
+                file=f"figures/{comparison.name}",
+                draw=draw,
+                caption=(
+                    f"{setting}: the end point (mean validation bits per character over the last quarter of the "
+                    "epochs) against the learning rate. A point a seed; the ring is a method's best rate."
+                ),
+            ),
+        ),
+        tables={"docs/penn_treebank.md": {comparison.name: functools.partial(table, comparison)}},
+    )
 
 
 def _diagnosed() -> Iterator[Picture]:
@@ -212,26 +234,8 @@ EXPERIMENTS = (
         ),
         tables={README: {"ptb_tier1": ptb_bpc.tier1, "ptb_tier2": ptb_bpc.tier2}},
     ),
-    Experiment(
-        heading="Penn Treebank, one character at a time",
-        sources=(fair.NAME,),
-        recipes=(fair.NAME,),
-        made_by="make evidence",
-        claims=fair.fair_claims,
-        figures=(
-            Picture(
-                file="figures/ptb_fair",
-                draw=_ptb_fair,
-                caption=(
-                    "Penn Treebank, LSTM of 256 units, state carried, 10 epochs, cosine decay: the end point (mean "
-                    "validation bits per character over the last quarter of the epochs) against the learning rate. "
-                    "A point a seed; the ring is a method's best rate."
-                ),
-            ),
-        ),
-        tables={"docs/penn_treebank.md": {"ptb_fair": fair_table}},
-    ),
-    *METHODS,
+    _best_rates(PTB),
+    _best_rates(BRACKETS),
     Experiment(
         heading="Segment lengths",
         sources=("influence_balancing", "learning_rates", "ptb_tier1"),

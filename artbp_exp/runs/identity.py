@@ -56,8 +56,9 @@ def run_folder(config: RunConfig) -> Path:
     parts = [mine.pop("method.name")]
     if "method.length" in mine:
         parts.append(f"length={_short(mine.pop('method.length'))}")
+    usual = ADDED | dict(config.usual)  # a setting that came later does not rename the folders of before
     for key, value in mine.items():
-        if key != "seed" and (key not in config.usual or config.usual[key] != value):
+        if key != "seed" and (key not in usual or usual[key] != value):
             parts.append(f"{key.removeprefix('method.')}={_short(value)}")
     wanted = "-".join(parts)
     safe = re.sub(r"[^\w.=+-]", "_", wanted)[:180]

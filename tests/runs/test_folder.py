@@ -16,7 +16,7 @@ import yaml
 from artbp_exp.errors import UserError
 from artbp_exp.run_config import RunConfig
 from artbp_exp.runs.folder import RunFolder
-from artbp_exp.runs.identity import differences
+from artbp_exp.runs.identity import differences, run_folder
 from artbp_exp.runs.load import load_runs
 
 CONFIG: dict[str, Any] = {
@@ -191,3 +191,10 @@ def test_the_configuration_is_readable_yaml_in_its_own_order(tmp_path: Path) -> 
 
 def test_differences_name_what_only_one_has() -> None:
     assert differences({"a": 1, "b": 2}, {"a": 1, "c": 3}) == {"b": (2, None), "c": (None, 3)}
+
+
+def test_a_setting_that_came_later_does_not_rename_a_folder() -> None:
+    changes = {"results_dir": "r", "model": {"name": "rnn", "recurrent_scale": None}}
+    assert run_folder(RunConfig.of(CONFIG | changes)) == run_folder(
+        RunConfig.of(CONFIG | changes | {"model": {"name": "rnn"}})
+    )

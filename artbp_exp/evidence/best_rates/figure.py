@@ -1,15 +1,15 @@
-"""Figure: Penn Treebank, every method at every learning rate."""
+"""Figure: every method at every learning rate."""
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from artbp_exp.evidence.best_rate import Arm
+from artbp_exp.evidence.best_rates.arms import Arm
 from artbp_exp.evidence.figures.common import LINES, color_of, house_style, new_figure, note
 
 
 @house_style
-def ptb_fair(arms: dict[str, Arm]) -> Figure:
+def best_rates(arms: dict[str, Arm]) -> Figure:
     """End point against learning rate, a line for each arm and a point for each seed; the best rate is ringed."""
     figure, (axes,) = new_figure(1)
     count: dict[str, int] = {}

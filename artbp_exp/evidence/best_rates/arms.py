@@ -47,6 +47,11 @@ class Arm:
         return min(means, key=means.__getitem__) if means else None
 
     @property
+    def at_best(self) -> dict[int, float]:
+        """Seed → end point at the best rate."""
+        return {} if self.best is None else self.ends(self.best)
+
+    @property
     def inside(self) -> bool:
         """Whether rates below and above the best were run too, so that the best is inside the grid."""
         means = list(self.means)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from artbp_exp.evidence.claims.ptb.fair import NAME, fair_arms, fair_claims
-from artbp_exp.evidence.figures.ptb_fair import ptb_fair
-from artbp_exp.evidence.tables.ptb_fair import fair
+from artbp_exp.evidence.best_rates.comparison import PTB
+from artbp_exp.evidence.best_rates.figure import best_rates
+from artbp_exp.evidence.best_rates.table import table
 from tests.evidence.conftest import find
 
 ARTBP = {"name": "artbp", "length": 50, "schedule": "paper", "alpha": 4, "reweight": True}
@@ -19,7 +19,7 @@ LONG = SHORT | {"length": 197}
 
 
 def run(results: Path, method: dict[str, Any], rate: float, end: float, *, seed: int = 0, lost: bool = False) -> None:
-    folder = results / NAME / "-".join(map(str, method.values())) / f"{rate:g}" / f"seed{seed}"
+    folder = results / PTB.name / "-".join(map(str, method.values())) / f"{rate:g}" / f"seed{seed}"
     folder.mkdir(parents=True)
     settings = {"task": {"name": "ptb", "epochs": 10}, "optimizer": {"lr": rate, "schedule": "cosine"}, "seed": seed}
     (folder / "config.yaml").write_text(yaml.safe_dump(settings | {"method": method}))
@@ -42,7 +42,7 @@ def results(tmp_path: Path) -> Path:
 
 
 def test_each_arm_is_taken_at_its_own_best_rate(results: Path) -> None:
-    arms = fair_arms(results)
+    arms = PTB.arms(results)
     assert {title: arm.best for title, arm in arms.items()} == {
         "ARTBP, L0 = 50, α = 4": 8e-3,
         "random cuts, not reweighted, L0 = 50, α = 4": 8e-3,
@@ -54,8 +54,10 @@ def test_each_arm_is_taken_at_its_own_best_rate(results: Path) -> None:
 
 
 def test_the_verdicts_follow_the_noise_of_all_arms(results: Path) -> None:
-    claims = fair_claims(results)
-    lead, memory, reweighting = (find(claims, key) for key in ("fair_lead", "fair_memory", "fair_reweighting"))
+    claims = PTB.claims(results)
+    lead, memory, reweighting = (
+        find(claims, key) for key in ("ptb_fair_lead", "ptb_fair_memory", "ptb_fair_reweighting")
+    )
     assert (lead.verdict, memory.verdict, reweighting.verdict) == ("holds", "does not hold", "not settled")
     assert lead.found is not None
     assert lead.found.center == pytest.approx(0.05)
@@ -66,18 +68,18 @@ def test_one_seed_settles_nothing_and_a_rate_that_diverged_is_not_the_best(tmp_p
     run(tmp_path, ARTBP, 4e-3, 1.5)
     run(tmp_path, SHORT, 4e-3, 1.6)
     run(tmp_path, SHORT, 8e-3, 1.4, lost=True)
-    claim = find(fair_claims(tmp_path), "fair_lead")
+    claim = find(PTB.claims(tmp_path), "ptb_fair_lead")
     assert claim.verdict == "not settled"
     assert claim.found is not None
     assert claim.found.points == pytest.approx((0.1,))
     assert "no arm has a second seed" in claim.note
-    assert "diverged" in fair(tmp_path)
-    assert find(fair_claims(tmp_path), "fair_memory").verdict == "not yet measured"
+    assert "diverged" in table(PTB, tmp_path)
+    assert find(PTB.claims(tmp_path), "ptb_fair_memory").verdict == "not yet measured"
 
 
 def test_the_figure_and_the_table_have_every_arm(results: Path) -> None:
-    (axes,) = ptb_fair(fair_arms(results)).axes
+    (axes,) = best_rates(PTB.arms(results)).axes
     assert len(axes.get_legend().get_texts()) == 4
-    lines = fair(results).splitlines()
+    lines = table(PTB, results).splitlines()
     assert len(lines) == 6
     assert lines[2].startswith("| truncated BPTT, L = 197")

@@ -1,0 +1,1 @@
+"""Comparisons that take every method at its own best learning rate."""

@@ -1,0 +1,32 @@
+"""Table of a comparison at best learning rates."""
+
+from pathlib import Path
+
+from artbp_exp.evidence.best_rates.arms import Arm
+from artbp_exp.evidence.best_rates.comparison import Comparison
+from artbp_exp.evidence.ptb_runs import best_test
+
+
+def table(comparison: Comparison, results: Path) -> str:
+    """A row for each arm, the best first: mean stored steps, mean end point at every rate, test bpc at the best."""
+    arms = comparison.arms(results)
+    rates = sorted({rate for arm in arms.values() for rate in arm.means})
+    columns = ["arm", "mean stored steps", *(f"η = {rate:g}" for rate in rates), "test bpc", "ARTBP ahead by", "seeds"]
+    lines = ["| " + " | ".join(columns) + " |", "| --- " * len(columns) + "|"]
+    for title, arm in sorted(arms.items(), key=lambda item: min(item[1].means.values())):
+        ahead = comparison.leads(arms, title) if title != comparison.own else []
+        cells = [title, f"{arm.stored:.0f}", *(_cell(arm, rate) for rate in rates), ", ".join(_test(arm))]
+        lines.append(f"| {' | '.join([*cells, ', '.join(f'{lead:+.3f}' for lead in ahead), str(len(arm.at_best))])} |")
+    return "\n".join(lines)
+
+
+def _cell(arm: Arm, rate: float) -> str:
+    if rate not in arm.means:
+        return "–"
+    text = f"{arm.means[rate]:.3f}" if arm.means[rate] < float("inf") else "diverged"
+    return f"**{text}**" if rate == arm.best else text
+
+
+def _test(arm: Arm) -> list[str]:
+    runs = {} if arm.best is None else arm.rates[arm.best]
+    return [f"{best_test(runs[seed]):.3f}" for seed in arm.at_best]
