@@ -9,7 +9,7 @@ from artbp_exp.errors import UserError
 from artbp_exp.methods.base import Claim
 from artbp_exp.verification.enumeration import Exact, Subject, certify
 from artbp_exp.verification.report import Row
-from artbp_exp.verification.small import small, small_estimator
+from artbp_exp.verification.small import SIMPLE, small, small_estimator, task_subject
 from artbp_exp.verification.variants import ENUMERATION, MUTATED, estimators, label, mutants, schemes
 
 CERTIFIED, REFUTED, REFUSED, UNTRIED = "certified", "refuted", "does not fit", "not enumerated"
@@ -19,6 +19,8 @@ def enumerated(steps: int) -> Iterator[Row]:
     """Certifies all that is shipped on sequences of `steps` steps; expects the biased and the mutants to be refuted."""
     yield from scheme_rows(steps)
     yield from boundary_rows(steps)
+    yield from auxiliary_rows(steps)
+    yield from task_rows(steps)
     yield from mutant_rows(steps)
     yield from estimator_rows(steps)
 
@@ -47,6 +49,20 @@ def boundary_rows(steps: int) -> Iterator[Row]:
             for model in registry.names("model"):
                 build = partial(small, settings, model, steps, boundary=boundary)
                 yield _tried(f"{label(settings)} boundary={boundary}", model, build)
+
+
+def auxiliary_rows(steps: int) -> Iterator[Row]:
+    """Auxiliary losses, on every model: the task's gradient is not what is estimated."""
+    for name in registry.names("auxiliary"):
+        for model in [] if name == "none" else registry.names("model"):
+            build = partial(small, MUTATED, model, steps, auxiliary=name)
+            yield _tried(f"{label(MUTATED)} auxiliary={name}", model, build)
+
+
+def task_rows(steps: int) -> Iterator[Row]:
+    """ARTBP on a few steps of every task; two tasks are under all other rows."""
+    for name in sorted(set(registry.names("task")) - {"ptb", "synthetic"}):
+        yield _tried(f"{label(MUTATED)} task={name}", SIMPLE["name"], partial(task_subject, MUTATED, name, steps))
 
 
 def mutant_rows(steps: int) -> Iterator[Row]:

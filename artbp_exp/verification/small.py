@@ -10,7 +10,7 @@ import torch
 from artbp_exp import registry
 from artbp_exp.errors import UserError
 from artbp_exp.methods import make_method, segment_method
-from artbp_exp.methods.base import Boundary, Claim, Method
+from artbp_exp.methods.base import Auxiliary, Boundary, Claim, Method
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks import ptb, synthetic
 from artbp_exp.tasks.base import Task
@@ -19,6 +19,7 @@ from artbp_exp.verification.enumeration import Subject
 from artbp_exp.verification.variants import MUTANTS
 
 VOCABULARY, STREAMS, HIDDEN = 4, 2, 3
+SIMPLE: dict[str, Any] = {"name": "rnn", "hidden_size": HIDDEN}
 
 MOST_OUTCOMES = 512
 """Outcomes of random signs that are tried one by one; there are 2 to the number of signs."""
@@ -32,6 +33,7 @@ def small(
     engine: str = "auto",
     mutant: str = "",
     boundary: str = "none",
+    auxiliary: str = "none",
 ) -> Subject:
     """A truncation scheme on a tiny model and a task for it: influence balancing, or random symbols.
 
@@ -42,21 +44,69 @@ def small(
         engine: as in a run.
         mutant: name of the mutant that takes the method's place.
         boundary: name; its head is random.
+        auxiliary: name; it has one input to tell.
 
     Raises:
-        UserError: the engine is not available for this model.
+        UserError: the engine is not available for this model, or the parts do not fit together.
     """
     built, task = small_task(model, steps)
+    return small_with(settings, built, task, engine=engine, mutant=mutant, boundary=boundary, auxiliary=auxiliary)
+
+
+def small_with(
+    settings: dict[str, Any],
+    model: RecurrentModel,
+    task: Task,
+    *,
+    engine: str = "auto",
+    mutant: str = "",
+    boundary: str = "none",
+    auxiliary: str = "none",
+) -> Subject:
+    """As `small`, on a model and a task of the caller's."""
     scheme = registry.build("method", settings)
-    offered = {"model": built, "generator": torch.Generator().manual_seed(2)}
+    offered = {"model": model, "task": task, "generator": torch.Generator().manual_seed(2)}
     head: Boundary | None = registry.build("boundary", {"name": boundary}, offered=offered)
     if head is not None:
         randomised(head.to(torch.float64))
+    beside = {} if auxiliary == "none" else {"length": 1}
+    offered["rng"] = np.random.default_rng(0)
+    extra: Auxiliary | None = registry.build("auxiliary", {"name": auxiliary} | beside, offered=offered)
+    if extra is not None:
+        extra.to(torch.float64)
     if mutant:
-        method = MUTANTS[mutant].method_of(scheme, built)
+        method = MUTANTS[mutant].method_of(scheme, model)
     else:
-        method = segment_method(scheme, model=built, task=task, engine=engine, boundary=head)
-    return Subject(model=built, task=task, method=method, boundary=head)
+        method = segment_method(scheme, model=model, task=task, engine=engine, boundary=head, auxiliary=extra)
+    said = "" if extra is None else f"auxiliary={auxiliary}"
+    return Subject(model=model, task=task, method=method, boundary=head, beside=said)
+
+
+def task_subject(settings: dict[str, Any], name: str, steps: int) -> Subject:
+    """A truncation scheme on a few steps of a task, those of an episode with the most losses, and a tiny tanh network.
+
+    Raises:
+        UserError: the task cannot be made here: its data are not installed.
+    """
+    task: Task = registry.build("task", {"name": name})
+    made = registry.build("model", SIMPLE, generator=torch.Generator().manual_seed(1), **task.shapes)
+    short = window(task, steps=min(steps, task.episode), streams=STREAMS)
+    return small_with(settings, made.to(torch.float64), Float64(short))
+
+
+class Float64:
+    """A task whose real-valued data are float64."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._task, name)
+
+    def window(self, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs and targets of these steps."""
+        inputs, targets = (x.double() if x.is_floating_point() else x for x in self._task.window(start, stop))
+        return inputs, targets
 
 
 def randomised(boundary: Boundary) -> None:
