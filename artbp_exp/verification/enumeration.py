@@ -4,7 +4,7 @@ One for configured experiments and for users' loops: both are a `Loop` and somet
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -27,6 +27,9 @@ BIAS_TOLERANCE = 1e-12
 
 SIGNS_TOLERANCE = 1e-10
 """The same where what is added up over random signs is much larger than its mean."""
+
+BLUNT = 0.5
+"""Interval, relative to a parameter's gradient, that would hide half of it: then nothing is shown."""
 
 VARIANCE_TOLERANCE = 1e-9
 """Relative: squares of differences lose more digits."""
@@ -99,6 +102,7 @@ class Exact:
         promise: why the method is biased as it is set up, by its own account; None if it is not.
         no_formula: why there is no prediction.
         tolerance: relative bias up to which a parameter's gradient counts as unbiased.
+        limits: parameter → the same, where the mean is drawn and not enumerated: its interval.
     """
 
     patterns: int
@@ -109,6 +113,7 @@ class Exact:
     promise: str | None = None
     no_formula: str | None = None
     tolerance: float = BIAS_TOLERANCE
+    limits: dict[str, float] = field(default_factory=dict)
 
     @property
     def variance_error(self) -> float | None:
@@ -124,12 +129,21 @@ class Exact:
         return self.reason is None
 
     @property
+    def blunt(self) -> bool:
+        """Whether the mean is drawn, and so few are the draws that half of a gradient could be missing."""
+        return max(self.limits.values(), default=0.0) > BLUNT
+
+    def biased(self, name: str) -> bool:
+        """Whether a parameter's mean gradient is off by more than may be."""
+        return self.bias[name] >= self.limits.get(name, self.tolerance)
+
+    @property
     def reason(self) -> str | None:
         """Why it is refuted; None if it is not."""
         error = self.variance_error
         if self.misdrawn is not None:
             return self.misdrawn
-        if max(self.bias.values()) >= self.tolerance:
+        if any(self.biased(name) for name in self.bias):
             return self.promise or "the mean over all ways to cut is not full BPTT's gradient"
         if error is not None and error >= VARIANCE_TOLERANCE:
             return "the variance is not the formula's"

@@ -7,9 +7,10 @@ from artbp_exp import registry
 from artbp_exp.autograd.engines import ENGINES
 from artbp_exp.errors import UserError
 from artbp_exp.methods.base import Claim
-from artbp_exp.verification.enumeration import Exact, Subject, certify
+from artbp_exp.verification.enumeration import Exact, Subject
 from artbp_exp.verification.report import Row
 from artbp_exp.verification.small import SIMPLE, small, small_estimator, task_subject
+from artbp_exp.verification.smoothed import certify_claim
 from artbp_exp.verification.variants import ENUMERATION, MUTATED, estimators, label, mutants, schemes
 
 CERTIFIED, REFUTED, REFUSED, UNTRIED = "certified", "refuted", "does not fit", "not enumerated"
@@ -94,7 +95,7 @@ def _tried(method: str, model: str, build: Callable[[], Subject]) -> Row:
 
 
 def _row(method: str, model: str, engine: str, subject: Subject, *, expected: str = "") -> Row:
-    exact: Exact = certify(subject)
+    exact: Exact = certify_claim(subject)
     claim = subject.method.claim(subject.task.steps)
     said = REFUTED if claim is Claim.BIASED else CERTIFIED
     return {
@@ -106,7 +107,12 @@ def _row(method: str, model: str, engine: str, subject: Subject, *, expected: st
         "variance": exact.variance,
         "variance_predicted": exact.predicted,
         "variance_error": exact.variance_error,
-        **verdict(CERTIFIED if exact.certified else REFUTED, expected or said, exact.reason, computed_in="float64"),
+        **verdict(
+            CERTIFIED if exact.certified and not exact.blunt else REFUTED,
+            expected or said,
+            exact.reason,
+            computed_in="float64",
+        ),
         "claim": claim,
     }
 

@@ -126,9 +126,13 @@ def small_estimator(settings: dict[str, Any], model: str, steps: int) -> Subject
     subject = _estimator(settings, model, steps, HIDDEN, STREAMS)
     if subject.method.claim(steps) is not Claim.SIGNS:
         return subject
-    sizes = [(hidden, fewer) for fewer in range(min(steps, 4), 1, -1) for hidden in (3, 2, 1)]
-    found = (_estimator(settings, model, fewer, hidden, 1) for hidden, fewer in sizes)
+    found = (_estimator(settings, model, fewer, hidden, 1) for hidden, fewer in tiny_sizes(steps))
     return next(one for one in found if few_outcomes(one.method, one.task.steps))
+
+
+def tiny_sizes(steps: int) -> list[tuple[int, int]]:
+    """(Units, steps), from the largest on, at which to try every pattern of random signs."""
+    return [(hidden, fewer) for fewer in range(min(steps, 4), 1, -1) for hidden in (3, 2, 1)]
 
 
 def few_outcomes(method: Method, steps: int) -> bool:

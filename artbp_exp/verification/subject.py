@@ -19,6 +19,7 @@ from artbp_exp.theory.unbiased import can_cut
 from artbp_exp.training.experiment import Experiment, find_precision
 from artbp_exp.verification.enumeration import Subject
 from artbp_exp.verification.full_size import CEILING, window_steps
+from artbp_exp.verification.small import few_outcomes, tiny_sizes
 
 LONGEST = 12
 """Steps that can be enumerated in a minute or two: the patterns double with each."""
@@ -46,6 +47,28 @@ class Shrunk:
 
 
 def shrunk(config: RunConfig, own: Mapping[str, Any]) -> Shrunk:
+    """A small model in float64 on a few steps; smaller still where every pattern of random signs is to be tried.
+
+    Args:
+        config: of a run.
+        own: `verify`'s settings: `steps`, `hidden_size`, `method_length`, `streams`.
+
+    Raises:
+        UserError: a setting is wrong.
+    """
+    found = _shrunk(config, own)
+    if found.subject.method.claim(found.subject.task.steps) is not Claim.SIGNS:
+        return found
+    for hidden, steps in tiny_sizes(found.subject.task.steps):
+        tiny = {"size": hidden + 2, "positive": (hidden + 1) // 2} if "size" in config.task else {}
+        task = config.task.but(**tiny)
+        found = _shrunk(replace(config, task=task), {**own, "hidden_size": hidden, "steps": steps, "streams": 1})
+        if few_outcomes(found.subject.method, steps):
+            break
+    return found
+
+
+def _shrunk(config: RunConfig, own: Mapping[str, Any]) -> Shrunk:
     """A small model in float64 on a few steps.
 
     Args:

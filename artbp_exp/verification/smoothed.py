@@ -1,0 +1,90 @@
+"""An estimate of the smoothed loss's gradient, held against that gradient: both drawn, so a comparison of two means.
+
+A method that perturbs its parameters by ε_w ~ N(0, σ²) in each window w estimates the gradient of E Σ_w L_w(θ + ε_w).
+Here that gradient is E ∇_θ Σ_w L_w(θ + ε_w), by full BPTT through drawn ε, which has little noise and knows nothing of
+particles. What is compared are projections on its direction, for each parameter.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from artbp_exp.methods.base import Claim
+from artbp_exp.training.gradient import Gradients, Pass
+from artbp_exp.verification.enumeration import Exact, Subject, certify, pass_over
+
+DRAWS, PAIRS = 60, 200
+"""Draws of the estimate, and pairs ±ε of the gradient it is held against."""
+
+DEVIATIONS = 4.0
+"""Standard errors beyond which two means differ: one false alarm in ten thousand."""
+
+
+class _Stepping(nn.Module):
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, inputs: Tensor, state: object) -> object:
+        return self.model.step(self.model.encode(inputs[None])[0], state)  # type: ignore[operator]  # a RecurrentModel
+
+
+def certify_smoothed(subject: Subject, *, each: Callable[[Pass], object] = lambda found: None) -> Exact:
+    """Compares the mean of `DRAWS` draws of the subject's method with the smoothed loss's gradient.
+
+    Args:
+        subject: whose method has `smoothing`: (σ, K), K steps a window.
+        each: called with the pass of each draw.
+    """
+    rng = np.random.default_rng(0)
+    wanted = [_smoothed(subject, rng) for _ in range(PAIRS)]
+    found = []
+    for _ in range(DRAWS):
+        one = pass_over(subject.loop, (draw for _, draw in subject.method.draws(subject.task.steps, rng)))
+        each(one)
+        found.append(one.gradient)
+    bias, limits, variance = dict[str, float](), dict[str, float](), 0.0
+    for name in wanted[0]:
+        truth = torch.stack([part[name].flatten() for part in wanted])
+        drawn = torch.stack([part[name].flatten() for part in found])
+        mean = truth.mean(0)
+        size = float(mean.norm())
+        if size == 0.0:
+            continue
+        along, expected = ((part @ mean / size**2).numpy() for part in (drawn, truth))
+        bias[name] = float(abs(along.mean() - expected.mean()))
+        error = np.sqrt(along.var(ddof=1) / len(along) + expected.var(ddof=1) / len(expected))
+        limits[name] = float(DEVIATIONS * error)
+        variance += float(drawn.var(0).sum())
+    return Exact(patterns=DRAWS, bias=bias, limits=limits, variance=variance, misdrawn=None, no_formula="it is drawn")
+
+
+def certify_claim(subject: Subject, *, each: Callable[[Pass], object] = lambda found: None) -> Exact:
+    """Holds a method to what it claims: by drawing where the loss is smoothed, else by every outcome."""
+    smoothed = subject.method.claim(subject.task.steps) is Claim.SMOOTHED
+    return (certify_smoothed if smoothed else certify)(subject, each=each)
+
+
+def _smoothed(subject: Subject, rng: np.random.Generator) -> Gradients:
+    """½ Σ_± ∇_θ Σ_w L_w(θ ± ε_w), with one ε a window."""
+    model, task, method = subject.model, subject.task, subject.method
+    sigma, window = method.smoothing  # type: ignore[attr-defined]  # of a method that claims to smooth
+    named, moved = dict(model.named_parameters()), model.recurrent_parameters()
+    count = -(-task.steps // window)
+    noise = [
+        {name: sigma * torch.from_numpy(rng.standard_normal(tuple(p.shape))) for name, p in moved.items()}
+        for _ in range(count)
+    ]
+    total = torch.zeros((), dtype=torch.float64)
+    for sign in (1.0, -1.0):
+        state = model.init_state(task.batch_size)
+        for t in range(task.steps):
+            inputs, targets = task.window(t, t + 1)
+            shifted = {f"model.{name}": p + sign * noise[t // window][name] for name, p in moved.items()}
+            output, state = functional_call(_Stepping(model), shifted, (inputs[0], state))
+            total = total + 0.5 * task.loss(model.decode(output[None]), targets)
+    gradients = torch.autograd.grad(total, list(named.values()), allow_unused=True)
+    return {n: torch.zeros_like(p) if g is None else g for (n, p), g in zip(named.items(), gradients, strict=True)}
