@@ -13,6 +13,7 @@ import torch
 
 from artbp_exp.diagnosis import run
 from artbp_exp.diagnosis.checkpoint import load
+from artbp_exp.diagnosis.influence import influence_by_lag
 from artbp_exp.diagnosis.measure import measure_at
 from artbp_exp.diagnosis.run import diagnose, window_verdict
 from artbp_exp.errors import UserError
@@ -53,6 +54,16 @@ def test_the_state_is_carried_whatever_the_run_does(settings: Callable[[bool], R
         rng = np.random.default_rng(0)
         rows.append(measure_at(found, full, method, engine="auto", draws=40, starts=4, rng=rng))
     pd.testing.assert_series_equal(pd.Series(rows[0]), pd.Series(rows[1]))
+
+
+def test_an_episode_is_measured_whole_and_at_lags_that_its_losses_have(configure: Configure) -> None:
+    small = ("task.blanks=4", "task.episodes=3", "task.batch_size=8", "model.hidden_size=3", "precision=float64")
+    found = load(configure("task=copy", *small), OWN | {"start": 20})
+    assert (found.start, found.task.steps, found.whole) == (13, 13, True)
+    assert torch.equal(found.model.init_state(2)[0], torch.zeros(2, 3, dtype=torch.float64))
+    falls = influence_by_lag(found.model, found.task, lags=12, losses=4, rng=np.random.default_rng(0))
+    assert 6 < falls["lag"].max() < 12
+    assert (falls["influence"] > 0).all()
 
 
 def parameters(content: Any) -> bytes:
