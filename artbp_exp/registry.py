@@ -100,6 +100,9 @@ def _misfit(group: str, name: str, missing: list[str], context: Mapping[str, Any
     if not context:
         return f"{group}={name} needs {' and '.join(f'{group}.{key}' for key in missing)}; give it a value"
     own, known = set(inspect.signature(builder(group, name)).parameters), set(context)
-    why = f"it needs {', '.join(missing)}" if missing else f"it has no use for {', '.join(sorted(known - own))}"
-    fitting = [other for other in names(group) if known <= set(inspect.signature(builder(group, other)).parameters)]
-    return f"{group}={name} does not fit this task ({why}); take {group}={' or '.join(fitting)}, or another task"
+    why = f"has no use for the task's {', '.join(sorted(known - own))}"
+    if missing:
+        why = f"needs {', '.join(missing)}, which neither its settings nor the task give"
+    others = [name for name in names(group) if known <= set(inspect.signature(builder(group, name)).parameters)]
+    fitting = " or ".join(other for other in others if other != name)
+    return f"{group}={name} {why}; take {group}={fitting}, or another task"

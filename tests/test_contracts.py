@@ -109,7 +109,8 @@ def test_optimizers_refuse_bad_numbers(optimizer: str, wrong: dict[str, Any]) ->
 
 def test_a_model_that_does_not_fit_the_task_is_refused(compose: Compose) -> None:
     with pytest.raises(
-        UserError, match=r"model=lstm does not fit this task \(it needs vocabulary\); take model=linear, or another"
+        UserError,
+        match=r"model=lstm needs vocabulary, which neither .* nor the task give; take model=linear, or another",
     ):
         Experiment(RunConfig.of(compose("task=synthetic", "model=lstm")))
 

@@ -36,15 +36,20 @@ def write(table: pd.DataFrame, out: Path) -> None:
         raise UserError(f"cannot write {out}: {error.strerror}; name another with --out") from error
 
 
-def main() -> None:
-    """Entry point of `artbp-collect`."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Of the command line."""
+    made = argparse.ArgumentParser(
         prog="artbp-collect", description="Gather run folders into one table, settings as columns; runs nothing."
     )
-    takes_folder(parser, RUNS, "folder of runs")
-    parser.add_argument("--out", type=path, default=None, help="a .csv or .parquet (default: <root>/collected.csv)")
+    takes_folder(made, RUNS, "folder of runs")
+    made.add_argument("--out", type=path, default=None, help="a .csv or .parquet (default: <root>/collected.csv)")
+    return made
+
+
+def main() -> None:
+    """Entry point of `artbp-collect`."""
     with entry_point():
-        options = parser.parse_args()
+        options = parser().parse_args()
         root = folder_of(options, RUNS)
         table, skipped = collect(root)
         for line in skipped:

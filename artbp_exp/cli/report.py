@@ -10,16 +10,21 @@ from artbp_exp.evidence.report.write import write_report
 RESULTS = Path("results")
 
 
-def main() -> None:
-    """Entry point of `artbp-report`."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Of the command line."""
+    made = argparse.ArgumentParser(
         prog="artbp-report",
         description="Write report.md and report.html, the paper's claims against this repository's evidence, from the "
         "CSVs of a results folder; runs nothing. For runs of your own: artbp-figures curves, artbp-collect.",
     )
-    takes_folder(parser, RESULTS, "folder of results")
+    takes_folder(made, RESULTS, "folder of results")
+    return made
+
+
+def main() -> None:
+    """Entry point of `artbp-report`."""
     with entry_point():
-        options = parser.parse_args()
+        options = parser().parse_args()
         claims, written = write_report(folder_of(options, RESULTS))
         for claim in claims:
             print(f"{claim.verdict:<17} {claim.counted:<17} {claim.claim}")

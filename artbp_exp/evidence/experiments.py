@@ -32,13 +32,15 @@ from artbp_exp.evidence.figures.phase_diagram import phase_diagram
 from artbp_exp.evidence.figures.phase_sizes import phase_sizes
 from artbp_exp.evidence.figures.ptb_evidence import ptb_evidence
 from artbp_exp.evidence.figures.segment_lengths import segment_lengths
+from artbp_exp.evidence.methods.experiments import METHODS
 from artbp_exp.evidence.ptb_runs import TIERS
 from artbp_exp.evidence.read import read
 from artbp_exp.evidence.tables import balancing, engines, ptb_bpc
 from artbp_exp.evidence.tables.diagnosis import diagnosis_table
+from artbp_exp.evidence.tables.summary import summary
 from artbp_exp.runs.load import Run, load_runs
 
-README = "README.md"
+README, EVIDENCE = "README.md", "docs/evidence.md"
 
 
 def _runs(folder: str, figure: Callable[[list[Run]], Figure]) -> Draw:
@@ -126,6 +128,7 @@ EXPERIMENTS = (
         sources=("verify/everything.csv",),
         made_by="make verify VERIFY=results/verify/everything.csv",
         claims=exact_claims,
+        tables={README: {"summary": summary}},
         commands=lambda _: ["make verify VERIFY=results/verify/everything.csv"],
     ),
     Experiment(
@@ -141,7 +144,7 @@ EXPERIMENTS = (
                 caption="Influence balancing: loss and θ against steps, median and range over seeds.",
             ),
         ),
-        tables={README: {"influence_balancing": balancing.final}},
+        tables={EVIDENCE: {"influence_balancing": balancing.final}},
     ),
     Experiment(
         heading=BALANCING,
@@ -156,7 +159,7 @@ EXPERIMENTS = (
                 caption="Influence balancing: distance from θ* after 10⁶ steps against the learning rate, by seed.",
             ),
         ),
-        tables={README: {"learning_rates": balancing.rates}},
+        tables={EVIDENCE: {"learning_rates": balancing.rates}},
     ),
     Experiment(
         heading=LENGTHS,
@@ -232,10 +235,11 @@ EXPERIMENTS = (
                 ),
             ),
         ),
-        tables={README: {"ptb_tier1": ptb_bpc.tier1, "ptb_tier2": ptb_bpc.tier2}},
+        tables={EVIDENCE: {"ptb_tier1": ptb_bpc.tier1, "ptb_tier2": ptb_bpc.tier2}},
     ),
     _best_rates(PTB),
     _best_rates(BRACKETS),
+    *METHODS,
     Experiment(
         heading="Segment lengths",
         sources=("influence_balancing", "learning_rates", "ptb_tier1"),

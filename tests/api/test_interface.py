@@ -51,23 +51,6 @@ def test_importing_the_package_loads_neither_torch_nor_numpy() -> None:
     subprocess.run([sys.executable, "-c", cut], check=True)
 
 
-def test_the_readme_example_runs_and_learns() -> None:
-    (code,) = re.findall(r"<!-- example -->\n```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    body = [line for line in code.splitlines() if line.strip() and not line.startswith(("import", "class", "    "))]
-    assert len(body) <= 20
-    torch.manual_seed(0)
-    scope: dict[str, Any] = {}
-    lines = code.replace(
-        "    loss.backward()\n", "    loss.backward()\n    seen.append((loss.item(), segment.length))\n"
-    )
-    exec(compile("seen = []\n" + lines, str(README), "exec"), scope)
-    losses, lengths = np.array(scope["seen"]).T
-    assert lengths.sum() == 2000
-    quarter = len(lengths) // 4
-    first, last = (losses[part].sum() / lengths[part].sum() for part in (slice(quarter), slice(-quarter, None)))
-    assert last < 0.5 * first
-
-
 def test_segments_cover_the_sequence_and_take_one_number_each() -> None:
     scheme, rng, same = artbp_exp.artbp(length=4, alpha=4), np.random.default_rng(1), np.random.default_rng(1)
     position = 0

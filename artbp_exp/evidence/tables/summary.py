@@ -1,0 +1,70 @@
+"""The table of README.md: each experiment in a row or two, three methods side by side."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from artbp_exp.evidence.claims.balancing import MEAN, of
+from artbp_exp.evidence.claims.lengths import working
+from artbp_exp.evidence.claims.ptb.measured import Measured
+from artbp_exp.evidence.optimum import reached
+from artbp_exp.evidence.ptb_runs import METHODS, STATES, TIERS
+from artbp_exp.runs.load import load_runs
+
+
+def summary(results: Path) -> str:
+    """A column for each of `METHODS`."""
+    lines = ["| what was measured | " + " | ".join(METHODS.values()) + " |", "| --- |" + " --- |" * len(METHODS)]
+    rows = [_bias(results), _lengths(results), _balancing(results), *_penn_treebank(results)]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def _bias(results: Path) -> tuple[str, ...]:
+    table = pd.read_csv(results / "verify" / "everything.csv")
+    table = table[~table["engine"].str.startswith("broken")]
+    ablation, artbp = table["method"].str.contains("reweight=False"), table["method"].str.startswith("artbp")
+    biased = table["method"].str.startswith("tbptt") & (table["expected"] == "refuted")  # it is exact beyond T steps
+    rows = {"artbp": artbp & ~ablation & (table["patterns"] > 1), "tbptt": biased, "random": ablation}
+    bias = [table[rows[name]]["relative_bias"] for name in METHODS]
+    said = [
+        f"at most {each.max():.2g}: rounding" if each.max() < 1e-9 else f"{each.min():.0%} to {each.max():.0%}"
+        for each in bias
+    ]
+    ways = table[rows["artbp"]]["patterns"].max()
+    return f"relative bias over all {ways} ways to cut a short sequence, every model and engine", *said
+
+
+def _lengths(results: Path) -> tuple[str, ...]:
+    cells = pd.read_csv(results / "phase_diagram" / "cells.csv")
+    kinds = {"artbp": ("artbp", True), "tbptt": ("tbptt", True), "random": ("artbp", False)}
+    shortest = [_shortest(cells, *kinds[name]) for name in METHODS]
+    return "influence balancing: shortest (mean) length that works, at some learning rate on every seed", *shortest
+
+
+def _shortest(cells: pd.DataFrame, method: str, reweight: bool) -> str:
+    found = working(cells[(cells["method"] == method) & (cells["reweight"] == reweight)])
+    least = found[found["works"]]["length"].min()
+    return f"{least:g} steps" + (" (the shortest tried)" if least == cells["length"].min() else "")
+
+
+def _balancing(results: Path) -> tuple[str, ...]:
+    runs = load_runs(results / "influence_balancing")
+    lengths = {"artbp": [MEAN], "tbptt": [10, 100, 200]}
+    said = []
+    for name in METHODS:
+        parts = []
+        for length in lengths.get(name, []):
+            mine = of(runs, name, length)
+            parts.append(f"{sum(map(reached, mine))}/{len(mine)} at {length}")
+        said.append(", ".join(parts) or "–")
+    return "influence balancing at η = 3·10⁻⁴: seeds that reach θ*, at (mean) length", *said
+
+
+def _penn_treebank(results: Path) -> Iterable[tuple[str, ...]]:
+    measured = Measured.of(TIERS[0], results)
+    for carried in TIERS[0].carried:
+        ends = [measured.replicates.get((name, carried), []) for name in METHODS]
+        said = [f"{np.mean(found):.3f} ({min(found):.3f} to {max(found):.3f})" if found else "–" for found in ends]
+        yield f"Penn Treebank, LSTM of 256 units: validation bits per character, state {STATES[carried]}", *said
