@@ -49,7 +49,7 @@ def diagnose(config: RunConfig, own: Mapping[str, Any], *, out: Path, command: s
     if lags >= checks.whole("diagnose.steps", own["steps"], at_least=8):
         raise UserError(f"diagnose.lags={lags} must be below diagnose.steps={own['steps']}; take fewer lags")
     config, run_method = of_run(config, own)
-    grid, left_out = methods(own, kept=config.method["memory"], run=run_method)
+    grid, left_out = methods(own, kept=config.method.get("memory"), run=run_method)
     checkpoint = load(config, own)
     model, task = checkpoint.model, checkpoint.task
     for reason in left_out:
@@ -73,7 +73,7 @@ def diagnose(config: RunConfig, own: Mapping[str, Any], *, out: Path, command: s
         "carry_state": task.carry_state,
         "run_carry_state": checkpoint.run_carries,
         "run_batch_size": checkpoint.batch_size,
-        "method_memory": config.method["memory"],
+        "method_memory": config.method.get("memory"),
         "start": checkpoint.start,
         "starts": starts,
         **run_facts(run_method),

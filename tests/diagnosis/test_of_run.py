@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 from artbp_exp.diagnosis.checkpoint import of_run
-from artbp_exp.diagnosis.run import run_facts
+from artbp_exp.diagnosis.run import diagnose, run_facts
 from artbp_exp.errors import UserError
+from artbp_exp.registry import directory
 from artbp_exp.run_config import RunConfig
 
 Configure = Callable[..., RunConfig]
@@ -79,3 +81,11 @@ def test_a_configuration_that_is_none_is_one_line(configure: Configure, folder: 
     assert said in str(caught.value)
     assert str(caught.value).endswith("or do this one again with artbp-run")
     assert "\n" not in str(caught.value)
+
+
+def test_a_method_that_is_no_scheme_is_diagnosed(configure: Configure, tmp_path: Path) -> None:
+    own = yaml.safe_load((directory() / "diagnose.yaml").read_text(encoding="utf-8"))["diagnose"]
+    few = {"steps": 24, "lags": 8, "losses": 2, "draws": 3, "starts": 4, "warm_up": 0, "alphas": [], "lengths": []}
+    config = configure("task=synthetic", "method=tprop", "method.length=10")
+    diagnose(config, own | few | {"truncated_lengths": [5]}, out=tmp_path, command="artbp-diagnose …")
+    assert list(pd.read_csv(tmp_path / "methods.csv")["method"]) == ["tbptt", "tbptt", "tprop"]
