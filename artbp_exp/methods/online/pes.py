@@ -35,6 +35,9 @@ class PES(OnlineMethod):
         particles: N.
         sigma: σ.
 
+    Attributes:
+        smoothing: (σ, K), which say what the smoothed loss is.
+
     Raises:
         UserError: see `OnlineMethod`; N is not even, or σ not above 0.
     """
@@ -50,6 +53,7 @@ class PES(OnlineMethod):
             near = self._particles + 1
             raise UserError(f"method.particles={particles} is odd, and particles come in pairs; take {near}")
         self._sigma = checks.number("method.sigma", sigma, above=0)
+        self.smoothing = self._sigma, self._every
         numbers = self._particles * (task.batch_size * self._stepping.size + self._stepping.count)
         checks.in_memory("method.particles", self._particles, numbers, what="particles and their perturbations")
         self._move = traced(vmap(self._stepping.batch, in_dims=(0, 0, None)))
