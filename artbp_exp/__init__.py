@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from artbp_exp.autograd import State, Step, carry, detach, unroll, unroll_blocks
-    from artbp_exp.diagnosis.user_loop import diagnose
-    from artbp_exp.diagnosis.user_report import Diagnosis
+    from artbp_exp.diagnosis.user_loop import Diagnosis, diagnose
     from artbp_exp.distributed import shared_rng
     from artbp_exp.errors import UserError
     from artbp_exp.optimizers.length_aware import Adam
@@ -72,7 +71,7 @@ _HOME = {
     "Adam": ("artbp_exp.optimizers.length_aware", "Adam"),
     "UserError": ("artbp_exp.errors", "UserError"),
     "diagnose": ("artbp_exp.diagnosis.user_loop", "diagnose"),
-    "Diagnosis": ("artbp_exp.diagnosis.user_report", "Diagnosis"),
+    "Diagnosis": ("artbp_exp.diagnosis.user_loop", "Diagnosis"),
     **{name: ("artbp_exp.verification.user_loop", name) for name in ("Verification", "verify")},
 }
 

@@ -32,16 +32,15 @@ def influence_by_lag(
     if 0 < len(late) < task.steps and lags >= int(late[-1]):  # few losses, or none, have so long a history
         lags = int(late.float().median())
     table = squared_influence(model, task, lags=lags, losses=losses)
+    return root_mean_square(table, np.arange(table.shape[1]), rng)
+
+
+def root_mean_square(table: np.ndarray, lags: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    """The root of the mean over rows of squares at each lag, with its 95 % bootstrap interval, as `influence.csv`."""
     draws = table[rng.integers(len(table), size=(500, len(table)))].mean(axis=1)
     low, high = np.percentile(draws, [2.5, 97.5], axis=0)
-    return pd.DataFrame(
-        {
-            "lag": np.arange(lags + 1),
-            "influence": np.sqrt(table.mean(axis=0)),
-            "low": np.sqrt(low),
-            "high": np.sqrt(high),
-        }
-    )
+    columns = {"influence": table.mean(axis=0), "low": low, "high": high}
+    return pd.DataFrame({"lag": lags, **{name: np.sqrt(values) for name, values in columns.items()}})
 
 
 def window_change(model: RecurrentModel, task: Task) -> float:

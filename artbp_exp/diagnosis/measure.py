@@ -1,7 +1,7 @@
 """Measures one method at fixed parameters: many draws of its gradient, held against the true one."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,9 @@ from artbp_exp.verification.oracle import Full, squared_crossings
 
 MOST_OFFSETS = 8
 """Offsets of the cuts at which a method that draws nothing is measured, at most."""
+
+LEAST_DRAWS = 3
+"""Gradients that an interval takes, at least."""
 
 ENDS = ("", "_low", "_high")
 NOT_PREDICTED = {
@@ -87,6 +90,7 @@ def measure(
     starts: int,
     batch_size: int,
     rng: np.random.Generator,
+    enough: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Bias, variance (measured and predicted), cosine, κ, and what the method stores, as columns of `methods.csv`.
 
@@ -100,6 +104,7 @@ def measure(
         starts: beginnings from which the variance is predicted.
         batch_size: streams B at which κ is turned into a factor.
         rng: of the draws, the bootstrap and the beginnings.
+        enough: asked after each gradient whether to do without the others; a method that draws takes `LEAST_DRAWS`.
     """
     scheme = method if isinstance(method, Scheme) else getattr(method, "scheme", None)
     random = scheme is None or _is_random(scheme, loop.steps)
@@ -108,7 +113,11 @@ def measure(
         outcomes = (drawn(method, loop.steps, rng) for _ in range(draws))
     else:
         outcomes = at_offsets(scheme, loop.steps)
-    gradients = [vector(loop, outcome).to(truth.dtype) for outcome in outcomes]
+    gradients: list[Tensor] = []
+    for outcome in outcomes:
+        gradients.append(vector(loop, outcome).to(truth.dtype))
+        if len(gradients) >= (LEAST_DRAWS if random else 1) and enough():
+            break
     found = products(gradients, truth)
     unbiased = scheme is not None and random and is_unbiased(scheme, loop.steps)
     statistics = measures(found, rng=rng) if random else certain(found)

@@ -76,7 +76,7 @@ class UserLoop:
         """
         before = {name: parameter.grad for name, parameter in self.parameters.items()}
         history = [leaf for leaf in (*leaves(carry.state), *self.snapshot.attached()) if leaf.requires_grad]
-        loss, state = self._call(start, draw, carry.state)
+        loss, state = self.loss_of(start, draw, carry.state)
         # one that was detached in place is no longer among them
         found = self._backward(loss, [leaf for leaf in history if leaf.requires_grad])
         found, crossed = found[: len(before)], found[len(before) :]
@@ -89,7 +89,7 @@ class UserLoop:
 
     def value(self) -> float:
         """The loss of the whole sequence as one segment."""
-        loss, _ = self._call(0, plain(self.steps), self.begin().state)
+        loss, _ = self.loss_of(0, plain(self.steps), self.begin().state)
         return float(loss.item()) if isinstance(loss, Tensor) else loss
 
     def _backward(self, loss: Tensor | float, history: Sequence[Tensor]) -> list[Tensor | None]:
@@ -105,7 +105,8 @@ class UserLoop:
                 raise UserError(BACKWARD) from error
             raise
 
-    def _call(self, start: int, segment: Segment, state: Any) -> tuple[Tensor | float, Any]:
+    def loss_of(self, start: int, segment: Segment, state: Any) -> tuple[Tensor | float, Any]:
+        """The user's function, and what it returned if that is as it should be."""
         for parameter in self.parameters.values():
             parameter.grad = None
         before = self._random.states()

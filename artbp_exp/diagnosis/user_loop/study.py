@@ -1,0 +1,155 @@
+"""What is measured of a user's loop within the time there is."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from artbp_exp.diagnosis.measure import ENDS, MOST_OFFSETS, at_offsets, measure, vector
+from artbp_exp.diagnosis.systematic_bias import OFFSETS, common_bias
+from artbp_exp.diagnosis.user_loop.clock import Clock
+from artbp_exp.diagnosis.user_loop.formula import LAGS, PLACES, STATES, crossings, influence, passes_to_predict
+from artbp_exp.diagnosis.user_loop.windows import Window
+from artbp_exp.errors import UserError
+from artbp_exp.theory.stored_steps import length_for_stored_steps
+from artbp_exp.truncation import Scheme, artbp, tbptt
+
+CHECK = 14
+"""Passes that the check of the loop takes."""
+PATIENCE = 10.0
+"""Seconds that predicting the variances, or following influence, may take where there is no budget."""
+WINDOWS, PREDICTING = 0.3, 0.3
+"""Shares of the time left that further windows, and predicting, may take."""
+
+Setting = tuple[int, str, Scheme, float | None]
+"""Truncation length to compare with, comparison, scheme, α."""
+
+
+def compared_with(length: int, alphas: Sequence[float]) -> Iterator[tuple[str, Scheme, float | None]]:
+    """Truncated BPTT of a length, ARTBP of the same mean length, and ARTBP that stores as many steps on average."""
+    yield "length", tbptt.build(length=length), None
+    if length == 1:
+        return  # at a mean length of 1 ARTBP is truncated BPTT
+    for alpha in alphas:
+        yield "length", _paper(alpha, length), alpha
+    for alpha in alphas:
+        if alpha > 3:
+            shorter = length_for_stored_steps(partial(_paper, alpha), (length - 1) / 2)
+            yield "equal memory", _paper(alpha, shorter), alpha
+
+
+def _paper(alpha: float, length: float) -> Scheme:
+    return artbp.build(length=length, alpha=alpha)
+
+
+def _patience(share: float) -> float:
+    return share if share < float("inf") else PATIENCE
+
+
+class Study:
+    """What is measured within the time there is: truncated BPTT first, then other windows, ARTBP last."""
+
+    def __init__(self, first: Window, clock: Clock, *, draws: int, seed: int) -> None:
+        self.first, self._clock, self._draws, self._seed = first, clock, draws, seed
+        self.rows: dict[int, dict[str, Any]] = {}
+        self.windows = 1
+        self._pass = first.loop.quickest
+        self._predicts = False
+
+    def enough_for(self, grid: list[Setting], windows: int) -> None:
+        """Refuses a budget that is over before anything is measured; else says how many passes are to come."""
+        self._grid = grid
+        random = sum(alpha is not None for _, _, _, alpha in grid)
+        predicting = passes_to_predict(self.first.loop.steps) * random
+        certain = (MOST_OFFSETS + OFFSETS * (windows - 1)) * (len(grid) - random) + windows - 1
+        rest = certain + self._draws * random
+        self._predicts = self._pass * predicting <= _patience(PREDICTING * self._clock.left)
+        least = self._pass * (CHECK + 1)
+        if self._clock.left < least:
+            raise UserError(
+                f"budget is over before anything is measured: a pass over {self.first.loop.steps} steps takes "
+                f"{self._pass:.2g} s, and one length some {least:.2g} s; take a larger budget, or fewer steps"
+            )
+        self._clock.expect(CHECK + rest + predicting * self._predicts)
+
+    def measure(self, settings: list[Setting]) -> None:
+        """Adds a row for each setting that there is time for; each has its share of what is left."""
+        loop = self.first.loop
+        for index, (length, comparison, scheme, alpha) in enumerate(settings):
+            if self.rows and self._clock.left <= 0:
+                return
+            place = self._grid.index((length, comparison, scheme, alpha))
+            share = 1 / (len(settings) - index) if alpha is not None else 0.5 / (len(settings) - index)
+            loop.quickest = float("inf")
+            row = measure(
+                loop,
+                scheme,
+                self.first.truth,
+                crossings=crossings(loop, scheme) if self._predicts else None,
+                streams=1,
+                draws=self._draws,
+                starts=PLACES,
+                batch_size=1,
+                rng=np.random.default_rng((self._seed, place)),
+                enough=self._clock.share(share),
+            )
+            named_as = {"method": scheme.name, "length": scheme.length, "alpha": alpha, "reweight": True, "every": 1}
+            schedule = {"truncated": length, "comparison": comparison, "schedule": "paper" if alpha else None}
+            self.rows[place] = schedule | named_as | row | {"seconds_per_step": loop.quickest / loop.steps}
+
+    def systematic(self, others: Iterator[Window], lengths: Sequence[int], windows: int) -> None:
+        """Adds `bias2_lasting` to truncated BPTT over as many windows as there is time for."""
+        rows = [row for row in self.rows.values() if row["alpha"] is None]
+        if windows == 1:
+            for row in rows:
+                row.update({f"bias2_lasting{end}": row[f"bias2{end}"] for end in ENDS})
+            return
+        enough = self._clock.share(WINDOWS)
+        errors: list[list[Tensor]] = [[] for _ in rows]
+        window: Window | None = self.first
+        count = 0
+        while window is not None:
+            for row, found in zip(rows, errors, strict=True):
+                passes = at_offsets(tbptt.build(length=int(row["length"])), window.loop.steps)
+                chosen = [passes[(OFFSETS * count + k) % len(passes)] for k in range(min(OFFSETS, len(passes)))]
+                found.append(
+                    torch.stack([vector(window.loop, outcome) for outcome in chosen]).mean(dim=0) - window.truth
+                )
+            count += 1
+            window = None if count > 1 and enough() else next(others, None)
+        self.windows = count
+        size = float(self.first.truth.square().sum())
+        for row, found in zip(rows, errors, strict=True):
+            common = common_bias(found, self.first.truth, rng=np.random.default_rng(self._seed))
+            row.update({f"bias2_lasting{end}": common[f"bias2{end}"] / size for end in ENDS})
+
+    def influence(self, longest: int) -> pd.DataFrame:
+        """Out to twice the longest length of truncation; nothing if there is no time for it."""
+        loop = self.first.loop
+        lag = min(2 * longest, loop.steps - 1)
+        # two passes a lag, which end early
+        if self._pass * STATES * LAGS > _patience(0.1 * self._clock.left):
+            return pd.DataFrame(columns=["lag", "influence", "low", "high"])
+        return influence(loop, lag, np.random.default_rng(self._seed))
+
+    def notes(self, grid: list[Setting], windows: int) -> Iterator[str]:
+        """How the results are less sure than what was asked for."""
+        drawn = [row["draws"] for row in self.rows.values() if row["alpha"] is not None]
+        said = []
+        if drawn and min(drawn) < self._draws:
+            said.append(f"{min(drawn)} to {max(drawn)} draws instead of {self._draws}")
+        if self.windows < windows:
+            said.append(f"{self.windows} of {windows} windows")
+        if len(self.rows) < len(grid):
+            said.append(f"{len(grid) - len(self.rows)} of {len(grid)} settings not measured")
+        if said:
+            yield f"the budget ended it early ({', '.join(said)}): intervals are wider than they would be"
+        if not self._predicts:
+            yield (
+                "variances are not predicted by the exact formula, which would take too long (a budget gives it 0.3 of "
+                "the time): with few draws and a small α the measured ones can miss the longest segments"
+            )

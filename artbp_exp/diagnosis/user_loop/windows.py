@@ -1,0 +1,112 @@
+"""Windows of a user's data, and whether what is measured there means anything."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from artbp_exp.autograd import detach
+from artbp_exp.diagnosis.measure import as_vector
+from artbp_exp.diagnosis.user_loop.clock import Clock, TimedLoop
+from artbp_exp.errors import UserError
+from artbp_exp.training.gradient import Pass
+from artbp_exp.truncation import Segment
+from artbp_exp.truncation.artbp import build as artbp
+from artbp_exp.verification.draws import SchemeDraws
+from artbp_exp.verification.enumeration import enumerate_outcomes, pass_over
+from artbp_exp.verification.user_loop.causes import SAME, Compared, causes, compare
+from artbp_exp.verification.user_loop.segment_loss import SegmentLoss, plain
+
+BLOCKS = 4
+"""Parts of a window between which the check cuts: 8 ways."""
+BIASED = 1e-7
+"""Relative bias of a parameter that rounding over hundreds of steps cannot explain."""
+
+
+class Window:
+    """One window: the loop that begins there, and its true gradient.
+
+    Args:
+        loop: of its steps.
+    """
+
+    def __init__(self, loop: TimedLoop) -> None:
+        self.loop = loop
+        self.whole: Pass = pass_over(loop, [plain(loop.steps)])
+        self.truth: Tensor = as_vector(self.whole.gradient)
+
+
+def windows(
+    segment_loss: SegmentLoss, starts: Sequence[int], states: Iterable[Any] | None, clock: Clock, **settings: Any
+) -> Iterator[Window]:
+    """The windows that begin at `starts`, each computed when it is asked for.
+
+    Args:
+        segment_loss: the user's.
+        starts: first steps.
+        states: before each of them; None runs the loop from window to window.
+        clock: counts the passes.
+        settings: of `TimedLoop`: `parameters`, `state` before the first window, `steps`, `snapshot`, `module`.
+    """
+    given = None if states is None else iter(states)
+    state, steps = settings.pop("state"), settings["steps"]
+    done = starts[0]
+    for start in starts:
+        if given is not None:
+            try:
+                state = next(given)
+            except StopIteration:
+                raise UserError(f"states must have one for each of starts, {len(starts)}; got fewer") from None
+        with torch.no_grad():
+            while given is None and done < start:
+                length = min(steps, start - done)
+                _, state = segment_loss(done, plain(length), state)
+                done += length
+        loop = TimedLoop(segment_loss=partial(_from, segment_loss, start), state=state, **settings)
+        loop.clock = clock
+        window = Window(loop)
+        yield window
+        state, done = detach(window.whole.carry.state), start + steps
+
+
+def _from(
+    segment_loss: SegmentLoss, first: int, start: int, segment: Segment, state: Any
+) -> tuple[Tensor | float, Any]:
+    return segment_loss(first + start, segment, state)
+
+
+def check(window: Window) -> None:
+    """Refuses a loop that is not repeatable, or that `artbp.verify` refutes: cuts at a few places show most mistakes.
+
+    Raises:
+        UserError: see above; the cause is named as `artbp.verify` does.
+    """
+    loop, truth = window.loop, window.truth
+    if not truth.norm() > 0:
+        raise UserError("the loss has no gradient with respect to any of the parameters: there is nothing to diagnose")
+    again = as_vector(pass_over(loop, [plain(loop.steps)]).gradient)
+    if float((again - truth).norm()) > SAME * float(truth.norm()):
+        raise UserError(
+            "the same segment twice gave different gradients: segment_loss draws from a generator of its own, or keeps "
+            "something from call to call that is not in the module; hand it on in the state"
+        )
+    apart = -(-loop.steps // BLOCKS)
+    scheme = artbp(length=2.5 * apart, alpha=4, every=apart)
+    compared: list[Compared] = []
+    found = enumerate_outcomes(
+        loop, SchemeDraws(scheme), window.whole.gradient, each=lambda one: compared.append(compare(one, window.whole))
+    )
+    wrong = causes(
+        loop,
+        scheme,
+        window.whole,
+        compared,
+        biased=max(found.bias.values()) > BIASED or not all(one.same_loss for one in compared),
+        crossed=True,
+        derivative=False,
+        padding={},
+    )
+    if wrong:
+        raise UserError(f"artbp.verify refutes this loop, and no number measured of it would mean anything: {wrong[0]}")
