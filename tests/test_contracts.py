@@ -25,7 +25,7 @@ HANDED = {
     "model": {"generator", "vocabulary", "outputs", "size", "positive"},
     "optimizer": {"parameters", "mean_length", "total_steps"},
     "logger": {"folder"},
-    "boundary": {"model", "generator"},
+    "boundary": {"model", "task", "generator"},
     "auxiliary": {"model", "generator", "rng", "task"},
     "method": {"model", "task", "engine", "autocast", "boundary", "auxiliary"},
 }

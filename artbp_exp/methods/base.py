@@ -47,12 +47,14 @@ class Method(ABC):
         name: as in `conf/method`.
         engine: what computes it, `auto` resolved.
         scheme: where it cuts; None of a method that does not cut by a fixed hazard.
+        looks_ahead: whether `advance` takes the input of the step after, too, where the data go on.
         columns: of `metrics.csv` that it adds to the task's.
     """
 
     name: str
     engine: str = "plain"
     scheme: Scheme | None = None
+    looks_ahead: bool = False
     columns: tuple[str, ...] = ()
     _model: RecurrentModel
 
@@ -90,7 +92,7 @@ class Method(ABC):
         Args:
             carry: before the first of them.
             draw: from `draws` or `outcomes`.
-            inputs: (n, B, …).
+            inputs: (n, B, …); n + 1 of them if it `looks_ahead` and the data go on.
             targets: (n, B, …).
             loss: of predictions and targets.
             ends: whether the data end here, so that nothing is cut off.
@@ -132,15 +134,18 @@ class Boundary(nn.Module, ABC):
         name: as in `conf/boundary`.
         lr: learning rate of its optimiser, Adam.
         reads_losses: whether `learn` is handed the segment's losses.
+        context: whether it sees the next input, too: a place is then (state, encoded input of the step after) wherever
+            a state stands below, else the state alone.
     """
 
     name: str
     lr: float
     reads_losses: bool = False
+    context: bool = False
 
     @abstractmethod
-    def guess(self, state: Any) -> list[Tensor]:
-        """b for each floating-point leaf of `state`, (R, …) each: of R streams' own losses, without its history."""
+    def guess(self, place: Any) -> list[Tensor]:
+        """b for each floating-point leaf of the state, (R, …) each: of R streams' own losses, without its history."""
 
     @abstractmethod
     def learn(self, state: Any, arrived: list[Tensor], losses: Tensor | None, last: Any) -> None:

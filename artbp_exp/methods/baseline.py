@@ -17,6 +17,7 @@ from torch import Tensor
 from artbp_exp.autograd import detach, map_state
 from artbp_exp.autograd.state import floating
 from artbp_exp.methods.base import Boundary
+from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.truncation import Scheme, Segment
 
 
@@ -31,12 +32,28 @@ def asking(state: Any) -> Any:
     return map_state(lambda leaf: leaf.detach().requires_grad_(leaf.is_floating_point()), state)
 
 
-def where_it_goes_on(boundary: Boundary, states: Any, segment: Segment, start: int, stop: int) -> Tensor | None:
+def seen(boundary: Boundary | None, model: RecurrentModel, inputs: Tensor) -> Tensor | None:
+    """What a boundary sees of the inputs (n, B, …), if it does: encoded, (n, B, F), without history."""
+    if boundary is None or not boundary.context:
+        return None
+    with torch.no_grad():
+        return model.encode(inputs).flatten(2)
+
+
+def place(state: Any, following: Tensor | None) -> Any:
+    """What a boundary reads: the state (R, …), without its history, and what is `seen` of the step after, (R, F)."""
+    return detach(state) if following is None else (detach(state), following)
+
+
+def where_it_goes_on(
+    boundary: Boundary, states: Any, following: Tensor | None, segment: Segment, start: int, stop: int
+) -> Tensor | None:
     """Σ_t (1 − m_t)·⟨b_t, s_t⟩ over steps `start` … `stop` − 1 of a segment: its gradient is what b adds to δ_t.
 
     Args:
         boundary: b.
         states: after each of these steps, leaves (n, B, …).
+        following: the inputs of the steps after these, see `seen`.
         segment: the whole.
         start: first of the steps.
         stop: the one after the last; where the segment ends, nothing goes on.
@@ -48,22 +65,31 @@ def where_it_goes_on(boundary: Boundary, states: Any, segment: Segment, start: i
     count = len(factors)
     if bool((factors == 1).all()):
         return None
-    rows = map_state(lambda leaf: leaf[:count].detach().flatten(0, 1), states)
+    rows = map_state(lambda leaf: leaf[:count].flatten(0, 1), states)
+    following = None if following is None else following[:count].flatten(0, 1)
     total = torch.zeros((), dtype=torch.float64, device=floating(rows)[0].device)
-    for leaf, b in zip(floating(states), boundary.guess(rows), strict=True):
+    for leaf, b in zip(floating(states), boundary.guess(place(rows, following)), strict=True):
         each = (b.view_as(leaf[:count]) * leaf[:count]).flatten(1).sum(1) / leaf.shape[1]
         total = total + (1.0 - factors).to(each.device) @ each.double()
     return total
 
 
-def at_the_end(boundary: Boundary, last: Any) -> list[tuple[Tensor, Tensor]]:
-    """The leaves of the state that is cut, each with the gradient that stands there: b, averaged over streams."""
-    guesses = boundary.guess(detach(last))
+def at_the_end(boundary: Boundary, last: Any, ends: Any) -> list[tuple[Tensor, Tensor]]:
+    """The leaves of the state that is cut, each with what stands there: b at that place, averaged over streams."""
+    guesses = boundary.guess(ends)
     pairs = zip(floating(last), guesses, strict=True)
     return [(leaf, b / leaf.shape[0]) for leaf, b in pairs if leaf.requires_grad]
 
 
-def learn(boundary: Boundary, state: Any, losses: Tensor | None, last: Any) -> None:
-    """Teaches the boundary what arrived at `state`, of `asking`, in the backward pass that was just done."""
+def learn(boundary: Boundary, state: Any, begins: Any, losses: Tensor | None, ends: Any) -> None:
+    """Teaches the boundary what arrived at `state`, of `asking`, in the backward pass that was just done.
+
+    Args:
+        boundary: b.
+        state: before the segment.
+        begins: the place there.
+        losses: see `Boundary.learn`.
+        ends: the place at its end; None where the data end.
+    """
     arrived = [torch.zeros_like(leaf) if leaf.grad is None else leaf.shape[0] * leaf.grad for leaf in floating(state)]
-    boundary.learn(detach(state), arrived, losses, last)
+    boundary.learn(begins, arrived, losses, ends)

@@ -107,6 +107,7 @@ class SegmentMethod(SchemeMethod):
             self._run = lambda inputs, state, segment: _untraced(*run(inputs, state, segment))
         self._autocast = autocast
         self._boundary, self._auxiliary = boundary, auxiliary
+        self.looks_ahead = boundary is not None and boundary.context
 
     def claim(self, steps: int) -> Claim:
         """As the scheme's; with an auxiliary loss it is not the task's gradient that is estimated."""
@@ -117,24 +118,25 @@ class SegmentMethod(SchemeMethod):
     ) -> tuple[float, Any]:
         """See `Method.advance`. A segment without a loss adds nothing."""
         segment = draw if isinstance(draw, Segment) else self.scheme.segment(draw.length)
-        boundary = self._boundary
+        boundary, n = self._boundary, segment.length
         state = carry if boundary is None else baseline.asking(carry)
         found, last = checkpointed(self._windows(segment, inputs, targets, loss), state, segment, owner=self._model)
         terms = [term for window in found for term in (window.loss, window.control)]
         roots: list[Tensor] = [term for term in terms if term is not None and term.requires_grad]
         arriving: list[Tensor | None] = [None] * len(roots)
+        place = None if boundary is None or ends else baseline.place(last, self._seen(inputs[n:]))
         if boundary is not None and not ends:
-            for leaf, gradient in baseline.at_the_end(boundary, last):
+            for leaf, gradient in baseline.at_the_end(boundary, last, place):
                 roots.append(leaf)
                 arriving.append(gradient)
         if roots:
             torch.autograd.backward(roots, arriving)
         if boundary is not None:
             by_stream = sum(window.by_stream for window in found) if boundary.reads_losses else None
-            baseline.learn(boundary, state, by_stream, None if ends else detach(last))
+            baseline.learn(boundary, state, baseline.place(state, self._seen(inputs[:1])), by_stream, place)
         if self._auxiliary is not None and segment.length >= self._auxiliary.least:
             with self._precision(inputs):
-                extra = self._auxiliary(self._freely, detach(carry), inputs)
+                extra = self._auxiliary(self._freely, detach(carry), inputs[:n])
             extra.backward()
         return sum(window.loss.item() for window in reversed(found)), detach(last)
 
@@ -151,11 +153,17 @@ class SegmentMethod(SchemeMethod):
                 if boundary is not None and boundary.reads_losses:
                     by_stream = _by_stream(loss, predictions.detach(), wanted)
             if boundary is not None and states is not None:
-                control = baseline.where_it_goes_on(boundary, states, segment, start, stop)
+                following = baseline.seen(boundary, self._model, inputs[start + 1 : stop + 1])
+                control = baseline.where_it_goes_on(boundary, states, following, segment, start, stop)
             found = Window(loss=value, control=control, by_stream=by_stream)
             return [found], last if stop == segment.length else carried(last, segment.factor(stop - 1))
 
         return run
+
+    def _seen(self, inputs: Tensor) -> Tensor | None:
+        """What the boundary sees of the one input after a place, (B, F), if it does."""
+        found = baseline.seen(self._boundary, self._model, inputs)
+        return None if found is None else found[0]
 
     def _freely(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Steps without factors between them."""

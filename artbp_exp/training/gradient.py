@@ -133,11 +133,11 @@ class TaskLoop:
         So it does at every cut where the task does not carry the state.
         """
         task, stop = self.task, start + draw.length
-        inputs, targets = task.window(start, stop)
+        ends = stop % task.episode == 0 or stop == task.steps
+        inputs, targets = task.window(start, stop + (self.method.looks_ahead and not ends))
         begins = start > 0 and start % task.episode == 0
         before = self.begin() if begins or not task.carry_state else carry
-        ends = stop % task.episode == 0 or stop == task.steps
-        return self.method.advance(before, draw, inputs, targets, task.loss, ends=ends)
+        return self.method.advance(before, draw, inputs, targets[: draw.length], task.loss, ends=ends)
 
 
 def model_of(trainables: nn.ModuleDict) -> RecurrentModel:

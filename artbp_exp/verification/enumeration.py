@@ -226,7 +226,7 @@ def certify(subject: Subject, *, each: Callable[[Pass], object] = lambda found: 
     if no_formula:
         return replace(found, promise=promise, no_formula=no_formula)
     if subject.boundary is not None:
-        full = short_of(full, subject.boundary)
+        full = short_of(full, subject.boundary, subject.model)
     crossings = squared_crossings(subject.model, full, carry_factors(scheme, steps - 1))
     return replace(found, predicted=exact_variance(scheme, steps, crossings))
 

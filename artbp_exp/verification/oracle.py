@@ -74,14 +74,16 @@ def _full_bptt(model: RecurrentModel, task: Task) -> Full:
     return Full(gradient=gradient, states=states, arriving=arriving, inputs=inputs)
 
 
-def short_of(full: Full, boundary: Boundary) -> Full:
+def short_of(full: Full, boundary: Boundary, model: RecurrentModel) -> Full:
     """ε_t − b_t in the place of ε_t: what a cut takes away where a boundary's guess stands there (`baseline`)."""
 
-    def less(state: State, arriving: State) -> State:
-        guesses = iter(boundary.guess(state))
+    def less(t: int, arriving: State) -> State:
+        state = full.states[t]
+        following = model.encode(full.inputs[t : t + 1])[0].flatten(1).detach()
+        guesses = iter(boundary.guess((state, following) if boundary.context else state))
         return map_state(lambda leaf: leaf - next(guesses) / leaf.shape[0], arriving)
 
-    return replace(full, arriving=[less(s, e) for s, e in zip(full.states[1:], full.arriving, strict=True)])
+    return replace(full, arriving=[less(t, arriving) for t, arriving in enumerate(full.arriving, 1)])
 
 
 def crossing(

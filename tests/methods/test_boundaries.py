@@ -25,7 +25,7 @@ from artbp_exp.verification.small import randomised, small_task
 from tests.gradients import relative_errors
 
 NAMES = [name for name in registry.names("boundary") if name != "none"]
-STEPS = 6
+STEPS = 5
 ARTBP = {"name": "artbp", "length": 2.5, "alpha": 4}
 SEGMENT = 4
 
@@ -33,11 +33,18 @@ every_boundary = pytest.mark.parametrize("name", NAMES)
 
 
 def method_of(
-    name: str, model: Any, scheme: dict[str, Any], *, engine: str = "auto", random: bool = True
+    name: str,
+    model: Any,
+    task: Any,
+    scheme: dict[str, Any],
+    *,
+    engine: str = "auto",
+    random: bool = True,
+    context: str = "none",
 ) -> tuple[SegmentMethod, Boundary]:
     """A segment method with a boundary, whose head is random or has learnt nothing."""
-    offered = {"model": model, "generator": torch.Generator().manual_seed(2)}
-    head: Boundary = registry.build("boundary", {"name": name}, offered=offered).double()
+    offered = {"model": model, "task": task, "generator": torch.Generator().manual_seed(2)}
+    head: Boundary = registry.build("boundary", {"name": name, "context": context}, offered=offered).double()
     if random:
         randomised(head)
     built = registry.build("method", scheme)
@@ -46,7 +53,7 @@ def method_of(
 
 def certified(name: str, cell: str = "rnn", scheme: dict[str, Any] = ARTBP, **settings: Any) -> Exact:
     model, task = small_task(cell, STEPS)
-    method, head = method_of(name, model, scheme, **settings)
+    method, head = method_of(name, model, task, scheme, **settings)
     return certify(Subject(model=model, task=task, method=method, boundary=head))
 
 
@@ -65,6 +72,30 @@ def test_as_control_variate_it_is_exactly_unbiased_whatever_it_says(
 
 
 @every_boundary
+@pytest.mark.parametrize("cell", ["rnn", "linear"])
+def test_so_it_is_when_it_sees_the_next_input(name: str, cell: str) -> None:
+    found, blind = (certified(name, cell, ARTBP | {"memory": 2}, context=context) for context in ("input", "none"))
+    assert found.certified
+    assert (found.variance != pytest.approx(blind.variance, rel=1e-3)) == (cell == "rnn")  # "linear" has no inputs
+
+
+def test_the_next_input_is_that_of_the_step_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, task = small_task("rnn", 6)
+    method, head = method_of("dni", model, task, {"name": "tbptt", "length": 2}, context="input")
+    seen: dict[str, list[Tensor]] = {"first": [], "last": []}
+
+    def learn(place: Any, arrived: Any, losses: Any, last: Any) -> None:
+        seen["first"].append(place[1])
+        seen["last"] += [] if last is None else [last[1]]
+
+    monkeypatch.setattr(head, "learn", learn)
+    gradient(TaskLoop(task=task, method=method, trainables=model), method.scheme.cut([2, 2, 2]))
+    inputs = model.encode(task.window(0, 6)[0])
+    assert torch.equal(torch.stack(seen["first"]), inputs[[0, 2, 4]])
+    assert torch.equal(torch.stack(seen["last"]), inputs[[2, 4]])
+
+
+@every_boundary
 def test_a_random_head_changes_the_variance_and_an_untrained_one_nothing(name: str) -> None:
     model, task = small_task("rnn", STEPS)
     alone = SegmentMethod(model=model, scheme=registry.build("method", ARTBP))
@@ -77,7 +108,7 @@ def test_a_random_head_changes_the_variance_and_an_untrained_one_nothing(name: s
 
 def test_with_the_true_gradient_there_is_no_variance(monkeypatch: pytest.MonkeyPatch) -> None:
     model, task = small_task("lstm", STEPS)
-    method, head = method_of("dni", model, ARTBP)
+    method, head = method_of("dni", model, task, ARTBP)
     full = full_bptt(model, task)
     known = {
         tuple(floating(state)[0].flatten().tolist()): [leaf * leaf.shape[0] for leaf in floating(arriving)]
@@ -110,7 +141,7 @@ def test_a_certain_cut_takes_its_bias(name: str) -> None:
 @pytest.mark.parametrize("scheme", [ARTBP, {"name": "tbptt", "length": 3}], ids=lambda scheme: scheme["name"])
 def test_it_is_zero_where_the_data_end(name: str, scheme: dict[str, Any]) -> None:
     model, task = small_task("rnn", STEPS)
-    method, _ = method_of(name, model, scheme)
+    method, _ = method_of(name, model, task, scheme)
     whole = [replace(method.scheme.segment(STEPS), factors=torch.ones(STEPS - 1).numpy())]
     wanted = full_bptt(model, task).gradient
 
@@ -130,7 +161,7 @@ def test_it_is_zero_where_the_data_end(name: str, scheme: dict[str, Any]) -> Non
 def one_segment(name: str, *, ends: bool = False) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The gradients of model and head from the first segment of truncated BPTT: production, and an oracle."""
     model, task = small_task("rnn", 2 * SEGMENT)
-    method, head = method_of(name, model, {"name": "tbptt", "length": SEGMENT})
+    method, head = method_of(name, model, task, {"name": "tbptt", "length": SEGMENT})
     inputs, targets = task.window(0, SEGMENT)
     start = torch.randn(2, 3, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
     method.advance(start, method.scheme.segment(SEGMENT), inputs, targets, task.loss, ends=ends)
@@ -180,13 +211,13 @@ def root(scalar: Tensor) -> tuple[Tensor, Tensor]:
     return scalar, torch.ones_like(scalar)
 
 
-def bootstrap_with_its_history(boundary: Boundary, last: Any) -> list[tuple[Tensor, Tensor]]:
+def bootstrap_with_its_history(boundary: Boundary, last: Any, ends: Any) -> list[tuple[Tensor, Tensor]]:
     guess = 0.1 * boundary(last)  # on the tape: both ψ and θ get a gradient through b(s_end)
     return [root((guess * last).sum() / len(last))]
 
 
-def loss_of_the_head_on_the_tape(boundary: Boundary, last: Any) -> list[tuple[Tensor, Tensor]]:
-    right: list[tuple[Tensor, Tensor]] = UNBROKEN(boundary, last)
+def loss_of_the_head_on_the_tape(boundary: Boundary, last: Any, ends: Any) -> list[tuple[Tensor, Tensor]]:
+    right: list[tuple[Tensor, Tensor]] = UNBROKEN(boundary, last, ends)
     return [*right, root(boundary(last).square().sum())]
 
 
@@ -275,11 +306,16 @@ def rows(run: Experiment, pause: Callable[[], bool] = lambda: False) -> list[dic
 
 
 @every_boundary
-@pytest.mark.parametrize("method", [("artbp", "rnn"), ("artbp", "lstm"), ("tbptt", "rnn")], ids=" ".join)
+@pytest.mark.parametrize(
+    "method",
+    [("artbp", "rnn", "none"), ("artbp", "lstm", "none"), ("artbp", "rnn", "input"), ("tbptt", "rnn", "input")],
+    ids=" ".join,
+)
 def test_a_run_is_resumed_bit_for_bit(
-    name: str, method: tuple[str, str], experiment: Callable[..., Experiment]
+    name: str, method: tuple[str, str, str], experiment: Callable[..., Experiment]
 ) -> None:
     overrides = [f"method={method[0]}", "method.length=8", f"model={method[1]}", f"boundary={name}", "boundary.lr=0.01"]
+    overrides.append(f"boundary.context={method[2]}")
     whole, first, second = (experiment(*overrides) for _ in range(3))
     wanted = rows(whole)
     before = rows(first, pause=lambda: first.trainer.tally.segments >= 5)
@@ -298,6 +334,7 @@ def test_a_run_is_resumed_bit_for_bit(
         ),
         (["method=tbptt", "task.carry_state=false"], r"task\.carry_state=false resets the state at cuts"),
         (["boundary.hidden_size=0"], r"boundary\.hidden_size must be a whole number ≥ 1; got 0"),
+        (["boundary.context=label"], r"boundary\.context=label is not known; valid: input, none"),
         (["boundary.scale=0"], r"boundary\.scale must be a number > 0; got 0"),
         (["boundary.lr=-1"], r"boundary\.lr must be a number > 0; got -1"),
         (["boundary=critic", "boundary.discount=1.5"], r"boundary\.discount must be at most 1; got 1\.5"),

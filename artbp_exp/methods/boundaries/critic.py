@@ -9,6 +9,7 @@ from artbp_exp import checks
 from artbp_exp.errors import UserError
 from artbp_exp.methods.boundaries.head import Head
 from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.tasks.base import Task
 
 
 class Critic(Head):
@@ -30,10 +31,10 @@ class Critic(Head):
         if discount > 1:
             raise UserError(f"boundary.discount must be at most 1; got {discount!r}: later losses do not count more")
 
-    def guess(self, state: Any) -> list[Tensor]:
+    def guess(self, place: Any) -> list[Tensor]:
         """See `Boundary.guess`. The derivative is written out: a window that is computed twice takes no inner tape."""
         with torch.no_grad():
-            slope = (1 - self.hidden(state).square()) * self.leave
+            slope = (1 - self.hidden(place).square()) * self.leave
             return self.parts(slope @ self.enter)
 
     def learn(self, state: Any, arrived: list[Tensor], losses: Tensor | None, last: Any) -> None:
@@ -48,8 +49,10 @@ def build(
     *,
     hidden_size: int = 32,
     discount: float = 0.9,
+    context: str = "none",
     lr: float = 1e-3,
     model: RecurrentModel,
+    task: Task,
     generator: torch.Generator,
 ) -> Critic:
     """A value head.
@@ -57,11 +60,15 @@ def build(
     Args:
         hidden_size: of its one hidden layer.
         discount: of the losses after a segment; in [0, 1].
+        context: `input` shows it the next input, too.
         lr: learning rate of its Adam.
         model: whose state it reads.
+        task: whose inputs.
         generator: the stream of initial weights.
 
     Raises:
         UserError: a value out of range.
     """
-    return Critic(hidden_size=hidden_size, discount=discount, lr=lr, model=model, generator=generator)
+    return Critic(
+        hidden_size=hidden_size, discount=discount, context=context, lr=lr, model=model, task=task, generator=generator
+    )

@@ -8,6 +8,7 @@ from torch import Tensor
 from artbp_exp import checks
 from artbp_exp.methods.boundaries.head import Head
 from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.tasks.base import Task
 
 
 class DNI(Head):
@@ -21,10 +22,10 @@ class DNI(Head):
         super().__init__(name="dni", outputs=None, **settings)
         self._scale = checks.number("boundary.scale", scale, above=0)
 
-    def guess(self, state: Any) -> list[Tensor]:
+    def guess(self, place: Any) -> list[Tensor]:
         """See `Boundary.guess`."""
         with torch.no_grad():
-            return self.parts(self._scale * self(state))
+            return self.parts(self._scale * self(place))
 
     def learn(self, state: Any, arrived: list[Tensor], losses: Tensor | None, last: Any) -> None:
         """½‖b(s_start) − arrived‖², averaged over streams."""
@@ -36,8 +37,10 @@ def build(
     *,
     hidden_size: int = 32,
     scale: float = 0.1,
+    context: str = "none",
     lr: float = 1e-3,
     model: RecurrentModel,
+    task: Task,
     generator: torch.Generator,
 ) -> DNI:
     """A gradient head.
@@ -45,11 +48,15 @@ def build(
     Args:
         hidden_size: of its one hidden layer.
         scale: of its output.
+        context: `input` shows it the next input, too.
         lr: learning rate of its Adam.
         model: whose state it reads.
+        task: whose inputs.
         generator: the stream of initial weights.
 
     Raises:
         UserError: a value out of range.
     """
-    return DNI(hidden_size=hidden_size, scale=scale, lr=lr, model=model, generator=generator)
+    return DNI(
+        hidden_size=hidden_size, scale=scale, context=context, lr=lr, model=model, task=task, generator=generator
+    )
