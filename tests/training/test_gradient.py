@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from artbp_exp.autograd import leaves
 from artbp_exp.truncation import Segment
 from tests.cells import NAMES, STREAMS, Case, make_case
 from tests.gradients import estimate
@@ -18,10 +19,6 @@ def run(case: Case, state, segment: Segment):
         state=state,
         segment=segment,
     )
-
-
-def leaves(state) -> list[torch.Tensor]:
-    return [state] if isinstance(state, torch.Tensor) else [leaf for part in state for leaf in leaves(part)]
 
 
 @pytest.mark.parametrize("cell", NAMES)
