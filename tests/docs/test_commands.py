@@ -108,6 +108,7 @@ def check(command: Command) -> None:
 def composes(name: str, arguments: list[str]) -> None:
     """Each value of a sweep, with the first of the others, makes a run's configuration."""
     overrides = [word for word in arguments if word not in OPTIONS and not word.startswith(("hydra/", "hydra."))]
+    overrides = [word for word in overrides if not word.endswith("=NAME")]  # the reader's choice
     assert all("=" in word for word in overrides), overrides
     parsed = OverridesParser.create().parse_overrides(overrides)
     values = [

@@ -44,7 +44,7 @@ def _penn_treebank(claims: Claims) -> str:
     in_logs = f"In the authors' logs, yes: {_bits(logs.found)}, with the state reset at cuts. " if logs.found else ""
     here = f"Here, at 256 units, {_bits(first.found)} with the state carried and {_bits(reset.found)} with it reset"
     settled = ": not settled" if OPEN in (first.verdict, reset.verdict) else ""
-    return f"{in_logs}{here}{settled}. {_own_rates(claims['fair_lead'])}At the authors' size it was not run."
+    return f"{in_logs}{here}{settled}. {_own_rates(claims['ptb_fair_lead'])}At the authors' size it was not run."
 
 
 def _reweighting(claims: Claims) -> str:
@@ -55,7 +55,7 @@ def _reweighting(claims: Claims) -> str:
     here = f"On Penn Treebank at 256 units nothing that shows: {_bits(bits.found)}, within half of the authors' lead"
     if bits.verdict != HOLDS:
         here = f"On Penn Treebank: {bits.verdict}"
-    return f"{said}. {here}. {_own_rates(claims['fair_reweighting'])}".strip()
+    return f"{said}. {here}. {_own_rates(claims['ptb_fair_reweighting'])}".strip()
 
 
 def _own_rates(claim: Claim) -> str:
