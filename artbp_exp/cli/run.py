@@ -81,7 +81,7 @@ def main() -> None:
     """Entry point: user errors are one line and exit code 2; anything else is a bug and keeps its traceback."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints its own many lines and exits 1
     sys.argv[1:] = with_dry_run(conf.arguments(sys.argv[1:]))
-    only_tells = not {"--help", "--hydra-help", "--cfg"}.isdisjoint(sys.argv)
+    only_tells = not {"--help", "--hydra-help", "--cfg", DRY_RUN}.isdisjoint(sys.argv)
     with entry_point(reports=only_tells, options=["--dry-run"]), handled(raise_interrupted):
         job()
 

@@ -59,6 +59,7 @@ def test_a_user_error_survives_the_way_back_from_a_worker() -> None:
     ("command", "arguments"),
     [
         ("run", ["--help"]),
+        ("run", ["--dry-run", "method=tbptt"]),
         ("verify", ["task=synthetic"]),
         ("diagnose", ["task=synthetic", "diagnose.out=out"]),
         ("figures", ["--results", str(ROOT / "results"), "--out", "out", "phase_diagram"]),
