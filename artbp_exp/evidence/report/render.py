@@ -82,6 +82,11 @@ class Section:
     sources: Sequence[str]
 
     @property
+    def absent(self) -> list[Claim]:
+        """Its rows that are not yet measured."""
+        return [claim for claim in self.claims if claim.verdict == NOT_YET]
+
+    @property
     def open(self) -> int:
         """How many of its rows are not settled."""
         return sum(claim.verdict == OPEN for claim in self.claims)
@@ -122,6 +127,7 @@ def render(name: str, sections: Sequence[Section], logs: Table) -> str:
         code=CODE,
         OPEN=OPEN,
         MEASURED=MEASURED,
+        NOT_YET=NOT_YET,
         kinds={HOLDS: "holds", FAILS: "not"},
         style=(Path(__file__).parent / "report.css").read_text(encoding="utf-8"),
     )

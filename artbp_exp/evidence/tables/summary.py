@@ -23,13 +23,15 @@ def summary(results: Path) -> str:
 
 def _bias(results: Path) -> tuple[str, ...]:
     table = pd.read_csv(results / "verify" / "everything.csv")
-    table = table[~table["engine"].str.startswith("broken")]
+    table = table[~table["engine"].str.startswith("broken") & ~table["method"].str.contains("boundary=")]
     ablation, artbp = table["method"].str.contains("reweight=False"), table["method"].str.startswith("artbp")
     biased = table["method"].str.startswith("tbptt") & (table["expected"] == "refuted")  # it is exact beyond T steps
     rows = {"artbp": artbp & ~ablation & (table["patterns"] > 1), "tbptt": biased, "random": ablation}
     bias = [table[rows[name]]["relative_bias"] for name in METHODS]
     said = [
-        f"at most {each.max():.2g}: rounding" if each.max() < 1e-9 else f"{each.min():.0%} to {each.max():.0%}"
+        f"at most {each.max():.2g}: rounding"
+        if each.max() < 1e-9
+        else f"{100 * each.min():.0f} to {100 * each.max():.0f} %"
         for each in bias
     ]
     ways = table[rows["artbp"]]["patterns"].max()
