@@ -128,3 +128,10 @@ def test_a_name_cannot_reach_a_module_outside() -> None:
     for name in ("character", "base", "os", "..registry", ""):
         with pytest.raises(UserError, match="is not known"):
             registry.builder("model", name)
+
+
+@pytest.mark.parametrize("task", registry.names("task"))
+def test_a_task_sets_nothing_that_another_model_lacks(task: str, compose: Compose) -> None:
+    for model in registry.names("model"):
+        settings = compose(f"task={task}", f"model={model}")["model"]
+        assert settings.keys() - {"name"} <= inspect.signature(registry.builder("model", model)).parameters.keys()
