@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from artbp_exp.methods.base import Claim
 from artbp_exp.training.gradient import Gradients, Pass
 from artbp_exp.verification.enumeration import Exact, Subject, certify, pass_over
 
@@ -59,13 +58,20 @@ def certify_smoothed(subject: Subject, *, each: Callable[[Pass], object] = lambd
         error = np.sqrt(along.var(ddof=1) / len(along) + expected.var(ddof=1) / len(expected))
         limits[name] = float(DEVIATIONS * error)
         variance += float(drawn.var(0).sum())
-    return Exact(patterns=DRAWS, bias=bias, limits=limits, variance=variance, misdrawn=None, no_formula="it is drawn")
+    return Exact(
+        patterns=DRAWS,
+        bias=bias,
+        limits=limits,
+        variance=variance,
+        misdrawn=None,
+        promise="the mean of the draws is not the smoothed loss's gradient",
+        no_formula="it is drawn",
+    )
 
 
 def certify_claim(subject: Subject, *, each: Callable[[Pass], object] = lambda found: None) -> Exact:
-    """Holds a method to what it claims: by drawing where the loss is smoothed, else by every outcome."""
-    smoothed = subject.method.claim(subject.task.steps) is Claim.SMOOTHED
-    return (certify_smoothed if smoothed else certify)(subject, each=each)
+    """Holds a method to what it claims: by drawing where it smooths its loss, else by every outcome."""
+    return (certify_smoothed if hasattr(subject.method, "smoothing") else certify)(subject, each=each)
 
 
 def _smoothed(subject: Subject, rng: np.random.Generator) -> Gradients:

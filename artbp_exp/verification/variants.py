@@ -27,6 +27,8 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     ],
     "tbptt": [{"length": 99}, {"length": 3}, {"length": 3, "memory": 2}],
     "bptt": [{}, {"memory": 3}],
+    "pes": [{"particles": 1000, "update_every": 2}],
+    "pes_analytic": [{"particles": 1000, "update_every": 2, "sigma": 0.3}],
     "tprop": [{"length": 3, "solver": solver, "state_steps": 2, "rounds": 2} for solver in ("penalty", "admm", "alm")],
     "adaptive": [{"length": 3}],
 }

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from artbp_exp.autograd import detach
-from artbp_exp.methods.base import Loss, Method
+from artbp_exp.methods.base import Claim, Loss, Method
 from artbp_exp.methods.online.pes import PES
+from artbp_exp.models.linear import LinearSystem
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
 
@@ -18,8 +19,13 @@ class PESAnalytic(PES):
         ĝ = p + Σ_i ξ_i (L_i − ε_i · p) / (N σ²),   ξ_i without this window's ε_i
 
     Within the window it has the gradient of the loss itself, beyond it that of the smoothed loss; on a loss that is
-    quadratic in θ these are one. The read-out has its gradient from the state with θ. See `PES`.
+    quadratic in θ these are one, elsewhere it is neither, by O(σ²). The read-out has its gradient from the state with
+    θ. See `PES`.
     """
+
+    def claim(self, steps: int) -> Claim:
+        """Unbiased on the linear system, whose loss is quadratic."""
+        return Claim.SMOOTHED if isinstance(self._model, LinearSystem) else Claim.BIASED
 
     def begin(self, batch_size: int) -> dict[str, Any]:
         """See `PES.begin`; and the state with θ itself."""
