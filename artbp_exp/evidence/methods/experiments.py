@@ -7,6 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from artbp_exp.evidence.experiment import Experiment, Picture
+from artbp_exp.evidence.methods.certificates import certificate_claims
 from artbp_exp.evidence.methods.claims import balancing_claims, recall_claims
 from artbp_exp.evidence.methods.learning_figure import balancing_figure
 from artbp_exp.evidence.methods.recall_figure import recall_figure
@@ -27,7 +28,16 @@ def _drawn(figure: Callable[[list[Run]], Figure], folders: tuple[str, ...], resu
     return figure(runs) if runs else None
 
 
+VERIFY = "make verify VERIFY=results/verify/everything.csv"
+
 METHODS = (
+    Experiment(
+        heading=HEADING,
+        sources=("verify/everything.csv",),
+        made_by=VERIFY,
+        claims=certificate_claims,
+        commands=lambda _: [VERIFY],
+    ),
     Experiment(
         heading=HEADING,
         sources=("methods_recall",),

@@ -58,11 +58,6 @@ class PES(OnlineMethod):
         checks.in_memory("method.particles", self._particles, numbers, what="particles and their perturbations")
         self._move = traced(vmap(self._stepping.batch, in_dims=(0, 0, None)))
 
-    @property
-    def smoothing(self) -> tuple[float, int]:
-        """σ, and the steps of a window that share an ε."""
-        return self._sigma, self._every
-
     def begin(self, batch_size: int) -> dict[str, Tensor]:
         """The particles' states (N, B, S), and ξ of the first of each pair (N/2, P)."""
         state = self._stepping.flat(self._model.init_state(batch_size))
