@@ -9,9 +9,11 @@ from matplotlib.figure import Figure
 from artbp_exp.evidence.experiment import Experiment, Picture
 from artbp_exp.evidence.methods.certificates import certificate_claims
 from artbp_exp.evidence.methods.claims import balancing_claims, recall_claims
-from artbp_exp.evidence.methods.learning_figure import balancing_figure
+from artbp_exp.evidence.methods.learning_figure import balancing_figure, law_figure, levels_figure
 from artbp_exp.evidence.methods.recall_figure import recall_figure
+from artbp_exp.evidence.methods.related import LAW, related_claims
 from artbp_exp.evidence.methods.tables import recall_table
+from artbp_exp.evidence.read import read
 from artbp_exp.runs.load import Run, load_runs
 
 HEADING = "Related systems"
@@ -26,6 +28,20 @@ def _draw(figure: Callable[[list[Run]], Figure], *folders: str) -> Callable[[Pat
 def _drawn(figure: Callable[[list[Run]], Figure], folders: tuple[str, ...], results: Path) -> Figure | None:
     runs = [run for folder in folders for run in load_runs(results / folder)]
     return figure(runs) if runs else None
+
+
+def _levels(results: Path) -> Figure | None:
+    panels = {
+        "Copy memory: 3 symbols over 12 blanks": load_runs(results / "methods_copy"),
+        "Digits, one pixel a step": load_runs(results / "methods_digits"),
+    }
+    there = {title: runs for title, runs in panels.items() if runs}
+    return levels_figure(there, column="valid_loss", label="held-out loss (nats a target)") if there else None
+
+
+def _law(results: Path) -> Figure | None:
+    table = read(results / LAW)
+    return None if table is None else law_figure(table)
 
 
 VERIFY = "make verify VERIFY=results/verify/everything.csv"
@@ -67,6 +83,29 @@ METHODS = (
                 file="figures/methods_balancing",
                 draw=_draw(balancing_figure, "methods_balancing"),
                 caption="Influence balancing by estimators that never cut: median and range over seeds.",
+            ),
+        ),
+    ),
+    Experiment(
+        heading=HEADING,
+        sources=("methods_copy", "methods_digits", "methods_tprop", "methods_ptb"),
+        recipes=("methods_copy", "methods_digits", "methods_ptb"),
+        made_by=MADE_BY,
+        claims=related_claims,
+        commands=lambda _: ["python scripts/tprop_law.py"],
+        figures=(
+            Picture(
+                file="figures/methods_tasks",
+                draw=_levels,
+                caption=(
+                    "Copy memory and digits: the held-out loss against steps, median and range over seeds, between "
+                    "what a model without memory reaches and the floor."
+                ),
+            ),
+            Picture(
+                file="figures/methods_tprop",
+                draw=_law,
+                caption="Target propagation: the bias of its gradient falls as 1/λ, at the price of stiff springs.",
             ),
         ),
     ),

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from artbp_exp.evidence.figures.common import house_style, spread
+from artbp_exp.evidence.figures.common import color_of, house_style, spread
 from artbp_exp.evidence.methods.arms import grouped
 from artbp_exp.runs.load import Run
 
@@ -74,3 +75,26 @@ def _lines(axes: Axes, runs: list[Run], column: str, *, log: bool) -> None:
         style = LINES[index % len(LINES)]
         axes.plot(grid, median, color=arm.color, linestyle=style, label=f"{arm.label} ({seeds})")
         axes.fill_between(grid, least, greatest, color=arm.color, alpha=0.18, linewidth=0)
+
+
+@house_style
+def law_figure(table: pd.DataFrame) -> Figure:
+    """TPROP's bias against λ, and truncated BPTT's.
+
+    Args:
+        table: `law.csv`.
+    """
+    figure = Figure(figsize=(4.2, 3.0))
+    axes = figure.subplots()
+    rows = table.dropna(subset=["strength"])
+    own, cut = color_of("tprop"), color_of("tbptt")
+    axes.plot(rows["strength"], rows["error"], "o-", color=own, label="TPROP, free states solved for")
+    last = rows.iloc[-1]
+    line = last["error"] * last["strength"] / rows["strength"]
+    axes.plot(rows["strength"], line, color="black", linewidth=0.9, linestyle=(0, (1, 2)), label="1/λ")
+    level = float(table[table["strength"].isna()]["error"].iloc[0])
+    axes.axhline(level, color=cut, linestyle="--", label="truncated BPTT, segments of the same length")
+    axes.set(xscale="log", yscale="log", xlabel="λ, strength of the springs", ylabel="relative error of the gradient")
+    axes.set_title("Target propagation on influence balancing, 6 blocks of 5 steps")
+    axes.legend(loc="lower left")
+    return figure

@@ -1,0 +1,112 @@
+"""Claims about attention, auxiliary losses and target propagation: the papers' abstracts against small runs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from artbp_exp.evidence.claims.claim import NOT_YET, OPEN, Claim, judged
+from artbp_exp.evidence.methods.arms import grouped
+from artbp_exp.evidence.read import read
+from artbp_exp.evidence.statistics import bare
+from artbp_exp.runs.load import Run, load_runs
+
+LEARNED, NEAR = 0.5, 0.1
+"""Share of chance below which a held-out loss counts as learning, and within which two count as the same."""
+
+LAW = Path("methods_tprop", "law.csv")
+
+
+def related_claims(results: Path) -> Iterator[Claim]:
+    """The rows from copy memory, digits, the law of target propagation and Penn Treebank."""
+    yield _copy(_scores(load_runs(results / "methods_copy")))
+    yield _digits(_accuracies(load_runs(results / "methods_digits")))
+    yield _law(results)
+    yield _penn_treebank(load_runs(results / "methods_ptb"))
+
+
+def _scores(runs: list[Run]) -> dict[str, list[float]]:
+    """Arm → the held-out loss at the end over chance, for each seed."""
+    return {
+        arm.label: [float(run.metrics("valid_loss")["valid_loss"].iloc[-1]) / run.summary["chance"] for run in members]
+        for arm, members in grouped(runs).items()
+    }
+
+
+def _accuracies(runs: list[Run]) -> dict[str, list[float]]:
+    """Arm → the share of held-out digits that are right at the best row, for each seed."""
+    return {arm.label: [run.summary["valid_accuracy"] for run in members] for arm, members in grouped(runs).items()}
+
+
+def _told(found: dict[str, list[float]]) -> str:
+    return "; ".join(f"{label}: {', '.join(f'{value:.3f}' for value in values)}" for label, values in found.items())
+
+
+def _copy(found: dict[str, list[float]]) -> Claim:
+    names = ("SAB, detached every 5 steps", "SAB, detached every 1000 steps", "truncated BPTT, L = 5")
+    sparse, full, cut = (found.get(name) for name in names)
+    verdict = NOT_YET
+    if sparse and full and cut:
+        near, ahead = max(sparse) < max(full) + NEAR, max(sparse) < min(cut) - NEAR
+        verdict = OPEN if min(full) > LEARNED else judged(near and ahead, missing=False)
+    return Claim(
+        key="sab_copy",
+        claim="Sparse attentive backtracking comes near full BPTT on copy memory, where truncated BPTT fails",
+        source="Ke et al. 2018, abstract",
+        quantity="held-out loss at the end over chance: SAB, its model under full BPTT, truncated BPTT",
+        found=bare([*sparse, *full, *cut]) if sparse and full and cut else None,
+        unit="runs",
+        verdict=verdict,
+        note=_told(found),
+    )
+
+
+def _digits(found: dict[str, list[float]]) -> Claim:
+    alone = found.get("truncated BPTT, L = 16")
+    beside = [value for label, values in found.items() if "+" in label for value in values]
+    verdict = NOT_YET
+    if alone and beside:
+        ahead, behind = min(beside) > max(alone), max(beside) <= max(alone)
+        verdict = judged(ahead, missing=False) if ahead or behind else OPEN
+    return Claim(
+        key="auxiliary_digits",
+        claim="An auxiliary loss on top of truncated BPTT tells more digits than truncated BPTT alone",
+        source="after Trinh et al. 2018; no published number at this size",
+        quantity="share of held-out digits that are right, less the mean of truncated BPTT alone; a point for each run",
+        found=bare([value - float(np.mean(alone)) for value in beside]) if alone and beside else None,
+        unit="runs",
+        verdict=verdict,
+        note=_told(found),
+    )
+
+
+def _law(results: Path) -> Claim:
+    table = read(results / LAW, ("strength", "error"))
+    rows = None if table is None else table.dropna(subset=["strength"])
+    rows = None if rows is None else rows[rows["strength"] >= 100]
+    slope = None if rows is None or len(rows) < 2 else np.polyfit(np.log(rows["strength"]), np.log(rows["error"]), 1)[0]
+    return Claim(
+        key="tprop_law",
+        claim="The bias of target propagation falls as 1/λ, where the free states are solved for",
+        source="this project; derived",
+        quantity="slope of log error against log λ, λ from 100 to 10 000, on influence balancing",
+        found=None if slope is None else bare([slope]),
+        unit="fit",
+        verdict=judged(slope is not None and abs(slope + 1) < 0.05, missing=slope is None),
+        note="" if table is None else f"error from {table['error'].dropna().max():.2g} to {table['error'].min():.2g}",
+    )
+
+
+def _penn_treebank(runs: list[Run]) -> Claim:
+    found = {run.config["method"]["name"]: float(run.summary["valid_bpc"]) for run in runs}
+    there = {"tprop", "tbptt"} <= found.keys()
+    return Claim(
+        key="tprop_ptb",
+        claim="Target propagation generally underperforms BPTT",
+        source="Wiseman et al. 2017, abstract",
+        quantity="validation bits per character after an epoch, 100 units: TPROP's less truncated BPTT's",
+        found=bare([found["tprop"] - found["tbptt"]]) if there else None,
+        unit="pairs",
+        verdict=judged(there and found["tprop"] > found["tbptt"], missing=not there),
+        note="blocks and segments of 10 steps, one seed" if there else "the recipe methods_ptb has not been run",
+    )

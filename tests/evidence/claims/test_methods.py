@@ -1,0 +1,62 @@
+"""The bench of methods: what counts as learned, at equal steps and at equal time; no verdict without runs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from artbp_exp.evidence.claims.claim import NOT_YET
+from artbp_exp.evidence.methods.claims import recall_claims
+from artbp_exp.evidence.methods.recall import FOLDER, SECONDS, STEPS, Row, rows
+from artbp_exp.evidence.methods.recall_figure import recall_figure
+from artbp_exp.evidence.methods.related import related_claims
+from artbp_exp.runs.load import load_runs
+from tests.evidence.conftest import find
+
+
+def recall_run(results: Path, method: dict[str, Any], *, lag: int, at: int, cost: float, memory: float) -> None:
+    """Learns at step `at`, at `cost` seconds a step."""
+    folder = results / FOLDER / f"{method['name']}{lag}" / "seed0"
+    folder.mkdir(parents=True)
+    config = {"task": {"name": "recall", "lag": lag}, "method": method, "model": {"name": "rnn"}, "seed": 0}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    summary = {"status": "finished", "method": method["name"], "chance": 0.69, "stored_numbers": memory}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    table = [f"{step},{0.01 if step >= at else 0.69},{step * cost}" for step in range(1000, 2 * STEPS + 1, 1000)]
+    (folder / "metrics.csv").write_text("step,valid_loss,seconds\n" + "\n".join(table) + "\n")
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Path:
+    """UORO is slow and learns early, truncated BPTT of 43 is fast and learns late."""
+    quick = SECONDS / (2 * STEPS)
+    for lag in (4, 10):
+        recall_run(tmp_path, {"name": "uoro"}, lag=lag, at=4000, cost=8 * quick, memory=336)
+        recall_run(tmp_path, {"name": "tbptt", "length": 43}, lag=lag, at=STEPS + 1000, cost=quick, memory=336)
+    return tmp_path
+
+
+def by_label(results: Path) -> dict[str, Row]:
+    return {row.arm.label: row for row in rows(load_runs(results / FOLDER))}
+
+
+def test_learned_at_equal_steps_and_at_equal_time(bench: Path) -> None:
+    found = by_label(bench)
+    uoro, truncated = found["UORO"], found["truncated BPTT, L = 43"]
+    assert (uoro.by_steps, uoro.by_time) == ({4: [True], 10: [True]}, {4: [False], 10: [False]})
+    assert (truncated.by_steps, truncated.by_time) == ({4: [False], 10: [False]}, {4: [True], 10: [True]})
+    assert uoro.rank == truncated.rank
+
+
+def test_rows_are_judged_from_what_is_there(bench: Path) -> None:
+    claims = recall_claims(bench)
+    assert find(claims, "recall_memory_UORO").verdict == "holds"
+    assert find(claims, "recall_memory_KF-RTRL").verdict == NOT_YET
+    assert recall_figure(load_runs(bench / FOLDER)).axes
+
+
+def test_nothing_measured_is_said(tmp_path: Path) -> None:
+    claims = [*recall_claims(tmp_path), *related_claims(tmp_path)]
+    assert {claim.verdict for claim in claims} == {NOT_YET}
