@@ -22,6 +22,10 @@ $(VENV)/installed-test: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fast,test]'
 	@touch $@
 
+$(VENV)/installed-methods: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fast,digits]'
+	@touch $@
+
 demo: $(VENV)/installed ## the synthetic experiment, ARTBP against truncated BPTT, and its figure (a minute)
 	$(BIN)/artbp-run -m experiment=demo method=tbptt method.length=10,100
 	$(BIN)/artbp-run -m experiment=demo method=artbp
@@ -40,7 +44,7 @@ check: $(VENV)/installed-test ## lint, format and types
 
 # VERIFY=results/verify/everything.csv renews the committed tables
 VERIFY ?= results/runs/verify/everything.csv
-verify: $(VENV)/installed ## prove every method × model × engine unbiased, by enumeration, and refute the broken (a minute)
+verify: $(VENV)/installed-methods ## hold every method, boundary, auxiliary loss, task and model to what it claims, and refute the broken (two minutes)
 	$(BIN)/artbp-verify verify.everything=true verify.csv=$(VERIFY)
 
 report: $(VENV)/installed ## the claims of the paper against the CSVs in results/: results/report.md and report.html
@@ -60,8 +64,9 @@ phase: $(VENV)/installed ## the phase diagrams' runs (about half an hour), gathe
 	$(BIN)/python scripts/run_evidence.py 'make phase'
 	$(BIN)/python scripts/collect_phase.py
 
-methods: $(VENV)/installed ## every method of the field on one bench: run what is missing (under an hour), draw figures, report and tables
+methods: $(VENV)/installed-methods ## every method of the field on one bench: run what is missing (under an hour), draw figures, report and tables
 	$(BIN)/python scripts/run_evidence.py 'make methods'
+	test -f results/methods_tprop/law.csv || $(BIN)/python scripts/tprop_law.py
 	$(BIN)/artbp-figures
 	$(BIN)/artbp-report
 	$(BIN)/python scripts/readme_numbers.py

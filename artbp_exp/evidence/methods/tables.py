@@ -11,11 +11,15 @@ def recall_table(results: Path) -> str:
     table = rows(load_runs(results / FOLDER))
     lags = sorted({lag for row in table for lag in row.by_steps})
     lines = [
-        f"| recall: seeds of 5 that learn lag k within {STEPS:,} steps / within {SECONDS:g} s "
+        f"| recall: seeds that learn lag k within {STEPS:,} steps; within {SECONDS:g} s "
         "| numbers kept | µs a step | " + " | ".join(f"k = {lag}" for lag in lags) + " |",
         "| --- |" + " --- |" * (len(lags) + 2),
     ]
     for row in table:
-        cells = [f"{sum(row.by_steps.get(lag, []))} / {sum(row.by_time.get(lag, []))}" for lag in lags]
+        cells = [f"{_share(row.by_steps.get(lag))}; {_share(row.by_time.get(lag))}" for lag in lags]
         lines.append(f"| {row.arm.label} | {row.memory:,.0f} | {1e6 * row.cost:.0f} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _share(seeds: list[bool] | None) -> str:
+    return f"{sum(seeds)}/{len(seeds)}" if seeds else "–"
