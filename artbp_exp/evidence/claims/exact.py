@@ -18,6 +18,9 @@ WORDS = ("method", "model", "engine", "broken", "verdict", "expected")
 ENGINES = ("auto", "plain")
 """Those that every machine has."""
 
+COVERED = {"ptb", "synthetic"}
+"""Tasks that are under every row."""
+
 BROKEN = (
     "factors shifted by one step",
     "draws shifted by one step",
@@ -48,11 +51,14 @@ def absent(table: pd.DataFrame) -> set[tuple[str, ...]]:
     there = set(zip(table["method"], table["model"], table["engine"], strict=True))
     every = _unseen(table["method"], registry.names("method"))
     shipped = {method for method, _, engine in there if not engine.startswith("broken: ")} | every
-    alone = {method for method in shipped if "boundary=" not in method}
+    shipped -= (tasks := {method for method in shipped if "task=" in method})
+    alone = {method for method in shipped if "boundary=" not in method and "auxiliary=" not in method}
     schemes = {method for method in alone if method.split()[0] in registry.names("method", package=registry.SCHEMES)}
     broken = {method for method, _, engine in there if engine.startswith("broken: ")} or {"artbp"}
     models = registry.names("model")
     wanted = set(product(schemes, models, ENGINES)) | set(product(shipped - schemes, models, ENGINES[:1]))
+    untried = set(registry.names("task")) - COVERED - {method.partition("task=")[2] for method in tasks}
+    wanted |= {(f"task={name}", "", "") for name in untried}
     wanted |= set(product(broken, models, [f"broken: {name}" for name in BROKEN]))
     return {tuple(key) for key in wanted - there}
 

@@ -16,6 +16,9 @@ WALL = "truncated BPTT, L = 5"
 RIVAL = "truncated BPTT, L = 43"
 """Truncated BPTT that keeps as many numbers as UORO and SnAp-1."""
 
+MAJORITY = 3
+"""Seeds of five that must learn for a claim to hold; with fewer it is not settled."""
+
 Shares = Callable[[Row], dict[int, list[bool]]]
 
 
@@ -50,16 +53,17 @@ def _beyond(found: dict[str, Row]) -> Iterator[Claim]:
     for row in found.values():
         if wall is None or row.rank != wall.rank or row is wall:
             continue
-        far = {lag: sum(seeds) for lag, seeds in row.by_steps.items() if lag >= 10}
+        far = {lag: (sum(seeds), sum(wall.by_steps[lag])) for lag, seeds in row.by_steps.items() if lag > 5}
+        more, most = any(own > other for own, other in far.values()), max(own for own, _ in far.values())
         yield Claim(
             key=f"recall_beyond_{row.arm.label}",
-            claim=f"{row.arm.label}: learns a lag that truncated BPTT of the same memory never sees",
-            quantity=f"seeds of 5 that learn lags of 10 and more within {STEPS:,} steps, a point for each lag",
-            found=bare(list(far.values())),
+            claim=f"{row.arm.label}: learns a lag that a segment of truncated BPTT of the same memory does not hold",
+            quantity=f"seeds that learn lags beyond 5 within {STEPS:,} steps, a point for each lag",
+            found=bare([own for own, _ in far.values()]),
             unit="lags",
-            verdict=judged(max(far.values()) >= 3, missing=False),
-            note=f"keeps {row.memory:.0f} numbers a stream, {WALL} {wall.memory:.0f}; all lags: "
-            + _compared(row, wall, lambda one: one.by_steps),
+            verdict=OPEN if more and most < MAJORITY else judged(more, missing=False),
+            note="; ".join(f"lag {lag}: {own} seeds, {WALL}: {other}" for lag, (own, other) in sorted(far.items()))
+            + f"; numbers kept for a stream: {row.memory:.0f} and {wall.memory:.0f}",
         )
 
 
@@ -71,7 +75,7 @@ def _online(found: dict[str, Row]) -> Iterator[Claim]:
             leads = [sum(row.by_steps[lag]) - sum(rival.by_steps[lag]) for lag in row.by_steps]
             note = (
                 f"all lags, at equal steps: {_compared(row, rival, lambda one: one.by_steps)}; after {SECONDS:g} s: "
-                f"{_compared(row, rival, lambda one: one.by_time)}"
+                f"{_compared(row, rival, lambda one: one.by_time)}; truncated BPTT makes one update in 43 steps"
             )
         yield Claim(
             key=f"recall_memory_{label}",
@@ -79,7 +83,9 @@ def _online(found: dict[str, Row]) -> Iterator[Claim]:
             quantity=f"seeds that learn within {STEPS:,} steps, less those of {RIVAL}; a point for each lag",
             found=bare(leads) if leads else None,
             unit="lags",
-            verdict=judged(any(lead > 0 for lead in leads), missing=not leads),
+            verdict=OPEN
+            if 0 < max(leads, default=0) < MAJORITY
+            else judged(max(leads, default=0) > 0, missing=not leads),
             note=note,
         )
 

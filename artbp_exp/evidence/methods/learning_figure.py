@@ -24,7 +24,7 @@ def balancing_figure(runs: list[Run]) -> Figure:
     figure = Figure()
     left, right = figure.subplots(1, 2)
     for axes, column in ((left, "loss"), (right, "theta")):
-        _lines(axes, runs, column, log=True)
+        _lines(axes, runs, column)
     left.set(xscale="log", yscale="log", xlabel="steps", ylabel="loss", title="Loss", ylim=(1e-31, 1e4))
     optimum = runs[0].summary["theta_optimal"]
     right.axhline(optimum, color="black", linewidth=0.9, linestyle=(0, (1, 2)))
@@ -43,9 +43,9 @@ def levels_figure(panels: Mapping[str, list[Run]], *, column: str, label: str) -
         column: of `metrics.csv`.
         label: of its axis.
     """
-    figure = Figure(figsize=(4.4 * len(panels), 3.0))
+    figure = Figure(figsize=(4.4 * len(panels), 3.9))
     for axes, (title, runs) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels.items(), strict=True):
-        _lines(axes, runs, column, log=False)
+        _lines(axes, runs, column)
         for level in ("chance", "floor"):
             height = runs[0].summary.get(level)
             if height is not None:
@@ -60,16 +60,15 @@ def levels_figure(panels: Mapping[str, list[Run]], *, column: str, label: str) -
                     fontsize=7.5,
                 )
         axes.set(xlabel="steps", ylabel=label, title=title)
-        axes.legend(loc="best")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22))
     return figure
 
 
-def _lines(axes: Axes, runs: list[Run], column: str, *, log: bool) -> None:
+def _lines(axes: Axes, runs: list[Run], column: str) -> None:
     for index, (arm, members) in enumerate(grouped(runs).items()):
         tables = [run.metrics("step", column).dropna(subset=[column]) for run in members]
-        first = max(float(table["step"].iloc[0]) for table in tables)
-        last = max(float(table["step"].iloc[-1]) for table in tables)
-        grid = np.unique(np.geomspace(first, last, 200) if log else np.linspace(first, last, 200))
+        rows = min(map(len, tables))
+        grid = np.max([table["step"].to_numpy()[:rows] for table in tables], axis=0)  # by when every seed has its row
         median, least, greatest = spread(members, column, grid)
         seeds = f"{len(members)} seeds" if len(members) > 1 else "1 run"
         style = LINES[index % len(LINES)]
