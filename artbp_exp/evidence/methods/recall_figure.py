@@ -40,7 +40,7 @@ def recall_figure(runs: list[Run]) -> Figure:
     _headings(left, table, heights)
     figure.suptitle(
         f"Seeds that learn to recall a sign from k steps ago (loss below {LEARNED:g} of chance)\n"
-        "in brackets: numbers kept for a stream, the memory at which the rows of a block are compared",
+        "in brackets: numbers kept for a stream, alike within a block; no cell: not run",
         fontsize=9.5,
     )
     return figure
