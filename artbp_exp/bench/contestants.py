@@ -25,7 +25,7 @@ class RandomText:
     """An endless text of random symbols, B streams: the cost of a step does not depend on what is read."""
 
     name = "random text"
-    steps = 10**12
+    steps = episode = 10**12
     passes = 1
     carry_state = True
     batch_size = STREAMS

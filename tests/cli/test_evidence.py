@@ -22,6 +22,7 @@ COMMANDS = [
     for experiment in EXPERIMENTS
     for name in (experiment.recipes if experiment.made_by == "make evidence" else ())
     for command in recipe(name).commands
+    if (ROOT / "results" / name).is_dir()  # the report says which runs are still to come
 ]
 
 

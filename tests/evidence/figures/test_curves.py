@@ -117,7 +117,7 @@ def test_runs_without_a_result_are_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["curvs"], "there is no figure and no folder curvs; did you mean curves? valid: bench/bench, curves, "),
+        (["curvs"], "there is no figure and no folder curvs; did you mean curves? valid: bench/bench, "),
         (["--results", "nowhere"], "nowhere is not a folder"),
         (["curves", "nowhere"], "there is no figure and no folder nowhere; "),
         (["curves", "."], "no run below . has a result yet"),
