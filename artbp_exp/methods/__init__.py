@@ -8,6 +8,7 @@ import torch
 
 from artbp_exp import registry
 from artbp_exp.errors import UserError
+from artbp_exp.methods import baseline
 from artbp_exp.methods.base import Auxiliary, Boundary, Draw, Method
 from artbp_exp.methods.closed_form import ClosedForm
 from artbp_exp.methods.segments import SegmentMethod
@@ -70,13 +71,7 @@ def segment_method(
     Raises:
         UserError: an unknown engine, or one that the model does not have; a boundary where nothing is cut off.
     """
-    if boundary is not None and (scheme.length is None or not task.carry_state):
-        why = "never cuts" if scheme.length is None else "with task.carry_state=false resets the state at cuts"
-        other = "method=artbp or method=tbptt" if scheme.length is None else "task.carry_state=true"
-        raise UserError(
-            f"method={scheme.name} {why}, so no gradient is cut off for boundary={boundary.name} to stand for; "
-            f"take boundary=none, or {other}"
-        )
+    baseline.refuse_idle(boundary, scheme, task, scheme.name)
     alone = autocast is None and boundary is None and auxiliary is None
     if engine in ("auto", "fused") and alone and ClosedForm.applies(model, task, scheme):
         return ClosedForm(model=model, scheme=scheme)

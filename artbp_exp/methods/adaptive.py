@@ -21,6 +21,7 @@ from torch import Tensor
 
 from artbp_exp import checks
 from artbp_exp.errors import UserError
+from artbp_exp.methods import baseline
 from artbp_exp.methods.base import Auxiliary, Boundary, Claim, Draw, Loss, Method
 from artbp_exp.methods.influence import squared_influence
 from artbp_exp.methods.segments import SegmentMethod
@@ -61,7 +62,8 @@ class Adaptive(Method):
         every: int,
         losses: int,
     ) -> None:
-        self._segments, self._model, self._task, self.engine = segments, model, task, segments.engine
+        self.segments, self._model, self._task, self.engine = segments, model, task, segments.engine
+        self.looks_ahead = segments.looks_ahead
         self._longest, self._bias, self._every, self._losses = longest, bias, every, losses
         self._memory = segments.scheme.memory
         self._decay: float | None = None
@@ -70,7 +72,7 @@ class Adaptive(Method):
 
     def begin(self, batch_size: int) -> Any:
         """The model's initial state."""
-        return self._segments.begin(batch_size)
+        return self.segments.begin(batch_size)
 
     def draws(self, steps: int, rng: np.random.Generator, *, start: int = 0) -> Iterator[tuple[int, Draw]]:
         """Segments of L steps. L changes between two of them, where a measurement is due."""
@@ -78,7 +80,7 @@ class Adaptive(Method):
             if self._due <= 0:
                 self._measure()
                 self._due = self._every
-            segment = self._segments.scheme.segment(min(self._length, steps - start))
+            segment = self.segments.scheme.segment(min(self._length, steps - start))
             self._seen += segment.length
             self._due -= segment.length
             yield start, segment
@@ -86,21 +88,21 @@ class Adaptive(Method):
 
     def outcomes(self, steps: int) -> Iterator[tuple[tuple[Draw, ...], float]]:
         """Nothing is drawn: segments of L steps, as L is now."""
-        return self._segments.outcomes(steps)
+        return self.segments.outcomes(steps)
 
     def claim(self, steps: int) -> Claim:
         """As truncated BPTT's."""
-        return self._segments.claim(steps)
+        return self.segments.claim(steps)
 
     def stored_numbers(self, steps: int) -> float:
         """As truncated BPTT's with the last L; a measurement stores more for its moment."""
-        return self._segments.stored_numbers(steps)
+        return self.segments.stored_numbers(steps)
 
     def advance(
         self, carry: Any, draw: Draw, inputs: Tensor, targets: Tensor, loss: Loss, *, ends: bool
     ) -> tuple[float, Any]:
         """See `Method.advance`."""
-        return self._segments.advance(carry, draw, inputs, targets, loss, ends=ends)
+        return self.segments.advance(carry, draw, inputs, targets, loss, ends=ends)
 
     def row(self) -> dict[str, Any]:
         """L, and β where it is known."""
@@ -140,7 +142,7 @@ class Adaptive(Method):
 
     def _take(self, length: int) -> None:
         self._length = length
-        self._segments.scheme = tbptt.build(length=length, memory=self._memory)
+        self.segments.scheme = tbptt.build(length=length, memory=self._memory)
 
 
 def build(
@@ -173,15 +175,17 @@ def build(
         auxiliary: likewise.
 
     Raises:
-        UserError: a value out of range, or an engine that the model does not have.
+        UserError: a value out of range, an engine that the model does not have, or a boundary where nothing is cut off.
     """
     longest = checks.whole("method.length", length, at_least=1)
     bias = checks.number("method.bias", bias, above=0)
     if bias >= 1:
         raise UserError(f"method.bias must be below 1, all the influence there is; got {bias:g}")
+    scheme = tbptt.build(length=longest, memory=memory)
+    baseline.refuse_idle(boundary, scheme, task, Adaptive.name)
     segments = SegmentMethod(
         model=model,
-        scheme=tbptt.build(length=longest, memory=memory),
+        scheme=scheme,
         engine=engine,
         autocast=autocast,
         boundary=boundary,

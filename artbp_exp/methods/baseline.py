@@ -16,8 +16,10 @@ from torch import Tensor
 
 from artbp_exp.autograd import detach, map_state
 from artbp_exp.autograd.state import floating
+from artbp_exp.errors import UserError
 from artbp_exp.methods.base import Boundary
 from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.tasks.base import Task
 from artbp_exp.truncation import Scheme, Segment
 
 
@@ -25,6 +27,22 @@ def compensates(scheme: Scheme) -> bool:
     """Whether a gradient that goes on is multiplied by anything but 1, so that b enters where nothing was cut."""
     reach = 2 * round(scheme.length or 0) + 1
     return any(bool((one.factors(reach) != 1).any()) for one in (scheme, scheme.at(0)))
+
+
+def refuse_idle(boundary: Boundary | None, scheme: Scheme, task: Task, name: str) -> None:
+    """Refuses a boundary where no gradient is cut off, for `method=name`.
+
+    Raises:
+        UserError: see above.
+    """
+    if boundary is None or (scheme.length is not None and task.carry_state):
+        return
+    why = "never cuts" if scheme.length is None else "with task.carry_state=false resets the state at cuts"
+    other = "method=artbp or method=tbptt" if scheme.length is None else "task.carry_state=true"
+    raise UserError(
+        f"method={name} {why}, so no gradient is cut off for boundary={boundary.name} to stand for; "
+        f"take boundary=none, or {other}"
+    )
 
 
 def asking(state: Any) -> Any:

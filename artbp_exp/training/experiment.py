@@ -128,7 +128,7 @@ def refuse_idle(auxiliary: Auxiliary | None, method: Method, task: Task) -> None
     Raises:
         UserError: see above.
     """
-    scheme = method.scheme
+    scheme = getattr(method, "segments", method).scheme  # the longest of method=adaptive
     if auxiliary is None or scheme is None:
         return
     least = auxiliary.least

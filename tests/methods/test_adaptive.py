@@ -156,6 +156,33 @@ def test_a_run_is_resumed_bit_for_bit_with_its_length(experiment: Callable[..., 
     assert all(map(torch.equal, second.model.parameters(), run.model.parameters()))
 
 
+@pytest.mark.parametrize("boundary", ["dni", "critic"])
+def test_a_boundary_that_sees_the_next_input_is_shown_it(experiment: Callable[..., Experiment], boundary: str) -> None:
+    run = experiment(f"boundary={boundary}", "boundary.context=input", "auxiliary=predict", "auxiliary.length=4")
+    assert run.method.looks_ahead
+    assert len(rows(run)) == 4
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (
+            ["boundary=critic", "task.carry_state=false"],
+            r"method=adaptive with task\.carry_state=false resets the state",
+        ),
+        (
+            ["auxiliary=predict", "method.length=12"],
+            "needs segments of at least 13 steps, and method=adaptive makes none",
+        ),
+    ],
+)
+def test_what_would_stand_idle_is_refused(
+    experiment: Callable[..., Experiment], overrides: list[str], said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        experiment(*overrides)
+
+
 @pytest.mark.parametrize(
     ("override", "said"),
     [
