@@ -181,7 +181,7 @@ def _claimed(claim: Claim, exact: Exact, verdict: Judgement) -> str:
     worst = max(exact.bias, key=lambda name: exact.bias[name])
     if claim is Claim.BIASED:
         found = "confirmed" if exact.biased(worst) else "no bias shows here"
-        return f"claim: {claim}; {found}: the mean gradient of {worst} is off by {exact.bias[worst]:.2g} of its size"
+        return f"claim: {claim}; {found}: the mean gradient of {worst} is off by {100 * exact.bias[worst]:.3g} %"
     return f"claim: {claim}; {'confirmed' if verdict.certified else 'not confirmed'}"
 
 
