@@ -16,8 +16,8 @@ WALL = "truncated BPTT, L = 5"
 RIVAL = "truncated BPTT, L = 43"
 """Truncated BPTT that keeps as many numbers as UORO and SnAp-1."""
 
-MAJORITY = 3
-"""Seeds of five that must learn for a claim to hold; with fewer it is not settled."""
+SEEDS, MAJORITY = 5, 3
+"""Seeds of a lag, and how many of them must learn for a claim to hold; with fewer it is not settled."""
 
 Shares = Callable[[Row], dict[int, list[bool]]]
 
@@ -55,13 +55,14 @@ def _beyond(found: dict[str, Row]) -> Iterator[Claim]:
             continue
         far = {lag: (sum(seeds), sum(wall.by_steps[lag])) for lag, seeds in row.by_steps.items() if lag > 5}
         more, most = any(own > other for own, other in far.values()), max(own for own, _ in far.values())
+        few = min(map(len, row.by_steps.values())) < SEEDS
         yield Claim(
             key=f"recall_beyond_{row.arm.label}",
             claim=f"{row.arm.label}: learns a lag that a segment of truncated BPTT of the same memory does not hold",
             quantity=f"seeds that learn lags beyond 5 within {STEPS:,} steps, a point for each lag",
             found=bare([own for own, _ in far.values()]),
             unit="lags",
-            verdict=OPEN if more and most < MAJORITY else judged(more, missing=False),
+            verdict=OPEN if more and most < MAJORITY else judged(more, missing=few),
             note="; ".join(f"lag {lag}: {own} seeds, {WALL}: {other}" for lag, (own, other) in sorted(far.items()))
             + f"; numbers kept for a stream: {row.memory:.0f} and {wall.memory:.0f}",
         )

@@ -25,11 +25,26 @@ def balancing_figure(runs: list[Run]) -> Figure:
     left, right = figure.subplots(1, 2)
     for axes, column in ((left, "loss"), (right, "theta")):
         _lines(axes, runs, column)
-    left.set(xscale="log", yscale="log", xlabel="steps", ylabel="loss", title="Loss", ylim=(1e-31, 1e4))
+    left.set(
+        xscale="log",
+        yscale="log",
+        xlabel="steps",
+        ylabel="loss",
+        title="Loss (of PES: its particles')",
+        ylim=(1e-31, 1e12),
+    )
     optimum = runs[0].summary["theta_optimal"]
     right.axhline(optimum, color="black", linewidth=0.9, linestyle=(0, (1, 2)))
-    right.annotate("θ*", (0.01, optimum), xycoords=("axes fraction", "data"), xytext=(0, 3), textcoords="offset points")
-    right.set(xscale="log", xlabel="steps", ylabel="θ", title="Parameter", ylim=(-0.4, 0.6))
+    right.annotate(
+        "θ*",
+        (0.99, optimum),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, -11),
+        textcoords="offset points",
+        ha="right",
+    )
+    right.set_yscale("symlog", linthresh=1.0)
+    right.set(xscale="log", xlabel="steps", ylabel="θ", title="Parameter", ylim=(-1e5, 1e5))
     left.legend(loc="lower left")
     return figure
 
