@@ -26,7 +26,7 @@ $(VENV)/installed-methods: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fast,digits]'
 	@touch $@
 
-demo: $(VENV)/installed ## the synthetic experiment, ARTBP against truncated BPTT, and its figure (a minute)
+demo: $(VENV)/installed ## the synthetic experiment, ARTBP against truncated BPTT, and its figure (20 s, and the installation)
 	$(BIN)/artbp-run -m experiment=demo method=tbptt method.length=10,100
 	$(BIN)/artbp-run -m experiment=demo method=artbp
 	$(BIN)/python scripts/demo_figure.py

@@ -37,7 +37,10 @@ def unroll(step: Step, inputs: Tensor | Sequence[Any], state: Any, segment: Segm
     rows = inputs.unbind(0) if isinstance(inputs, Tensor) else inputs
     if len(rows) != segment.length:
         turned = isinstance(inputs, Tensor) and inputs.dim() > 1 and inputs.shape[1] == segment.length
-        how = "inputs.transpose(0, 1), " if turned else ""
+        several = isinstance(inputs, tuple) and all(
+            isinstance(part, Tensor) and part.shape[:1] == (segment.length,) for part in inputs
+        )
+        how = "inputs.transpose(0, 1), " if turned else "list(zip(*inputs)), " if several else ""
         raise UserError(
             f"the segment has {segment.length} steps; got inputs for {len(rows)}: hand in {how}one row a step"
         )

@@ -105,6 +105,8 @@ def test_as_many_streams_as_steps_are_not_taken_for_steps() -> None:
         artbp.unroll_blocks(lambda x, s: x, torch.zeros(B, 1, 2), None, segment)  # type: ignore[arg-type, return-value]  # the mistake
     with pytest.raises(UserError, match=r"hand in inputs\.transpose\(0, 1\), one row a step"):
         artbp.unroll(lambda x, s: (x, s), torch.zeros(B + 1, B, 2), None, segment)
+    with pytest.raises(UserError, match=r"got inputs for 2: hand in list\(zip\(\*inputs\)\), one row a step"):
+        artbp.unroll(lambda x, s: (x, s), (torch.zeros(B, 2), torch.zeros(B)), None, segment)
 
 
 class Keeps(nn.Module):

@@ -260,6 +260,25 @@ def test_windows_may_begin_anywhere_and_have_states_of_their_own() -> None:
             artbp.diagnose(leaky(net), net, state=there, **settings, **wrong)
 
 
+def test_data_that_end_before_the_last_window_are_one_line() -> None:
+    net = Leaky(0.9)
+    short = leaky(net)
+
+    def segment_loss(start: int, segment: artbp.Segment, state: Tensor) -> Any:
+        if start + segment.length > 60:
+            raise IndexError("index 60 is out of bounds")
+        return short(start, segment, state)
+
+    settings: dict[str, Any] = {"state": torch.zeros(3, 2), "steps": 30, "lengths": [5], "alphas": [6], "draws": 8}
+    with pytest.raises(UserError, match=r"steps 60 to 89 fails \(IndexError: index 60 .* need data for 120"):
+        artbp.diagnose(segment_loss, net, **settings)
+    with pytest.raises(IndexError) as caught:
+        artbp.diagnose(segment_loss, net, **{**settings, "starts": [40], "steps": 30})
+    assert caught.value.__notes__ == [
+        "artbp called segment_loss(40, a segment of 30 steps, state) in float64; it needs data for 70 steps"
+    ]
+
+
 @pytest.mark.parametrize(
     ("mistake", "said"),
     [

@@ -18,7 +18,6 @@ README = ROOT / "README.md"
 LANGUAGES = {"python", "sh", "yaml", "text", ""}
 ELSEWHERE = {
     "docs/extending.md": "test_extending.py, which puts its files where they say they belong",
-    "docs/library.md": "tests/api/test_library_page.py, which looks at what comes out",
 }
 """Page whose Python is not run here → where it is."""
 

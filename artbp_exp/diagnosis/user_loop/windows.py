@@ -1,7 +1,6 @@
 """Windows of a user's data, and whether what is measured there means anything."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +11,6 @@ from artbp_exp.diagnosis.measure import as_vector
 from artbp_exp.diagnosis.user_loop.clock import Clock, TimedLoop
 from artbp_exp.errors import UserError
 from artbp_exp.training.gradient import Pass
-from artbp_exp.truncation import Segment
 from artbp_exp.truncation.artbp import build as artbp
 from artbp_exp.verification.draws import SchemeDraws
 from artbp_exp.verification.enumeration import enumerate_outcomes, pass_over
@@ -59,22 +57,26 @@ def windows(
                 state = next(given)
             except StopIteration:
                 raise UserError(f"states must have one for each of starts, {len(starts)}; got fewer") from None
-        with torch.no_grad():
-            while given is None and done < start:
-                length = min(steps, start - done)
-                _, state = segment_loss(done, plain(length), state)
-                done += length
-        loop = TimedLoop(segment_loss=partial(_from, segment_loss, start), state=state, **settings)
-        loop.clock = clock
-        window = Window(loop)
+        try:
+            with torch.no_grad():
+                while given is None and done < start:
+                    length = min(steps, start - done)
+                    _, state = segment_loss(done, plain(length), state)
+                    done += length
+            loop = TimedLoop(segment_loss=segment_loss, state=state, first=start, **settings)
+            loop.clock = clock
+            window = Window(loop)
+        except Exception as error:
+            if start == starts[0]:
+                raise
+            why = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+            raise UserError(
+                f"the window of steps {start} to {start + steps - 1} fails ({why}), while the first did not: "
+                f"{len(starts)} windows of {steps} steps need data for {starts[-1] + steps}; if yours are shorter, "
+                f"take fewer or shorter windows (windows=1, steps=…)"
+            ) from error
         yield window
         state, done = detach(window.whole.carry.state), start + steps
-
-
-def _from(
-    segment_loss: SegmentLoss, first: int, start: int, segment: Segment, state: Any
-) -> tuple[Tensor | float, Any]:
-    return segment_loss(first + start, segment, state)
 
 
 def check(window: Window) -> None:

@@ -51,6 +51,7 @@ class UserLoop:
         steps: T.
         snapshot: of the module; every pass begins with it.
         module: whose parameters they are, if it was handed in.
+        first: the user's number of step 0.
     """
 
     segment_loss: SegmentLoss
@@ -59,6 +60,7 @@ class UserLoop:
     steps: int
     snapshot: ModuleSnapshot
     module: nn.Module | None = None
+    first: int = 0
 
     def __post_init__(self) -> None:
         self._random = RandomStates(self.parameters.values())
@@ -111,11 +113,11 @@ class UserLoop:
             parameter.grad = None
         before = self._random.states()
         try:
-            found = self.segment_loss(start, segment, state)
+            found = self.segment_loss(self.first + start, segment, state)
         except Exception as error:
             error.add_note(
-                f"artbp called segment_loss({start}, a segment of {segment.length} steps, state) in float64; "
-                f"it needs data for {self.steps} steps"
+                f"artbp called segment_loss({self.first + start}, a segment of {segment.length} steps, state) in "
+                f"float64; it needs data for {self.first + self.steps} steps"
             )
             raise
         random = drawn(before, self._random.states())
