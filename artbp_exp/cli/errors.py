@@ -174,7 +174,7 @@ def one_line(error: BaseException) -> str:
         return " ".join(str(error).split())
     cause = error.__cause__
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and isinstance(cause.parent_node, DictConfig):
-        valid = [str(key) for key in cause.parent_node if key != "hydra"]
+        valid = [str(key) for key in cause.parent_node if key not in ("hydra", "name", "suggest")]
         full_key = str(cause.full_key)
         where = f" of {full_key.rpartition('.')[0]}" if "." in full_key else ""
         return f"{full_key} is not a setting{where}; {nearest(str(cause.key), valid)}"

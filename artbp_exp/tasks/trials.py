@@ -167,5 +167,5 @@ class Trials:
         right = "" if accuracy is None else f", {100 * accuracy:.1f} % right"
         return (
             f"validation loss {summary['valid_loss']:.4f} (floor {summary['floor']:.4f}, chance "
-            f"{summary['chance']:.4f}): score {summary['score']:.3f}{right}"
+            f"{summary['chance']:.4f}): score {summary['score']:.3f} (0: floor, 1: chance){right}"
         )

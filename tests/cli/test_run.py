@@ -36,6 +36,7 @@ MISTAKES = {
     "method=atbp": "method=atbp is not known; did you mean artbp",
     "model=lst": "model=lst is not known; did you mean lstm",
     "method.lenght=3": "method.lenght is not a setting of method; did you mean length",
+    "task=recall task.lagg=3": "did you mean lag? valid: batch_size, lag, rows, steps",
     "+method.lenght=3": "method.lenght is not a setting of method=artbp; did you mean length",
     "method.length=0": "method.length must be a number ≥ 1; got 0",
     "method=tbptt method.length=-1": "method.length must be a whole number ≥ 1; got -1",

@@ -173,6 +173,6 @@ class Lines:
         bits, chance = summary["recall_bits"], summary["recall_chance_bits"]
         return (
             f"validation {summary['valid_bpc']:.4f} bpc (floor {summary['floor']:.4f}, without recall "
-            f"{summary['chance']:.4f}): score {summary['score']:.3f}; a recalled symbol costs {bits:.3f} bits of "
-            f"{chance:.3f}"
+            f"{summary['chance']:.4f}): score {summary['score']:.3f} (0: floor, 1: no recall); a recalled symbol costs "
+            f"{bits:.3f} bits of {chance:.3f}"
         )
