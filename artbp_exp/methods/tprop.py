@@ -143,7 +143,7 @@ class Relaxation:
         """Without a graph: the loss, the last state, and the states between the blocks."""
         outputs, states = [], []
         with torch.no_grad():
-            for part in self._inputs.split(self._settings.length):
+            for part in self._inputs.split(min(self._settings.length, len(self._inputs))):
                 found, state = self._steps(part, state)
                 outputs.append(found)
                 states.append(leaves(state))

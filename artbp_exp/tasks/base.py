@@ -62,6 +62,7 @@ class Levels:
 
 def marks_within(steps: int, passes: int, rows: int) -> list[int]:
     """Steps of the run at which `rows` rows a pass are due, evenly spread; the end of a pass is due anyway."""
+    rows = min(rows, steps)
     within = [max(1, round(k / rows * steps)) for k in range(1, rows)]
     return [number * steps + mark for number in range(passes) for mark in within]
 

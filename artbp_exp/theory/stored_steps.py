@@ -73,8 +73,8 @@ def stored_steps_within(scheme: Scheme, steps: int) -> float:
     the scheme's memory. Of a long sequence the smaller of M and (T − 1)/2, each of which it cannot exceed.
     """
     if steps > LONG_SEQUENCE:
-        return min(mean_stored_steps(scheme), (steps - 1) / 2, float(scheme.memory or steps))
-    kept = np.minimum(np.arange(steps), scheme.memory or steps)
+        return min(mean_stored_steps(scheme), (steps - 1) / 2, float(min(scheme.memory or steps, steps)))
+    kept = np.minimum(np.arange(steps), min(scheme.memory or steps, steps))
     first, later = (np.cumsum(kept * survival(one, steps - 1)) for one in (scheme.at(0), scheme))
     begins = renewal(scheme, steps)
     return float(first[-1] + begins[1:] @ later[-2::-1]) / steps

@@ -1,7 +1,9 @@
 """Assembles a run from its settings: task, model, method, optimiser, trainer."""
 
+import re
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -19,6 +21,9 @@ from artbp_exp.training.gradient import TaskLoop
 from artbp_exp.training.trainer import Record, Tick, Trainer
 from artbp_exp.truncation import Scheme
 from artbp_exp.truncation.mean_length import short_mean_warning
+
+TOO_LARGE = re.compile("memory|array is too big|Maximum allowed", re.IGNORECASE)
+"""What numpy and torch say of a size that they cannot allocate."""
 
 MANY_STEPS = 10_000
 """Steps for one update beyond which a user is warned."""
@@ -48,7 +53,8 @@ class Experiment:
             torch.set_num_threads(config.threads)
         self.device = find_device(config.device)
         streams = RandomStreams.from_seed(config.seed)
-        self.task = registry.build("task", config.task)
+        with fits_in_memory("task", config.task.name):
+            self.task = registry.build("task", config.task)
         dtype, autocast = find_precision(config.precision, self.task)
         self.model = self._build_model(config.model, streams.weights).to(device=self.device, dtype=dtype)
         self.task.place(self.device)
@@ -97,12 +103,8 @@ class Experiment:
         )
 
     def _build_model(self, settings: Mapping[str, Any], weights: torch.Generator) -> RecurrentModel:
-        try:
+        with fits_in_memory("model", settings["name"]):
             model: RecurrentModel = registry.build("model", settings, generator=weights, **self.task.shapes)
-        except (MemoryError, RuntimeError) as error:
-            if "memory" not in str(error).lower():
-                raise
-            raise UserError(f"model={settings['name']} of this size does not fit in memory") from error
         return model
 
     @property
@@ -120,6 +122,18 @@ class Experiment:
     def train(self, tick: Tick = lambda steps: None) -> Iterator[Record]:
         """Trains to the end; see `Trainer.run`."""
         return self.trainer.run(tick=tick)
+
+
+@contextmanager
+def fits_in_memory(group: str, name: str) -> Iterator[None]:
+    """Within it, a part of a size that numpy or torch cannot allocate is a user error."""
+    try:
+        yield
+    except (MemoryError, OverflowError, RuntimeError, ValueError) as error:
+        small = isinstance(error, RuntimeError | ValueError) and not TOO_LARGE.search(str(error))
+        if small or isinstance(error, UserError):
+            raise
+        raise UserError(f"{group}={name} of this size does not fit in memory; take smaller settings of it") from error
 
 
 def refuse_idle(auxiliary: Auxiliary | None, method: Method, task: Task) -> None:

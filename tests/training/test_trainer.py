@@ -153,3 +153,33 @@ def test_random_cuts_that_are_certain_are_warned_of(compose: Callable[..., dict[
     Experiment(RunConfig.of(compose(*overrides, "method.reweight=false")))
     Experiment(RunConfig.of(compose("method.length=10.5", "method.every=10")))
     Experiment(RunConfig.of(compose("method=tbptt", "method.length=1")))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        *(["task=recall", f"task.{name}=1e12"] for name in ("lag", "steps", "batch_size")),
+        *(["task=copy", f"task.{name}=1e12"] for name in ("length", "blanks", "episodes", "batch_size")),
+        *([f"task={name}", "task.steps=1e12"] for name in ("brackets", "anbn")),
+        ["task=adding", "task.length=1e25"],
+    ],
+)
+def test_a_task_that_does_not_fit_in_memory_is_one_line(compose: Any, overrides: list[str]) -> None:
+    with pytest.raises(UserError, match=r"task=\w+ of this size does not fit in memory; take smaller settings of it"):
+        Experiment(RunConfig.of(compose(*overrides)))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [["method=adaptive", "method.memory=1e30"], ["method=tprop", "method.length=1e30"], ["task.rows=1e12"]],
+)
+def test_a_setting_beyond_the_data_is_the_data_s(compose: Any, overrides: list[str]) -> None:
+    small = ["task=recall", "task.steps=12", "task.lag=2", "model.hidden_size=2"]
+    run = Experiment(RunConfig.of(compose(*small, *overrides)))
+    assert list(run.train())
+    assert run.method.stored_numbers(12) > 0
+
+
+def test_more_anchors_than_memory_holds_are_refused(compose: Any) -> None:
+    with pytest.raises(UserError, match=r"auxiliary\.anchors=1000000000000 needs"):
+        Experiment(RunConfig.of(compose("task=recall", "method=bptt", "auxiliary=predict", "auxiliary.anchors=1e12")))

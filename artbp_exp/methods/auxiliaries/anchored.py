@@ -55,6 +55,7 @@ class Anchored(Auxiliary):
         self.name = type(self).__name__.lower()
         self._length = checks.whole("auxiliary.length", length, at_least=1)
         self._anchors = checks.whole("auxiliary.anchors", anchors, at_least=1)
+        checks.in_memory("auxiliary.anchors", self._anchors, 2 * self._anchors, what="their places", instead="fewer")
         self._truncate = checks.whole("auxiliary.truncate", truncate, at_least=1)
         self._weight, self._rng = weight, rng
         self.least = self._length + 1
