@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import _get_current_function_mode_stack
 from torch.utils import _pytree as pytree
 from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
 
@@ -88,11 +89,17 @@ class _Window:
     def __call__(self, state: Any) -> tuple[list[Any], Any]:
         with ExitStack() as stack:
             if self._values is None:
+                self._modes = _get_current_function_mode_stack()
                 self._random = RandomStates(())
                 self._begin = self._random.states()
                 self._buffers = [(part, name, b.clone()) for part, name, b in _buffers(self._modules)]
             else:
                 stack.enter_context(self._as_it_was())
+                # a torch function mode is off within torch.autograd.grad, that of artbp.verify among them
+                on = _get_current_function_mode_stack()
+                for mode in self._modes:
+                    if not any(mode is other for other in on):
+                        stack.enter_context(mode)
             found, last = self._run(self._start, self._stop, _copied(state))
         values = [leaf.detach() for leaf in pytree.tree_leaves(found) if isinstance(leaf, Tensor)]
         values += [leaf.detach() for leaf in leaves(last)]

@@ -118,3 +118,17 @@ def test_nothing_is_said_of_a_loop_that_runs_twice_alike(scheme: artbp.Scheme) -
     found = check(loop(net), net, scheme)
     assert found.certified
     assert found.notes == ()
+
+
+@pytest.mark.parametrize("scheme", [KEEPS_ALL, BOUNDED], ids=["keeps all", "bounded memory"])
+def test_a_step_that_casts_is_certified(scheme: artbp.Scheme) -> None:
+    """`(~done).float()` in a step: verify computes in float64 in the second pass, too, where torch turns modes off."""
+    net = Net()
+    done = torch.zeros(WIDTH, dtype=torch.bool)
+
+    def step(x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        state = net.cell(x, state * (~done).float())
+        return state, state
+
+    found = check(loop(net, step), net, scheme)
+    assert found.certified, str(found)

@@ -32,7 +32,7 @@ def files(folder: Path) -> list[str]:
 
 # what is wrong → what the line says about it
 MISTAKES = {
-    "task=nope": f"task=nope is not known; valid: {', '.join(registry.names('task'))}",
+    "task=weather": f"task=weather is not known; valid: {', '.join(registry.names('task'))}",
     "method=atbp": "method=atbp is not known; did you mean artbp",
     "model=lst": "model=lst is not known; did you mean lstm",
     "method.lenght=3": "method.lenght is not a setting of method; did you mean length",
