@@ -30,6 +30,7 @@ def test_renewal_probabilities_are_those_of_enumeration(settings: dict[str, Any]
     assert renewal(scheme, 8) == pytest.approx(counted, rel=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:artbp with .* ends every segment")  # which is what is tried
 @pytest.mark.parametrize(
     ("settings", "cut", "reason"),
     [
