@@ -53,8 +53,8 @@ def test_loss_is_summed_over_steps_and_averaged_over_streams() -> None:
 def test_marks_ascend_within_each_epoch(rows: int) -> None:
     task = small(rows_per_epoch=rows)
     marks = task.marks()
-    assert marks == sorted(marks)
-    assert len(marks) == 2 * (rows - 1)
+    assert marks == sorted(set(marks))
+    assert len(marks) == 2 * (min(rows, task.steps) - 1)  # no more rows than steps
     assert all(0 < mark <= 2 * task.steps for mark in marks)
 
 
