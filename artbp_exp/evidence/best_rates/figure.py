@@ -28,7 +28,7 @@ def best_rates(arms: dict[str, Arm]) -> Figure:
             axes.plot([rate] * len(ends), ends, ".", color=color_of(method), markersize=4)
         if arm.best is not None:
             axes.plot(arm.best, means[arm.best], "o", color=color_of(method), fillstyle="none", markersize=7)
-    axes.set(xscale="log", xlabel="learning rate η", ylabel="validation bits per character, last quarter of epochs")
+    axes.set(xscale="log", xlabel="learning rate η", ylabel="validation bpc, last quarter of epochs")
     axes.xaxis.set_major_locator(FixedLocator(sorted(rates)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
