@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from artbp_exp.autograd import fused, leaves, map_state, unroll_blocks
 from artbp_exp.autograd.engines import ENGINES, find_engine
-from artbp_exp.autograd.fused import execution, products
+from artbp_exp.autograd.fused import execution, graphs, products
 from artbp_exp.autograd.modules import recurrence_of
 from artbp_exp.errors import UserError
 from artbp_exp.methods import SegmentMethod
@@ -23,7 +23,7 @@ from tests.cells import NAMES, STREAMS, VOCABULARY, build_model, make_case
 from tests.gradients import estimate, estimated_gradient, expected_gradient, full_gradient, relative_errors
 
 CHARACTER_CELLS = ["lstm", "authors", "gru", "rnn"]
-KERNELS = ["compiled", "operators"]
+KERNELS = ["compiled", "operators", "recorded"]
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,14 @@ PATHS = paths()
 
 
 @pytest.fixture(params=KERNELS)
-def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(execution, "has_numba", lambda: request.param == "compiled")
-    return str(request.param)
+    if request.param == "recorded":  # what a GPU replays, run as it stands; of blocks so short that a segment has many
+        monkeypatch.setattr(execution, "is_recorded", lambda arrays: True)
+        monkeypatch.setattr(graphs, "LONGEST", 2)
+        graphs._plan.cache_clear()
+    yield str(request.param)
+    graphs._plan.cache_clear()
 
 
 def test_every_cell_of_the_issue_has_a_fused_path_and_the_ready_made_ones_a_vendor_path() -> None:

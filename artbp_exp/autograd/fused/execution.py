@@ -1,4 +1,4 @@
-"""How the steps of a segment are run: all in one compiled call, or one after another around torch's products."""
+"""How the steps of a segment are run: in one compiled call, one after another around torch's products, or replayed."""
 
 import importlib.util
 from functools import cache
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from artbp_exp.autograd.fused import operators
+from artbp_exp.autograd.fused import graphs, operators
 from artbp_exp.autograd.fused.arrays import Backward, Forward
 from artbp_exp.autograd.fused.products import Product
 from artbp_exp.autograd.fused.recurrence import Recurrence
@@ -38,9 +38,17 @@ def is_whole(steps: Any, arrays: Forward | Backward) -> bool:
     return steps is not operators and arrays.hidden.dtype == arrays.memory.dtype and torch.get_num_threads() == 1
 
 
+def is_recorded(arrays: Forward | Backward) -> bool:
+    """Whether blocks of steps are replayed as CUDA graphs."""
+    return bool(arrays.hidden.device.type == "cuda")
+
+
 def run_forward(kind: type[Recurrence], arrays: Forward, recurrent: Tensor, mixing: Tensor | None) -> None:
     """Runs all steps forward."""
     steps, hidden = _steps(arrays), arrays.hidden
+    if is_recorded(arrays):
+        graphs.run_forward(kind, arrays, recurrent, mixing)
+        return
     viewed = Forward(*map(steps.view, arrays))
     if is_whole(steps, arrays):
         steps.forward_segment(kind, viewed, steps.pack(recurrent), None if mixing is None else steps.pack(mixing))
@@ -69,6 +77,8 @@ def run_backward(
         The gradient that arrives at the first h through the products; and that of the recurrent weight, None where it
         is left to be computed over all steps at once.
     """
+    if is_recorded(arrays):
+        return graphs.run_backward(kind, arrays, recurrent, mixing, carried), None
     steps = _steps(arrays)
     viewed = Backward(*(steps.view(a) if isinstance(a, Tensor) else a for a in arrays))
     if is_whole(steps, arrays):
