@@ -1,23 +1,29 @@
 """Checks and measures the engines on a GPU, in one command of less than ten minutes: python scripts/gpu_check.py
 
 First the gradients of every engine and model against the plain engine, in float64, float32 and with bfloat16 products,
-with random factors, lengths and states; then `artbp-bench` on the device. Prints a table; the exit status is 1 where a
-gradient is off. `--device cpu --no-bench` tries the script itself.
+with random factors, lengths and states; then the fused engine against truncated BPTT by cuDNN, at 256 and 1000 units.
+Prints tables; the exit status is 1 where a gradient is off. `--device cpu --no-bench` tries the script itself.
 """
 
 import argparse
-import subprocess
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
 from artbp_exp import registry
 from artbp_exp.autograd import leaves, map_state
 from artbp_exp.autograd.engines import ENGINES, find_engine
+from artbp_exp.bench import timing
+from artbp_exp.bench.contestants import STREAMS as BENCH_STREAMS
+from artbp_exp.bench.throughput import contestants
 from artbp_exp.errors import UserError
 from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.training.experiment import find_device
 from artbp_exp.truncation import Segment
 
 CELLS = ("lstm", "authors", "gru", "rnn")
@@ -68,17 +74,65 @@ def errors(cell: str, engine: str, hidden: int, products: torch.dtype, device: t
         )
 
 
+PAIRS = [
+    ("artbp fused", "nn.LSTM one-hot"),
+    ("artbp fused bfloat16", "nn.LSTM one-hot bfloat16"),
+    ("artbp fused", "tbptt fused"),
+    ("gru fused", "nn.GRU one-hot"),
+]
+ALONE = ("authors fused", "authors fused bfloat16")
+"""Contestants of `artbp-bench`; its others launch each step's kernels from Python, and would take an hour."""
+
+
+def bench(hidden: int, device: torch.device, *, steps: int) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """(symbols per second, ratios) at one hidden size, three rounds of at least `steps` steps."""
+    everyone = contestants(hidden, device)
+
+    def turn(work: Callable[[int], int]) -> Callable[[], float]:
+        def timed() -> float:
+            symbols = work(steps) * BENCH_STREAMS
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            return float(symbols)
+
+        return timed
+
+    names = list(dict.fromkeys([*(name for pair in PAIRS for name in pair), *ALONE]))
+    rates = timing.interleaved({name: turn(everyone[name]) for name in names}, repeats=3, label=f"hidden {hidden}")
+    ratios = [
+        {"what": f"{above} ÷ {below}", "hidden": hidden, **timing.ratio(rates[above], rates[below])}
+        for above, below in PAIRS
+    ]
+    return list(timing.rows(rates, hidden=hidden)), ratios
+
+
+def write_bench(device: torch.device, out: Path, *, steps: int) -> None:
+    """Measures and writes CSVs, and what they were measured on."""
+    rows, ratios = zip(*(bench(hidden, device, steps=steps) for hidden in (256, 1000)), strict=True)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, parts in (("throughput", rows), ("ratios", ratios)):
+        table = pd.DataFrame([row for part in parts for row in part])
+        table.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
+        print(table.to_string(index=False))
+    machine = timing.machine("python scripts/gpu_check.py", device)
+    (out / "machine.json").write_text(json.dumps(machine, indent=2) + "\n", encoding="utf-8")
+
+
 def main() -> int:
     """Runs the checks, then the bench."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda", help="cuda or cpu (default: cuda)")
     parser.add_argument("--hidden", type=int, default=128, help="units of the checks (default: 128)")
     parser.add_argument("--no-bench", action="store_true", help="check the gradients only")
-    parser.add_argument("--out", default="results/bench_gpu", help="folder of the bench (default: results/bench_gpu)")
+    parser.add_argument("--steps", type=int, default=3000, help="of a turn of the bench (default: 3000)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("results/bench_gpu"), help="folder of the bench (default: results/bench_gpu)"
+    )
     options = parser.parse_args()
     if options.device == "cuda" and not torch.cuda.is_available():
         print("no GPU is available here; try the script with --device cpu --no-bench", file=sys.stderr)
         return 2
+    device = find_device(options.device)
     wrong = 0
     for cell in CELLS:
         for engine in ENGINES[1:]:
@@ -86,15 +140,14 @@ def main() -> int:
                 if engine == "plain" and products == torch.float64:
                     continue  # it is the oracle
                 try:
-                    worst = max(errors(cell, engine, options.hidden, products, torch.device(options.device)))
+                    worst = max(errors(cell, engine, options.hidden, products, device))
                 except UserError:
                     continue  # the model does not have this engine
                 wrong += not worst < bound
                 verdict, name = "ok " if worst < bound else "OFF", str(products).removeprefix("torch.")
                 print(f"{verdict} {cell:8} {engine:7} {name:9} {worst:.1e} < {bound:g}", flush=True)
     if not wrong and not options.no_bench:
-        bench = ["--device", options.device, "--hidden", "256,1000", "--repeats", "3", "--share", "0.3"]
-        subprocess.run([sys.executable, "-m", "artbp_exp.cli.bench", *bench, "--out", options.out], check=True)
+        write_bench(device, options.out, steps=options.steps)
     return 1 if wrong else 0
 
 

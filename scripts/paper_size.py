@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import torch
 
@@ -53,7 +52,7 @@ def main() -> int:
 
 def _commands(seeds: str) -> list[list[str]]:
     """One for each method, setting and seed of the recipe, seed by seed."""
-    program = str(Path(sys.executable).with_name("artbp-run"))
+    program = (sys.executable, "-m", "artbp_exp.cli.run")
     found: dict[tuple[str, ...], None] = {}
     for seed in seeds.split(","):
         for command in recipe("ptb_paper").commands:
@@ -61,7 +60,7 @@ def _commands(seeds: str) -> list[list[str]]:
             (method,) = [word for word in given if word.startswith("method=")]
             for name in method.removeprefix("method=").split(","):
                 others = [word for word in given if word != method]
-                found[(program, *others, f"method={name}", f"seed={seed}")] = None
+                found[(*program, *others, f"method={name}", f"seed={seed}")] = None
     return [list(command) for command in found]
 
 

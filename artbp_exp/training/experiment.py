@@ -205,7 +205,7 @@ def find_precision(name: str, task: Task) -> tuple[torch.dtype, torch.dtype | No
 
 
 def find_device(name: str) -> torch.device:
-    """The device for `auto` (CUDA where there is one), `cpu` or `cuda`.
+    """The device for `auto` (CUDA where there is one), `cpu` or `cuda`; on CUDA, float32 then means float32.
 
     Raises:
         UserError: `cuda` on a machine without, or another name.
@@ -213,4 +213,7 @@ def find_device(name: str) -> torch.device:
     checks.choice("device", name, DEVICES)
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("device=cuda, but torch finds no CUDA device here; take device=cpu or device=auto")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    if name == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.backends.cudnn.allow_tf32 = False  # or its kernels would multiply with 10 bits, unlike all other products
+    return torch.device("cuda")

@@ -52,6 +52,7 @@ def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(execution, "has_numba", lambda: request.param == "compiled")
     if request.param == "recorded":  # what a GPU replays, run as it stands; of blocks so short that a segment has many
         monkeypatch.setattr(execution, "is_recorded", lambda arrays: True)
+        monkeypatch.setattr(execution, "folds", lambda inputs: True)
         monkeypatch.setattr(graphs, "LONGEST", 2)
         graphs._plan.cache_clear()
     yield str(request.param)

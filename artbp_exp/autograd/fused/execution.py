@@ -43,11 +43,16 @@ def is_recorded(arrays: Forward | Backward) -> bool:
     return bool(arrays.hidden.device.type == "cuda")
 
 
+def folds(inputs: Tensor) -> bool:
+    """Whether a mixture is multiplied into the recurrent weight, once a segment: a GPU waits for each product."""
+    return inputs.device.type == "cuda"
+
+
 def run_forward(kind: type[Recurrence], arrays: Forward, recurrent: Tensor, mixing: Tensor | None) -> None:
     """Runs all steps forward."""
     steps, hidden = _steps(arrays), arrays.hidden
     if is_recorded(arrays):
-        graphs.run_forward(kind, arrays, recurrent, mixing)
+        graphs.run_forward(kind, arrays, recurrent)
         return
     viewed = Forward(*map(steps.view, arrays))
     if is_whole(steps, arrays):
@@ -78,7 +83,7 @@ def run_backward(
         is left to be computed over all steps at once.
     """
     if is_recorded(arrays):
-        return graphs.run_backward(kind, arrays, recurrent, mixing, carried), None
+        return graphs.run_backward(kind, arrays, recurrent, carried), None
     steps = _steps(arrays)
     viewed = Backward(*(steps.view(a) if isinstance(a, Tensor) else a for a in arrays))
     if is_whole(steps, arrays):

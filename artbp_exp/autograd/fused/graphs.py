@@ -1,7 +1,8 @@
 """The steps of a segment on a GPU: blocks of steps, recorded once as CUDA graphs and replayed without launch overhead.
 
 A step is its products by cuBLAS and a kernel or two that torch.compile makes of the cell's equations. A segment is cut
-into blocks of 64, 32, 16, … steps, whose arrays are copied to and from where the recorded kernels read and write.
+into blocks of 64, 32, 16, … steps, whose arrays are copied to and from where the recorded kernels read and write. There
+is no mixture: `segment.folded` has made one weight of two.
 """
 
 import importlib.util
@@ -31,7 +32,6 @@ class Shape(NamedTuple):
         kind: the cell.
         streams, size: B, H.
         full, low: dtype of the state, and of the products.
-        columns: of x, (gates + mixture)·H.
         inner: whether something is added to the recurrent product.
         alone: whether the memory is an array of its own, and not h.
         stream: of CUDA, on which recordings wait for each other.
@@ -42,19 +42,18 @@ class Shape(NamedTuple):
     size: int
     full: torch.dtype
     low: torch.dtype
-    columns: int
     inner: bool
     alone: bool
     device: torch.device
     stream: int
 
 
-def run_forward(kind: type[Recurrence], arrays: Forward, recurrent: Tensor, mixing: Tensor | None) -> None:
+def run_forward(kind: type[Recurrence], arrays: Forward, recurrent: Tensor) -> None:
     """Runs all steps forward."""
     s, steps = arrays, len(arrays.hidden) - 1
     plan = _plan(_shape(kind, s, s.x, s.inner))
     replays = plan.forward
-    plan.load(recurrent, mixing, s.inner)
+    plan.load(recurrent, s.inner)
     keeps = len(s.gates) == steps and len(s.memory) > steps  # else one step's arrays, used again and again
     plan.hidden[0].copy_(s.hidden[0])
     plan.memory[0].copy_(s.memory[0])
@@ -68,23 +67,20 @@ def run_forward(kind: type[Recurrence], arrays: Forward, recurrent: Tensor, mixi
         s.hidden[start + 1 : stop + 1].copy_(plan.hidden[1 : count + 1])
         if keeps:
             s.memory[start + 1 : stop + 1].copy_(plan.memory[1 : count + 1])
-            for kept, array in ((s.gates, plan.gates), (s.extra, plan.extra), (s.mixed, plan.mixed)):
-                if kept is not None:
-                    kept[start:stop].copy_(array[:count])
+            s.gates[start:stop].copy_(plan.gates[:count])
+            s.extra[start:stop].copy_(plan.extra[:count])
         elif plan.shape.alone:
             s.memory[0].copy_(plan.memory[count])
         plan.hidden[0].copy_(plan.hidden[count])
         plan.memory[0].copy_(plan.memory[count])
 
 
-def run_backward(
-    kind: type[Recurrence], arrays: Backward, recurrent: Tensor, mixing: Tensor | None, carried: Tensor
-) -> Tensor:
+def run_backward(kind: type[Recurrence], arrays: Backward, recurrent: Tensor, carried: Tensor) -> Tensor:
     """Runs all steps backward. Returns the gradient that arrives at the first h through the products."""
     s, steps = arrays, len(arrays.factors)
     plan = _plan(_shape(kind, s, s.dx, s.dinner))
     replays = plan.backward
-    plan.load(recurrent, mixing, None)
+    plan.load(recurrent, None)
     factors = torch.as_tensor(s.factors).to(plan.factors)
     dx = s.gates if plan.shares else s.dx.new_empty(s.gates.shape)
     plan.carried.copy_(carried)
@@ -101,12 +97,13 @@ def run_backward(
         s.gates[start:stop].copy_(plan.gates[:count])
         if not plan.shares:
             dx[start:stop].copy_(plan.dx[:count])
-        if s.dmixed is not None:
-            s.dmixed[start:stop].copy_(plan.mixed[:count])
     s.dmemory.copy_(plan.dmemory)
-    _entered(s, dx, -dx.shape[2])
-    if s.dmixed is not None:
-        _entered(s, s.dmixed, 0)
+    flat = dx.flatten(0, 1)
+    if s.index is None:
+        s.dx.copy_(flat)
+    else:  # the rows of a table are summed by a product, in fixed order
+        chosen = flat.new_zeros(len(flat), len(s.dx)).scatter_(1, s.index.reshape(-1, 1), 1.0)
+        s.dx.copy_(torch.mm(chosen.t(), flat))
     if s.dinner is not None:
         s.dinner.copy_(s.gates.sum((0, 1), dtype=s.dinner.dtype))
     return plan.carried.clone()
@@ -122,23 +119,11 @@ def blocks(steps: int) -> Iterator[tuple[int, int]]:
         start += count
 
 
-def _entered(s: Backward, gradient: Tensor, column: int) -> None:
-    """Puts (n, B, k) gradients into columns of `dx`; a table's rows are summed by a product, in fixed order."""
-    flat = gradient.flatten(0, 1)
-    column %= s.dx.shape[1]
-    columns = s.dx[:, column : column + flat.shape[1]]
-    if s.index is None:
-        columns.copy_(flat)
-    else:
-        chosen = flat.new_zeros(len(flat), len(s.dx)).scatter_(1, s.index.reshape(-1, 1), 1.0)
-        columns.copy_(torch.mm(chosen.t(), flat))
-
-
 def _shape(kind: type[Recurrence], s: Forward | Backward, x: Tensor, inner: Tensor | None) -> Shape:
     (streams, size), device = s.hidden.shape[1:], s.hidden.device
     stream = torch.cuda.current_stream(device).cuda_stream if device.type == "cuda" else 0
     alone = s.memory.data_ptr() != s.hidden.data_ptr()
-    return Shape(kind, streams, size, x.dtype, s.hidden.dtype, x.shape[1], inner is not None, alone, device, stream)
+    return Shape(kind, streams, size, x.dtype, s.hidden.dtype, inner is not None, alone, device, stream)
 
 
 class _Plan:
@@ -147,37 +132,34 @@ class _Plan:
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         kind, streams, size = shape.kind, shape.streams, shape.size
-        mixes = shape.columns > kind.gates * size
         full, low = (partial(torch.zeros, dtype=dtype, device=shape.device) for dtype in (shape.full, shape.low))
 
         def rows(count: int, columns: int, zeros: Callable[..., Tensor]) -> Tensor:
             return zeros(count, streams, columns)
 
-        self.x = rows(LONGEST, shape.columns, full)
+        self.x = rows(LONGEST, kind.gates * size, full)
         self.hidden = rows(LONGEST + 1, size, low)
         self.memory = rows(LONGEST + 1, size, full) if shape.alone else self.hidden
         self.gates = rows(LONGEST, kind.gates * size, low)
         self.extra = rows(LONGEST, kind.extra * size, low)
-        self.mixed = rows(LONGEST, size if mixes else 0, low)  # on the way back, the gradient at the mixture
         self.outputs = rows(LONGEST, size, low)
         self.factors = full(LONGEST)
         self.carried, self.dmemory = rows(1, size, low)[0], rows(1, size, full)[0]
         self.recurrent = low(kind.gates * size, size)
-        self.mixing = low(size, size) if mixes else None
         self.inner = full(kind.gates * size) if shape.inner else None
-        self._product, self._mix = rows(1, kind.gates * size, low)[0], rows(1, size, low)[0]
-        self._forward, self._mixture, self._backward = _steps(kind, shape.device.type)
+        self._product = rows(1, kind.gates * size, low)[0]
+        self._forward, self._backward = _steps(kind, shape.device.type)
         few = torch.zeros(1, 1, dtype=torch.float64)
         parts = (few,) * kind.gates
         there = kind.backward(few, few, parts, (few,) * kind.extra, few, few, few)
         self.shares = all(a is b for a, b in zip(there[0], there[1], strict=True))  # x and r have the same gradients
         self.dx = rows(0 if self.shares else LONGEST, kind.gates * size, full)
 
-    def load(self, recurrent: Tensor, mixing: Tensor | None, inner: Tensor | None) -> None:
+    def load(self, recurrent: Tensor, inner: Tensor | None) -> None:
         """Takes the weights as they are now."""
-        for own, given in ((self.recurrent, recurrent), (self.mixing, mixing), (self.inner, inner)):
-            if own is not None and given is not None:
-                own.copy_(given)
+        self.recurrent.copy_(recurrent)
+        if self.inner is not None and inner is not None:
+            self.inner.copy_(inner)
 
     @cached_property
     def forward(self) -> dict[int, Replay]:
@@ -200,16 +182,10 @@ class _Plan:
         return {2**k: record(partial(work, 2**k), self.shape.device) for k in range(LONGEST.bit_length())}
 
     def _step_forward(self, t: int) -> None:
-        entering, x = self.hidden[t], self.x[t]
-        gates = x[:, -self._product.shape[1] :]
-        if self.mixing is not None:
-            torch.mm(entering, self.mixing.t(), out=self._mix)
-            entering = self.mixed[t]
-            self._mixture(x[:, : self.shape.size], self._mix, entering)
-        torch.mm(entering, self.recurrent.t(), out=self._product)
+        torch.mm(self.hidden[t], self.recurrent.t(), out=self._product)
         after = self.memory[t + 1] if self.shape.alone else None
         kept = (*self._parts(self.gates[t]), *self._parts(self.extra[t]))
-        self._forward(gates, self._product, self.inner, self.memory[t], kept, self.hidden[t + 1], after)
+        self._forward(self.x[t], self._product, self.inner, self.memory[t], kept, self.hidden[t + 1], after)
 
     def _step_backward(self, t: int) -> None:
         gates = self._parts(self.gates[t])
@@ -225,9 +201,7 @@ class _Plan:
             self.memory[t + 1],
             () if self.shares else self._parts(self.dx[t]),
         )
-        torch.mm(self.gates[t], self.recurrent, out=self.carried if self.mixing is None else self.mixed[t])
-        if self.mixing is not None:
-            torch.mm(self.mixed[t], self.mixing, out=self.carried)
+        torch.mm(self.gates[t], self.recurrent, out=self.carried)
 
     def _parts(self, row: Tensor) -> tuple[Tensor, ...]:
         """The columns of each gate; none of an array without columns."""
@@ -257,7 +231,7 @@ def record(work: Replay, device: torch.device) -> Replay:
 
 @cache
 def _steps(kind: type[Recurrence], device: str) -> tuple[Callable[..., None], ...]:
-    """(a step forward, its mixture, a step backward), each compiled to a kernel where Triton is there."""
+    """(a step forward, a step backward), each compiled to a kernel where Triton is there."""
 
     def forward(x: Any, r: Any, inner: Any, memory: Any, kept: Any, hidden: Any, after: Any) -> None:
         size = memory.shape[1]
@@ -268,9 +242,6 @@ def _steps(kind: type[Recurrence], device: str) -> tuple[Callable[..., None], ..
         hidden.copy_(found[2])
         if after is not None:
             after.copy_(found[3])
-
-    def mixture(x: Any, product: Any, mixed: Any) -> None:
-        mixed.copy_(x + product)
 
     def backward(
         outputs: Any,
@@ -301,7 +272,7 @@ def _steps(kind: type[Recurrence], device: str) -> tuple[Callable[..., None], ..
         for row, value in zip((*gates, *dx), (*found[1], *(found[0] if dx else ())), strict=True):
             row.copy_(value)
 
-    functions = (forward, mixture, backward)
+    functions = (forward, backward)
     if device != "cuda" or importlib.util.find_spec("triton") is None:
         return functions
     return tuple(torch.compile(function, dynamic=False) for function in functions)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from artbp_exp.autograd.fused import execution
 from artbp_exp.autograd.fused.arrays import Backward, Forward
 from artbp_exp.autograd.fused.execution import run_backward, run_forward
 from artbp_exp.autograd.fused.products import over_time
@@ -183,6 +184,8 @@ def run_recurrence(
     """
     if symbols is not None:
         _check_symbols(symbols, len(weights.inputs))
+    if execution.folds(weights.inputs):
+        weights = folded(weights)
     start = leaves(state)
     outputs, hidden, cell = _Segment.apply(
         kind,
@@ -197,6 +200,19 @@ def run_recurrence(
         start[1] if kind.has_cell else None,
     )
     return outputs, (hidden, cell) if kind.has_cell else hidden
+
+
+def folded(weights: Weights) -> Weights:
+    """The same recurrence without a mixture: x + W x_m for x, and W W_m for W."""
+    recurrent, mixing = weights.recurrent, weights.mixing
+    if mixing is None:
+        return weights
+    mixed, gated = weights.inputs.split([len(mixing), len(recurrent)], dim=-1)
+    full, low = gated.dtype, _product_dtype(gated, len(mixing))
+    with torch.autocast(gated.device.type, enabled=False):
+        outer = recurrent.to(low)
+        inputs, product = gated + (mixed.to(low) @ outer.t()).to(full), (outer @ mixing.to(low)).to(full)
+    return Weights(inputs=inputs, recurrent=product, inner=weights.inner)
 
 
 def run_segment(
