@@ -262,6 +262,6 @@ EXPERIMENTS = (
                 draw=_tables(bench, "bench/throughput.csv", "bench/sequence_length.csv", "bench/mean_length.csv"),
             ),
         ),
-        tables={"docs/engines.md": {"bench": engines.bench, "ablations": engines.ablations}},
+        tables={"docs/engines.md": {"bench": engines.bench, "ablations": engines.ablations, "bench_gpu": engines.gpu}},
     ),
 )

@@ -61,6 +61,13 @@ def test_suggestions_are_no_settings_of_a_run(configure: Configure) -> None:
     assert "results_dir" not in flat
 
 
+def test_a_task_of_few_numbers_stays_on_the_cpu_unless_told_otherwise(configure: Configure) -> None:
+    """On a machine with a GPU the closed form, which has no CUDA path, gave way to the plain engine without a word."""
+    found = {task: configure(f"task={task}").device for task in ("synthetic", "recall", "ptb")}
+    assert found == {"synthetic": "cpu", "recall": "cpu", "ptb": "auto"}
+    assert configure("device=cuda").device == "cuda"
+
+
 @pytest.mark.parametrize("seed", ["-1", "0.5", "abc", "null", "true"])
 def test_a_seed_that_is_none_is_refused(configure: Configure, seed: str) -> None:
     with pytest.raises(UserError, match="seed must be a whole number ≥ 0"):

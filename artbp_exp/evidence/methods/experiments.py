@@ -66,8 +66,8 @@ METHODS = (
                 draw=_draw(recall_figure, "methods_recall"),
                 caption=(
                     "Recall: which method learns which lag. Rows in a block keep about as many numbers for a stream "
-                    "(in brackets). Left, after the same steps; right, after the same time, on a machine whose "
-                    "load changed between arms, so that times are rough. No cell: not run."
+                    "(in brackets). Left, after the same steps; right, after the same time of one core, at the least "
+                    "time that a step took between two rows of any run. No cell: not run."
                 ),
             ),
         ),

@@ -24,7 +24,7 @@ def recall_figure(runs: list[Run]) -> Figure:
     heights = _heights(table)
     for axes, shares, title in (
         (left, [row.by_steps for row in table], f"after {STEPS:,} steps"),
-        (right, [row.by_time for row in table], f"after {SECONDS:g} s (shared core)"),
+        (right, [row.by_time for row in table], f"after {SECONDS:g} s of one core"),
     ):
         for height, row, found in zip(heights, table, shares, strict=True):
             _cells(axes, height, row, [found.get(lag, []) for lag in lags])

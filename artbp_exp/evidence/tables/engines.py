@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pandas as pd
+
 
 def bench(results: Path) -> str:
     """The ratios, and on what machine."""
@@ -15,3 +17,24 @@ def bench(results: Path) -> str:
 def ablations(results: Path) -> str:
     """What each device of the fused engine is worth."""
     return (results / "bench" / "ablations.md").read_text(encoding="utf-8").strip()
+
+
+def gpu(results: Path) -> str:
+    """Ratios and rates of `scripts/gpu_check.py`, and on what machine."""
+    folder = results / "bench_gpu"
+    machine = json.loads((folder / "machine.json").read_text(encoding="utf-8"))
+    ratios, rates = (pd.read_csv(folder / f"{name}.csv") for name in ("ratios", "throughput"))
+    lines = [f"`{machine['command']}` on {machine['date']}: {machine['device']}, torch {machine['torch']}.", ""]
+    sizes = sorted(rates["hidden"].unique())
+    lines += ["| what | " + " | ".join(f"hidden {size}" for size in sizes) + " |", "| --- |" + " --- |" * len(sizes)]
+    for what, group in ratios.groupby("what", sort=False):
+        by_size = group.set_index("hidden")
+        cells = [
+            f"{row['ratio']:.2f} ({row['lower_quartile']:.2f} – {row['upper_quartile']:.2f})"
+            for row in (by_size.loc[size] for size in sizes)
+        ]
+        lines.append(f"| {what} | " + " | ".join(cells) + " |")
+    for name, group in rates.groupby("contestant", sort=False):
+        medians = group.set_index("hidden")["median"]
+        lines.append(f"| {name}: thousand symbols a second | {' | '.join(f'{medians[s] / 1e3:.0f}' for s in sizes)} |")
+    return "\n".join(lines)
