@@ -11,6 +11,10 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from artbp_exp.evidence import authors
+from artbp_exp.evidence.authors_setting.claims import paper_claims
+from artbp_exp.evidence.authors_setting.figure import ptb_paper
+from artbp_exp.evidence.authors_setting.runs import FLOAT32, Setting
+from artbp_exp.evidence.authors_setting.table import table as paper_table
 from artbp_exp.evidence.best_rates.comparison import BRACKETS, PTB, Comparison
 from artbp_exp.evidence.best_rates.figure import best_rates
 from artbp_exp.evidence.best_rates.table import table
@@ -40,7 +44,7 @@ from artbp_exp.evidence.tables.diagnosis import diagnosis_table
 from artbp_exp.evidence.tables.summary import summary
 from artbp_exp.runs.load import Run, load_runs
 
-README, EVIDENCE = "README.md", "docs/evidence.md"
+README, EVIDENCE, PENN_TREEBANK = "README.md", "docs/evidence.md", "docs/penn_treebank.md"
 
 
 def _runs(folder: str, figure: Callable[[list[Run]], Figure]) -> Draw:
@@ -72,6 +76,11 @@ def _ptb_evidence(results: Path) -> Figure | None:
     return ptb_evidence(families, None if logs is None else authors.replicated(logs))
 
 
+def _ptb_paper(results: Path) -> Figure | None:
+    setting = Setting.of(results)
+    return ptb_paper(setting) if setting.runs else None
+
+
 def _paired_seeds(results: Path) -> Figure | None:
     rows = leads(results)
     return paired_seeds(rows) if rows else None
@@ -99,7 +108,7 @@ def _best_rates(comparison: Comparison) -> Experiment:
                 ),
             ),
         ),
-        tables={"docs/penn_treebank.md": {comparison.name: functools.partial(table, comparison)}},
+        tables={PENN_TREEBANK: {comparison.name: functools.partial(table, comparison)}},
     )
 
 
@@ -205,6 +214,25 @@ EXPERIMENTS = (
                 "diagnosis_ptb": diagnosis_table("ptb"),
             }
         },
+    ),
+    Experiment(
+        heading="Penn Treebank in the authors' setting",
+        sources=("ptb_paper", FLOAT32),
+        recipes=("ptb_paper",),
+        made_by="make evidence",
+        claims=paper_claims,
+        figures=(
+            Picture(
+                file="figures/ptb_paper",
+                draw=_ptb_paper,
+                caption=(
+                    "Penn Treebank in the authors' setting, state reset at cuts: validation bits per character, a line "
+                    "a run, over the bands of the authors' five logged runs of each method (mean ± sd). Dashed: "
+                    "truncated BPTT with the same length, but its cuts at other places in each epoch."
+                ),
+            ),
+        ),
+        tables={PENN_TREEBANK: {"ptb_paper": paper_table}, README: {"ptb_paper": paper_table}},
     ),
     Experiment(
         heading="Penn Treebank, one character at a time",

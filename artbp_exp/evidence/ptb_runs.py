@@ -24,7 +24,7 @@ METHOD = {"length": 50, "every": 1}
 ARTBP = {"schedule": "paper", "alpha": 4}
 
 Arm = tuple[str, bool]
-"""Method of `METHODS`, and whether the state is carried."""
+"""Method of `METHODS`, or `phase`, and whether the state is carried."""
 
 Arms = dict[Arm, dict[int, Run]]
 """Arm → seed → run."""
@@ -97,6 +97,7 @@ def arms(runs: Iterable[Run], settings: Mapping[str, Any]) -> Arms:
         if not own or any(_setting(run, key) != value for key, value in settings.items()):
             continue
         kind = "random" if not method.get("reweight", True) else method["name"]
+        kind = "phase" if method.get("phase") == "random" else kind  # truncated BPTT, its cuts elsewhere each epoch
         key = (kind, bool(run.config["task"]["carry_state"]))
         found.setdefault(key, {})[run.config["seed"]] = run
     return found

@@ -42,9 +42,20 @@ def _balancing(claims: Claims) -> str:
 def _penn_treebank(claims: Claims) -> str:
     first, reset, logs = (claims[key] for key in ("lead_ptb_tier1_carried", "lead_ptb_tier1_reset", "logs"))
     in_logs = f"In the authors' logs, yes: {_bits(logs.found)}, with the state reset at cuts. " if logs.found else ""
-    here = f"Here, at 256 units, {_bits(first.found)} with the state carried and {_bits(reset.found)} with it reset"
+    here = f"At 256 units {_bits(first.found)} with the state carried and {_bits(reset.found)} with it reset"
     settled = ": not settled" if OPEN in (first.verdict, reset.verdict) else ""
-    return f"{in_logs}{here}{settled}. {_own_rates(claims['ptb_fair_lead'])}At the authors' size it was not run."
+    return f"{in_logs}{_authors_setting(claims)}{here}{settled}. {_own_rates(claims['ptb_fair_lead'])}".strip()
+
+
+def _authors_setting(claims: Claims) -> str:
+    """What their setting gives when it is run again; nothing before it was run."""
+    lead, phase = claims["paper_lead"], claims["paper_phase"]
+    if not lead.found:
+        return ""
+    said = f"Run again in their setting, it is {_bits(lead.found)} ({lead.counted} of each: {lead.verdict})"
+    if phase.verdict == HOLDS:
+        said += "; but truncated BPTT has it too, as soon as it cuts at other places in each epoch"
+    return f"{said}. "
 
 
 def _reweighting(claims: Claims) -> str:
@@ -55,6 +66,10 @@ def _reweighting(claims: Claims) -> str:
     here = f"On Penn Treebank at 256 units nothing that shows: {_bits(bits.found)}, within half of the authors' lead"
     if bits.verdict != HOLDS:
         here = f"On Penn Treebank: {bits.verdict}"
+    paper = claims["paper_reweighting"]
+    if paper.found:
+        level = "within half of that lead as well" if paper.verdict == HOLDS else paper.verdict
+        here += f"; in the authors' setting {_bits(paper.found)}, {level}"
     return f"{said}. {here}. {_own_rates(claims['ptb_fair_reweighting'])}".strip()
 
 

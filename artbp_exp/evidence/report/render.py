@@ -17,7 +17,7 @@ VERDICTS = {
     FAILS: "what was measured contradicts the claim",
     OPEN: (
         "a test at 5 % does not reject 0, or would not with a repeated run in the place of the run that it repeats, or "
-        "there is one seed, or ARTBP diverged on a seed, or the errors are too large to tell"
+        "there is one seed and no noise to hold it against, or ARTBP diverged on a seed, or the errors are too large"
     ),
     MEASURED: "a quantity is given, and nothing is claimed of it",
     NOT_YET: "runs are missing; the row says which",
@@ -26,9 +26,12 @@ HOW = (
     "n: how many points a row rests on, and what they are. The estimate is the median of the points, and its "
     "interval is 95 %, by bootstrap (BCa, 9999 resamples). On Penn Treebank it is a difference of means, with the "
     "interval of a t-test whose noise is pooled over all methods and states of an experiment; a run that was run "
-    "again with other rounding is one more replicate. The end point is one and fixed: the mean validation bits per "
-    "character over the last quarter of the epochs, rounded up. It was chosen after the committed runs had been "
-    "seen and before any later one. These tests are adjusted together by Holm's method."
+    "again with other rounding is one more replicate. In the authors' setting an arm has one run or two, and the noise "
+    "is mostly that of the authors' logged runs; arms are compared at the last epoch that all have, and a verdict "
+    "stands where the mean of the last quarter of the epochs so far gives the same. Elsewhere the end point is one and "
+    "fixed: the mean validation bits per character over the last quarter of the epochs, rounded up. It was chosen "
+    "after the committed runs had been seen and before any later one. These tests are adjusted together, by Holm's "
+    "method."
 )
 ABOUT_LOGS = (
     "Training logs published with the authors' code: their cell, 1000 units, the state "

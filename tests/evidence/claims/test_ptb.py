@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from scipy import stats
 
 from artbp_exp.evidence import authors
+from artbp_exp.evidence.authors_setting.runs import TIER
 from artbp_exp.evidence.claims.claim import NOT_YET
 from artbp_exp.evidence.claims.ptb.family import commands, ptb_claims
 from artbp_exp.evidence.claims.ptb.measured import Measured, ahead, leads
@@ -224,7 +225,7 @@ def test_arms_tell_reweighting_apart(results: Path) -> None:
 
 
 def test_the_settings_of_a_tier_are_those_of_its_recipe() -> None:
-    for tier in TIERS:
+    for tier in (*TIERS, TIER):
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             config = compose("config", overrides=[f"experiment={tier.name}"])
         assert {key: OmegaConf.select(config, key) for key in tier.settings} == dict(tier.settings)

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from artbp_exp.evidence import authors
+from artbp_exp.evidence.authors_setting.figure import apart, ptb_paper
+from artbp_exp.evidence.authors_setting.runs import ARMS, Setting
 from artbp_exp.evidence.claims.lengths import working
 from artbp_exp.evidence.claims.ptb.measured import Lead
 from artbp_exp.evidence.figures.common import save
@@ -74,6 +76,7 @@ def test_they_are_drawn_alike_twice(cells: pd.DataFrame, tmp_path: Path) -> None
         "phase_sizes": lambda: phase_sizes(cells[cells["reweight"]], signs),
         "ptb_evidence": lambda: ptb_evidence({}, logs),
         "paired_seeds": lambda: paired_seeds([lead]),
+        "ptb_paper": lambda: ptb_paper(Setting.of(ROOT / "results")),
     }
     for name, make in draw.items():
         first, again = save(make(), tmp_path / name), save(make(), tmp_path / f"{name}_again")
@@ -105,6 +108,16 @@ def test_a_lead_is_drawn_as_far_as_both_runs_of_a_seed_have_come(tmp_path: Path)
     (line,) = [line for line in below.lines if line.get_marker() == "."]
     assert list(line.get_xdata()) == [1, 2]
     assert line.get_ydata() == pytest.approx([-0.1, 0.1])
+
+
+def test_labels_that_would_overlap_move_apart_around_their_mean() -> None:
+    assert apart({"a": 1.0, "b": 1.5, "c": 1.6}, 0.3) == pytest.approx({"a": 1.0, "b": 1.4, "c": 1.7})
+    assert apart({"a": 1.0, "b": 1.1, "c": 1.2}, 0.3) == pytest.approx({"a": 0.8, "b": 1.1, "c": 1.4})
+
+
+def test_every_arm_in_the_authors_setting_is_named_beside_its_curve() -> None:
+    (axes,) = ptb_paper(Setting.of(ROOT / "results")).axes
+    assert {text.get_text() for text in axes.texts} == set(ARMS.values())
 
 
 def script(name: str) -> ModuleType:

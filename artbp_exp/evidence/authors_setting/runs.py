@@ -1,0 +1,118 @@
+"""The runs in the authors' setting on Penn Treebank, compared at the last epoch that all four arms have."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from artbp_exp.evidence import authors
+from artbp_exp.evidence.ptb_runs import METHODS, Tier, diverged, finished
+from artbp_exp.runs.load import Run, has_result, load_all
+
+ARMS = {
+    "tbptt": METHODS["tbptt"],
+    "phase": "truncated BPTT, random phase",
+    "random": METHODS["random"],
+    "artbp": METHODS["artbp"],
+}
+"""Random phase: the place of an epoch's first cut is drawn anew, and the others follow it every L steps."""
+
+LOGGED = {"tbptt": "logged_tbptt", "artbp": "logged_artbp"}
+"""Method → the cell of the authors' five runs of it."""
+
+EPOCHS = 20
+TIER = Tier(
+    name="ptb_paper",
+    title="the authors' cell, 1000 units, B = 64, state reset at cuts",
+    carried=(False,),
+    methods=tuple(ARMS),
+    settings={
+        "model.name": "authors",
+        "model.hidden_size": 1000,
+        "model.forget_bias": authors.SETTING["forget_bias"],
+        "task.epochs": EPOCHS,
+        "task.batch_size": authors.SETTING["batch_size"],
+        "optimizer.lr": authors.LEARNING_RATE,
+    },
+)
+FLOAT32 = "ptb_paper_float32"
+"""Folder of an epoch of truncated BPTT in float32."""
+
+COLUMNS = ["train_bpc", "valid_bpc"]
+
+Cells = dict[str, dict[int, float]]
+"""Arm, or cell of the logs → seed, or number of the logged run → bits per character (bpc)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """The runs of the four arms, and the authors' logs.
+
+    Attributes:
+        runs: arm → seed → run, finished or not.
+        curves: arm → seed → training and validation bpc, indexed by the epoch.
+        logs: every logged run; None where they are not there.
+    """
+
+    runs: dict[str, dict[int, Run]]
+    curves: dict[str, dict[int, pd.DataFrame]]
+    logs: pd.DataFrame | None
+
+    @classmethod
+    def of(cls, results: Path) -> "Setting":
+        """Reads them."""
+        runs = {arm: dict(sorted(by_seed.items())) for (arm, _), by_seed in TIER.load(results).items()}
+        curves = {arm: {seed: curve(run) for seed, run in by_seed.items()} for arm, by_seed in runs.items()}
+        return cls(runs=runs, curves=curves, logs=authors.logs(results))
+
+    @property
+    def epoch(self) -> int | None:
+        """The last epoch that a run of every arm has a result of; None where there is none."""
+        last = [
+            max((int(c.index.max()) for c in self.curves.get(arm, {}).values() if len(c)), default=0) for arm in ARMS
+        ]
+        return min(last) or None
+
+    @property
+    def standing(self) -> str:
+        """The epoch of the comparison, and how many runs have finished."""
+        runs = [run for by_seed in self.runs.values() for run in by_seed.values()]
+        if self.epoch is None:
+            return f"at the end of epoch {EPOCHS}"
+        done = f"; {sum(map(finished, runs)) or 'none'} of {len(runs)} runs finished"
+        last = "" if self.epoch == EPOCHS else f", the last that all four arms have{done}"
+        return f"at the end of epoch {self.epoch} of {EPOCHS}{last}"
+
+    def at(self, epoch: int, column: str = "valid_bpc", *, span: int = 1) -> Cells:
+        """Every run of an arm, and every logged run, that has the epoch: its mean over the `span` epochs up to it."""
+        epochs = list(range(epoch - span + 1, epoch + 1))
+        cells = {
+            arm: {seed: float(c.loc[epochs, column].mean()) for seed, c in curves.items() if epoch in c.index}
+            for arm, curves in self.curves.items()
+        }
+        if self.logs is not None:
+            table = authors.replicated(self.logs)
+            means = table[table["epoch"].isin(epochs)].groupby(["method", "run"])[column].mean()
+            cells |= {cell: means[method].to_dict() for method, cell in LOGGED.items()}
+        return cells
+
+    def behind(self, arm: str, epoch: int) -> Iterator[str]:
+        """The runs of an arm that have not come so far, and where they stand."""
+        for seed, bpc in self.curves[arm].items():
+            if len(bpc) and epoch not in bpc.index:
+                yield f"{ARMS[arm]} seed {seed} is at {bpc['valid_bpc'].iloc[-1]:.4f} after epoch {bpc.index[-1]}"
+
+    def lost(self, arm: str) -> bool:
+        """Whether a run of it diverged."""
+        return any(map(diverged, self.runs.get(arm, {}).values()))
+
+
+def curve(run: Run) -> pd.DataFrame:
+    """Training and validation bpc at the end of each epoch."""
+    return run.metrics("epoch", *COLUMNS).dropna(subset=COLUMNS).set_index("epoch")[COLUMNS]
+
+
+def in_float32(results: Path) -> dict[int, Run]:
+    """Seed → run, of those that finished."""
+    return {run.config["seed"]: run for run in load_all(results / FLOAT32) if has_result(run)}
