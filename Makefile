@@ -57,7 +57,7 @@ collect: $(VENV)/installed ## gather the runs below RUNS=results/runs into one C
 figures: $(VENV)/installed ## redraw every figure from the CSVs in results/; runs nothing
 	$(BIN)/artbp-figures
 
-evidence: $(VENV)/installed ## run whatever of the committed evidence is missing: minutes, and hours for Penn Treebank
+evidence: $(VENV)/installed ## run whatever of the committed evidence is missing: minutes, and hours to days for Penn Treebank
 	$(BIN)/python scripts/run_evidence.py 'make evidence'
 
 phase: $(VENV)/installed ## the phase diagrams' runs (about half an hour), gathered into results/phase_*/cells.csv
