@@ -43,9 +43,9 @@ class View:
 
     @cached_property
     def margin(self) -> float | None:
-        """Half of ARTBP's lead in the logs at these epochs; None without them."""
+        """Half of the difference of the two methods in the logs at these epochs; None without them."""
         tbptt, artbp = (list(self.cells.get(cell, {}).values()) for cell in LOGGED.values())
-        return float(np.mean(tbptt) - np.mean(artbp)) / 2 if tbptt and artbp else None
+        return float(abs(np.mean(tbptt) - np.mean(artbp))) / 2 if tbptt and artbp else None
 
     @cached_property
     def tests(self) -> dict[str, Contrast]:
