@@ -1,6 +1,6 @@
 """Training symbols per second: forward, backward and update."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -97,45 +97,62 @@ def ratios(hidden: int, rates: Rates) -> Iterator[dict[str, Any]]:
 
 
 WEIGHTS = {"artbp fused": 4, "nn.LSTM one-hot": 4, "authors fused": 5, "gru fused": 3, "nn.GRU one-hot": 3}
-"""Recurrent weights of a unit with all others, of the contestants in float32."""
+"""Recurrent weights of a unit with all others; a contestant may also run with bfloat16 products."""
 
 SHARES = {64: 0.55, 256: 0.72, 1000: 0.9}
 """Targets of `artbp fused`."""
 
 
-def shares(hidden: int, rates: Rates, limit: float) -> Iterator[dict[str, Any]]:
+def shares(hidden: int, rates: Rates, limits: Mapping[str, float]) -> Iterator[dict[str, Any]]:
     """Rows: floating-point operations per second in matrix products, and their share of the limit.
 
     A symbol takes 2 operations for each weight forward and 4 backward. Table look-ups are none.
+
+    Args:
+        hidden: H.
+        rates: symbols per second.
+        limits: dtype of the products → operations per second of the fastest.
     """
-    for name, weights in WEIGHTS.items():
-        achieved = float(np.median(rates[name])) * 6.0 * (weights * hidden * hidden + VOCABULARY * hidden)
-        yield {
-            "hidden": hidden,
-            "contestant": name,
-            "flops": achieved,
-            "limit": limit,
-            "share of the limit": achieved / limit,
-        }
+    for name, found in rates.items():
+        contestant, low, _ = name.partition(" bfloat16")
+        if contestant in WEIGHTS:
+            limit = limits["bfloat16" if low else "float32"]
+            weights = WEIGHTS[contestant] * hidden * hidden + VOCABULARY * hidden
+            achieved = float(np.median(found)) * 6.0 * weights
+            yield {
+                "hidden": hidden,
+                "contestant": name,
+                "flops": achieved,
+                "limit": limit,
+                "share of the limit": achieved / limit,
+            }
 
 
 def products(hidden: int, *, repeats: int, device: torch.device) -> Iterator[dict[str, Any]]:
-    """Rows: operations per second of a step's product (64 rows, hidden → 4·hidden) in float32, by each library.
+    """Rows: operations per second of a step's product (64 rows, hidden → 4·hidden), by each library and dtype.
 
-    The greatest of them all, over all hidden sizes, is the limit that the engine is measured against.
+    The greatest of a dtype, over all hidden sizes, is the limit that the engine is measured against.
     """
-    a = torch.randn(1, STREAMS, hidden, device=device)
-    weight = torch.randn(4 * hidden, hidden, device=device)
+    for dtype in (torch.float32, torch.bfloat16):
+        name = str(dtype).removeprefix("torch.")
+        turns = _turns(hidden, dtype, device)
+        rates = interleaved(turns, repeats=repeats, label=f"{name} products, {hidden}")
+        yield from rows(rates, hidden=hidden, dtype=name)
+
+
+def _turns(hidden: int, dtype: torch.dtype, device: torch.device) -> dict[str, Callable[[], float]]:
+    a = torch.randn(STREAMS, hidden, device=device).to(dtype)
+    weight = torch.randn(4 * hidden, hidden, device=device).to(dtype)
     times = max(1, round(2e8 / (8 * STREAMS * hidden * hidden)))
-    turns: dict[str, Callable[[], Any]] = {"torch.mm": lambda: torch.mm(a[0], weight.t())}
+    found: dict[str, Callable[[], Any]] = {"torch.mm": lambda: torch.mm(a, weight.t())}
     if has_onednn(weight):
         packed = torch.ops.mkldnn._reorder_linear_weight(weight, STREAMS)
-        turns["oneDNN, packed"] = lambda: onednn_product(a[0], packed)
-    if device.type == "cpu" and has_numba():
+        found["oneDNN, packed"] = lambda: onednn_product(a, packed)
+    if device.type == "cpu" and dtype == torch.float32 and has_numba():
         from artbp_exp.autograd.fused import panels  # the extra `fast`
 
         own, out = panels.pack(weight), torch.empty(STREAMS, 4 * hidden + panels.COLUMNS).numpy()
-        turns["own, Numba"] = lambda: panels.multiply_once(a.numpy(), own, out)
+        found["own, Numba"] = lambda: panels.multiply_once(a[None].numpy(), own, out)
 
     def turn(multiply: Callable[[], Any]) -> Callable[[], float]:
         def run() -> float:
@@ -147,5 +164,4 @@ def products(hidden: int, *, repeats: int, device: torch.device) -> Iterator[dic
 
         return run
 
-    rates = interleaved({name: turn(f) for name, f in turns.items()}, repeats=repeats, label=f"products, {hidden}")
-    yield from rows(rates, hidden=hidden)
+    return {name: turn(multiply) for name, multiply in found.items()}

@@ -53,21 +53,26 @@ def measure(options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
     timing.keep_memory()
     for hidden in sizes:
         tables["products"] += throughput.products(hidden, repeats=repeats, device=device)
-    limit = max(row["median"] for row in tables["products"])
+    limits: dict[str, float] = {}
+    for row in tables["products"]:
+        limits[row["dtype"]] = max(row["median"], limits.get(row["dtype"], 0.0))
     for hidden in sizes:
         rates = throughput.throughput(hidden, repeats=repeats, device=device, share=share)
         tables["throughput"] += timing.rows(rates, hidden=hidden)
         tables["ratios"] += throughput.ratios(hidden, rates)
-        shares = list(throughput.shares(hidden, rates, limit))
-        tables["flops"] += shares
-        tables["ratios"].append(
+        shares = {row["contestant"]: row for row in throughput.shares(hidden, rates, limits)}
+        tables["flops"] += shares.values()
+        targets = {"artbp fused": throughput.SHARES.get(hidden), "nn.LSTM one-hot": None}
+        targets |= {f"{name} bfloat16": None for name in targets}
+        tables["ratios"] += [
             {
-                "what": "fused, float32: share of the fastest product's rate",
+                "what": f"{name}: share of the fastest product's rate",
                 "hidden": hidden,
-                "ratio": shares[0]["share of the limit"],
-                "target": throughput.SHARES.get(hidden),
+                "ratio": shares[name]["share of the limit"],
+                "target": target,
             }
-        )
+            for name, target in targets.items()
+        ]
         tables["ablations"] += ablations.ablations(hidden, repeats=min(5, repeats), device=device, share=share)
     scaled = [max(50, round(share * length)) for length in (1000, 2000, 4000, 8000, 16000)]
     tables["sequence_length"] = list(scaling.sequence_lengths(scaled, repeats=min(3, repeats), device=device))

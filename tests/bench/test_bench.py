@@ -111,7 +111,12 @@ def test_scaling_rows_say_what_was_varied() -> None:
 
 def test_products_and_shares_name_a_limit() -> None:
     found = list(throughput.products(16, repeats=1, device=CPU))
-    assert {row["contestant"] for row in found} == {"torch.mm", "oneDNN, packed", "own, Numba"}
-    rates = {name: np.array([1e5, 2e5, 3e5]) for name in throughput.WEIGHTS}
-    (first, *_), per_symbol = list(throughput.shares(64, rates, 1e12)), 6 * (4 * 64 * 64 + 50 * 64)
-    assert first["share of the limit"] == 2e5 * per_symbol / 1e12
+    by_dtype = {
+        dtype: {row["contestant"] for row in found if row["dtype"] == dtype} for dtype in ("float32", "bfloat16")
+    }
+    assert by_dtype["float32"] == {"torch.mm", "oneDNN, packed", "own, Numba"}
+    assert by_dtype["bfloat16"] == {"torch.mm", "oneDNN, packed"}
+    rates = {name: np.array([1e5, 2e5, 3e5]) for name in ("artbp fused", "artbp fused bfloat16", "artbp plain")}
+    first, low = list(throughput.shares(64, rates, {"float32": 1e12, "bfloat16": 4e12}))
+    assert first["share of the limit"] == 2e5 * 6 * (4 * 64 * 64 + 50 * 64) / 1e12
+    assert low["share of the limit"] == first["share of the limit"] / 4
