@@ -60,11 +60,10 @@ class Levels:
         return {"chance": self.chance, "floor": self.floor, "score": score}
 
 
-def marks_within(steps: int, passes: int, rows: int) -> list[int]:
-    """Steps of the run at which `rows` rows a pass are due, evenly spread; the end of a pass is due anyway."""
+def evenly(rows: int, steps: int) -> list[int]:
+    """Steps of a pass at which `rows` rows are due, evenly spread; the last is due at its end anyway."""
     rows = min(rows, steps)
-    within = [max(1, round(k / rows * steps)) for k in range(1, rows)]
-    return [number * steps + mark for number in range(passes) for mark in within]
+    return [max(1, round(k / rows * steps)) for k in range(1, rows)]
 
 
 class Task(Protocol):
@@ -126,7 +125,7 @@ class Task(Protocol):
         """
 
     def marks(self) -> list[int]:
-        """Steps of the run, ascending, at which a row of metrics is due (pass ends are due anyway)."""
+        """Steps of a pass, ascending, at which a row of metrics is due (its end is due anyway)."""
 
     def row(self, progress: Progress, model: RecurrentModel) -> dict[str, Any]:
         """The row of metrics for `progress`: values for `columns`, None where there is none."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from artbp_exp import checks
 from artbp_exp.errors import UserError
 from artbp_exp.recurrent import RecurrentModel
-from artbp_exp.tasks.base import Levels, Progress, marks_within
+from artbp_exp.tasks.base import Levels, Progress, evenly
 from artbp_exp.tasks.losses import NATS_PER_BIT, cross_entropy
 from artbp_exp.tasks.text.corpus import CORPORA, load
 from artbp_exp.tasks.text.evaluation import evaluate
@@ -89,7 +89,7 @@ class PennTreebank:
 
     def marks(self) -> list[int]:
         """A few rows within each epoch."""
-        return marks_within(self.steps, self.passes, self._rows_per_epoch)
+        return evenly(self._rows_per_epoch, self.steps)
 
     def row(self, progress: Progress, model: RecurrentModel) -> dict[str, Any]:
         """Bits per character; validation and test only at the end of an epoch. `train_bpc` runs from its start."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from artbp_exp.autograd.state import detach
 from artbp_exp.recurrent import RecurrentModel
-from artbp_exp.tasks.base import Levels, Progress, marks_within
+from artbp_exp.tasks.base import Levels, Progress, evenly
 from artbp_exp.tasks.losses import has_target
 
 IDLE = 3
@@ -111,7 +111,7 @@ class Trials:
 
     def marks(self) -> list[int]:
         """So many rows a pass, evenly spread."""
-        return marks_within(self.steps, self.passes, self._rows)
+        return evenly(self._rows, self.steps)
 
     def row(self, progress: Progress, model: RecurrentModel) -> dict[str, Any]:
         """The mean loss of the targets since the row before, and that of the held-out trials."""

@@ -101,12 +101,11 @@ class Trainer:
         """
         began = time.perf_counter() - self.seconds
         task, tally = self._task, self.tally
-        marks = task.marks()
+        due = [mark for mark in task.marks() if mark < task.steps]
         while not self.done:
             if not self._within:
                 self._begin_pass()
             first = self._first
-            due = [mark - first for mark in marks if 0 < mark - first < task.steps]
             for until in [*due, task.steps]:
                 if until <= tally.step - first < task.steps:
                     continue  # the last segment went beyond this mark: its row is written already

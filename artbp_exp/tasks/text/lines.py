@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from artbp_exp.recurrent import RecurrentModel
-from artbp_exp.tasks.base import Levels, Progress, marks_within
+from artbp_exp.tasks.base import Levels, Progress, evenly
 from artbp_exp.tasks.losses import NATS_PER_BIT, cross_entropy
 
 HELD_OUT_STREAMS, HELD_OUT_STEPS, PIECE = 64, 1000, 200
@@ -118,7 +118,7 @@ class Lines:
 
     def marks(self) -> list[int]:
         """A few rows within each epoch."""
-        return marks_within(self.steps, self.passes, self._rows)
+        return evenly(self._rows, self.steps)
 
     def row(self, progress: Progress, model: RecurrentModel) -> dict[str, Any]:
         """Bits per character, and the bits that a recalled symbol costs; validation at the end of an epoch."""
