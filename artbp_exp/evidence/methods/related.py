@@ -19,7 +19,9 @@ LAW = Path("methods_tprop", "law.csv")
 
 def related_claims(results: Path) -> Iterator[Claim]:
     """The rows from copy memory, digits, the law of target propagation and Penn Treebank."""
-    yield _copy(_scores(load_runs(results / "methods_copy")))
+    copies = load_runs(results / "methods_copy")
+    yield _copy(_scores(copies))
+    yield _artbp_on_copy(_scores(copies), copies)
     yield from _digits(_accuracies(load_runs(results / "methods_digits")))
     yield _law(results)
     yield _penn_treebank(load_runs(results / "methods_ptb"))
@@ -28,14 +30,18 @@ def related_claims(results: Path) -> Iterator[Claim]:
 def _scores(runs: list[Run]) -> dict[str, list[float]]:
     """Arm → the held-out loss at the end over chance, for each seed."""
     return {
-        arm.label: [float(run.metrics("valid_loss")["valid_loss"].iloc[-1]) / run.summary["chance"] for run in members]
-        for arm, members in grouped(runs).items()
+        label: [float(run.metrics("valid_loss")["valid_loss"].iloc[-1]) / run.summary["chance"] for run in members]
+        for label, members in _members(runs).items()
     }
 
 
 def _accuracies(runs: list[Run]) -> dict[str, list[float]]:
     """Arm → the share of held-out digits that are right at the best row, for each seed."""
-    return {arm.label: [run.summary["valid_accuracy"] for run in members] for arm, members in grouped(runs).items()}
+    return {label: [run.summary["valid_accuracy"] for run in members] for label, members in _members(runs).items()}
+
+
+def _members(runs: list[Run]) -> dict[str, list[Run]]:
+    return {arm.label: members for arm, members in grouped(runs).items()}
 
 
 def _told(found: dict[str, list[float]]) -> str:
@@ -60,6 +66,25 @@ def _copy(found: dict[str, list[float]]) -> Claim:
         unit="runs",
         verdict=verdict,
         note=note,
+    )
+
+
+def _artbp_on_copy(found: dict[str, list[float]], runs: list[Run]) -> Claim:
+    names = ("ARTBP, L0 = 5, α = 6", "truncated BPTT, L = 5")
+    own, cut = (found.get(name, []) for name in names)
+    kept = {name: members[0].summary["stored_numbers"] for name, members in _members(runs).items() if name in names}
+    return Claim(
+        key="artbp_copy",
+        claim="ARTBP learns copy memory where truncated BPTT of the same mean length does not, on every seed",
+        source="this project",
+        quantity="held-out loss at the end over chance: ARTBP, truncated BPTT",
+        found=bare([*own, *cut]) if own and cut else None,
+        unit="runs",
+        verdict=judged(bool(own and cut) and max(own) < NEAR and min(cut) > 2 * NEAR, missing=not (own and cut)),
+        note=f"{_told({name: found[name] for name in names})}; numbers kept for a stream: "
+        + ", ".join(f"{kept[name]:.0f}" for name in names)
+        if own and cut
+        else "",
     )
 
 

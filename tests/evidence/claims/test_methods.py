@@ -57,6 +57,24 @@ def test_rows_are_judged_from_what_is_there(bench: Path) -> None:
     assert recall_figure(load_runs(bench / FOLDER)).axes
 
 
+def copy_run(results: Path, method: dict[str, Any], seed: int, loss: float) -> None:
+    folder = results / "methods_copy" / method["name"] / f"seed{seed}"
+    folder.mkdir(parents=True)
+    config = {"task": {"name": "copy"}, "method": method, "model": {"name": "lstm"}, "seed": seed}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    summary = {"status": "finished", "method": method["name"], "chance": 2.0, "stored_numbers": 100}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    (folder / "metrics.csv").write_text(f"step,valid_loss\n10,1.9\n20,{loss}\n")
+
+
+@pytest.mark.parametrize(("worst", "verdict"), [(0.1, "holds"), (0.3, "does not hold")])
+def test_artbp_on_copy_memory_is_judged_by_its_worst_seed(tmp_path: Path, worst: float, verdict: str) -> None:
+    for seed, loss in enumerate((0.02, worst)):
+        copy_run(tmp_path, {"name": "artbp", "length": 5, "alpha": 6, "schedule": "paper"}, seed, loss)
+        copy_run(tmp_path, {"name": "tbptt", "length": 5}, seed, 1.0)
+    assert find(list(related_claims(tmp_path)), "artbp_copy").verdict == verdict
+
+
 def test_nothing_measured_is_said(tmp_path: Path) -> None:
     claims = [*recall_claims(tmp_path), *related_claims(tmp_path)]
     assert {claim.verdict for claim in claims} == {NOT_YET}
