@@ -52,6 +52,8 @@ def arm(run: Run) -> Arm:
     if name == "artbp":
         constant = method["schedule"] == "constant"
         key = "constant" if constant else name
+        if not method.get("reweight", True):
+            key, said = "random", "random cuts, not reweighted"
         said += f", L0 = {method['length']:g}, " + ("constant hazard" if constant else f"α = {method['alpha']:g}")
     if config["model"]["name"] == "sab":
         key, said = "sab", f"SAB, detached every {config['model']['truncate']} steps"

@@ -72,7 +72,7 @@ def test_artbp_on_copy_memory_is_judged_by_its_worst_seed(tmp_path: Path, worst:
     for seed, loss in enumerate((0.02, worst)):
         copy_run(tmp_path, {"name": "artbp", "length": 5, "alpha": 6, "schedule": "paper"}, seed, loss)
         copy_run(tmp_path, {"name": "tbptt", "length": 5}, seed, 1.0)
-    assert find(list(related_claims(tmp_path)), "artbp_copy").verdict == verdict
+    assert find(list(related_claims(tmp_path)), "artbp_copy_length").verdict == verdict
 
 
 def test_nothing_measured_is_said(tmp_path: Path) -> None:
