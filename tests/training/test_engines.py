@@ -3,6 +3,7 @@
 import gc
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,6 +181,30 @@ def test_a_fused_segment_is_backpropagated_again_where_its_graph_is_kept(kernels
         torch.testing.assert_close(a, b)
     with pytest.raises(RuntimeError, match="a second time"):
         outputs.sum().backward()
+
+
+def test_models_of_one_shape_run_side_by_side_in_threads_and_after_inference(kernels: str) -> None:
+    cases = [make_case("lstm", 40), make_case("lstm", 40)]
+    for weight in cases[1].model.parameters():
+        weight.data.mul_(0.5)
+    segment = Segment(length=40, factors=np.full(39, 1.1))
+    with torch.inference_mode():
+        find_engine("fused", cases[0].model)[1](cases[0].inputs, cases[0].model.init_state(STREAMS), segment)
+
+    def gradients(index: int, engine: str = "fused", times: int = 4) -> list[list[torch.Tensor]]:
+        case, found = cases[index], []
+        run, weights = find_engine(engine, case.model)[1], list(case.model.parameters())
+        for _ in range(times):
+            outputs, _ = run(case.inputs, case.model.init_state(STREAMS), segment)
+            found.append([*torch.autograd.grad(case.loss(case.model.decode(outputs), case.targets), weights)])
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        found = [*pool.map(gradients, range(2))]
+    for index in range(2):
+        (wanted,) = gradients(index, "plain", 1)
+        for mine in found[index]:
+            torch.testing.assert_close(mine, wanted, rtol=1e-10, atol=1e-13)
 
 
 @pytest.mark.parametrize("cell", CHARACTER_CELLS)

@@ -52,7 +52,8 @@ def run_forward(kind: type[Recurrence], arrays: Forward, recurrent: Tensor, mixi
     """Runs all steps forward."""
     steps, hidden = _steps(arrays), arrays.hidden
     if is_recorded(arrays):
-        graphs.run_forward(kind, arrays, recurrent)
+        with graphs.LOCK:
+            graphs.run_forward(kind, arrays, recurrent)
         return
     viewed = Forward(*map(steps.view, arrays))
     if is_whole(steps, arrays):
@@ -83,7 +84,8 @@ def run_backward(
         is left to be computed over all steps at once.
     """
     if is_recorded(arrays):
-        return graphs.run_backward(kind, arrays, recurrent, carried), None
+        with graphs.LOCK:
+            return graphs.run_backward(kind, arrays, recurrent, carried), None
     steps = _steps(arrays)
     viewed = Backward(*(steps.view(a) if isinstance(a, Tensor) else a for a in arrays))
     if is_whole(steps, arrays):

@@ -6,6 +6,7 @@ is no mixture: `segment.folded` has made one weight of two.
 """
 
 import importlib.util
+import threading
 from collections.abc import Callable, Iterator
 from functools import cache, cached_property, lru_cache, partial
 from typing import Any, NamedTuple
@@ -23,6 +24,9 @@ Replay = Callable[[], Any]
 
 SHAPES = 8
 """Of which the recordings are kept."""
+
+LOCK = threading.Lock()
+"""Held while a segment is run: all segments of a shape share one plan's arrays."""
 
 
 class Shape(NamedTuple):
@@ -208,24 +212,34 @@ class _Plan:
         return row.split(self.shape.size, dim=1) if row.shape[1] else ()
 
 
-_plan = lru_cache(maxsize=SHAPES)(_Plan)
+@lru_cache(maxsize=SHAPES)
+def _plan(shape: Shape) -> _Plan:
+    with torch.inference_mode(False):  # or only inference could write into its arrays
+        return _Plan(shape)
+
+
+@cache
+def _beside(device: torch.device, stream: int) -> tuple[torch.cuda.Stream, torch.cuda.Stream]:
+    """Where the work for a stream is tried, and where it is recorded: cuBLAS has one workspace for each stream."""
+    return torch.cuda.Stream(device), torch.cuda.Stream(device)
 
 
 def record(work: Replay, device: torch.device) -> Replay:
     """Records what `work` launches, for replay; on CPU, where there is nothing to record, `work` itself."""
     if device.type != "cuda":
         return work
-    here, beside = torch.cuda.current_stream(device), torch.cuda.Stream(device)
-    beside.wait_stream(here)
-    limit = torch._dynamo.config.patch(
-        cache_size_limit=256
-    )  # one for each cell, dtype and size; 8 would be the default
-    with torch.cuda.stream(beside), limit:
-        work()  # compiles, and has the libraries take their memory
-    here.wait_stream(beside)
+    here = torch.cuda.current_stream(device)
+    trial, beside = _beside(device, here.cuda_stream)
+    trial.wait_stream(here)
+    # as many as cells, dtypes and sizes, not 8; without a C compiler the operators are recorded, after torch's warning
+    config = torch._dynamo.config.patch(cache_size_limit=256, suppress_errors=True)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-        work()
+    with torch.inference_mode(False), torch.no_grad(), config:
+        with torch.cuda.stream(trial):
+            work()  # compiles, and has the libraries take their memory
+        here.wait_stream(trial)
+        with torch.cuda.graph(graph, stream=beside, capture_error_mode="thread_local"):
+            work()
     return graph.replay
 
 

@@ -180,7 +180,7 @@ def run_recurrence(
         (hidden states (n, B, H), last state).
 
     Raises:
-        IndexError: a symbol that the table does not have.
+        IndexError: a symbol that the table does not have; on a GPU, whose kernels check it, their failed assertion.
     """
     if symbols is not None:
         _check_symbols(symbols, len(weights.inputs))
