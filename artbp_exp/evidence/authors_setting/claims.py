@@ -121,7 +121,8 @@ def _said(row: Row, last: View, quarter: View) -> Iterator[str]:
     if last.tests:
         yield "the noise is pooled over the logged runs and those here, of which an arm has one or two"
     if row.level and last.margin is not None:
-        yield "holds: both 95 % intervals lie within half of the lead in the logs (the recipe named no margin)"
+        yield "holds: both 95 % intervals lie within half of the lead in the logs"
+        yield "this margin was chosen after these runs had been seen; the recipe named none"
     yield f"the recipe said before the first run, of epoch 20: '{row.said}'" if row.said else ""
     yield from (text for arm in row.arms for text in setting.behind(arm, epoch))
     yield RESET if row.paper else ""

@@ -107,7 +107,8 @@ def _digits(found: dict[str, list[float]]) -> Iterator[Claim]:
             key=f"auxiliary_digits_{kind}",
             claim=f"With {kind} as an auxiliary loss, truncated BPTT tells more digits than alone, on every seed",
             source="after Trinh et al. 2018; no published number at this size",
-            quantity="share of held-out digits that are right, less the mean of truncated BPTT alone; a point a run",
+            quantity="share of held-out digits that are right, at a run's row of least held-out loss, less the mean of "
+            "truncated BPTT alone; a point a run",
             found=bare([value - float(np.mean(alone)) for value in beside]) if alone and beside else None,
             unit="runs",
             verdict=verdict,
