@@ -207,6 +207,24 @@ def test_models_of_one_shape_run_side_by_side_in_threads_and_after_inference(ker
             torch.testing.assert_close(mine, wanted, rtol=1e-10, atol=1e-13)
 
 
+@pytest.mark.filterwarnings("ignore")  # torch's tracing has many of its own
+@pytest.mark.parametrize("kernels", ["recorded"], indirect=True)
+def test_a_users_compiled_function_finds_the_recordings_again(kernels: str) -> None:
+    case = make_case("gru", 5)
+    segment = Segment(length=5, factors=np.full(4, 1.1))
+
+    def loss(engine: str) -> torch.Tensor:
+        outputs, _ = find_engine(engine, case.model)[1](case.inputs, case.model.init_state(STREAMS), segment)
+        return case.loss(case.model.decode(outputs), case.targets)
+
+    compiled, weights = torch.compile(loss, backend="eager"), list(case.model.parameters())
+    for _ in range(2):
+        found = torch.autograd.grad(compiled("fused"), weights)
+    torch.testing.assert_close(found, torch.autograd.grad(loss("plain"), weights))
+    assert graphs._plan.cache_info()[:2] == (3, 1)  # looked up in both directions, twice; made once
+    torch.compiler.reset()
+
+
 @pytest.mark.parametrize("cell", CHARACTER_CELLS)
 def test_what_the_backward_pass_needs_is_saved_by_autograd(cell: str, kernels: str) -> None:
     """So that checkpointing can drop it: nothing but what it computes again is left between the two passes."""

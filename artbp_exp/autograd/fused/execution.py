@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from artbp_exp.autograd.fused import graphs, operators
+from artbp_exp.autograd.fused import operators
 from artbp_exp.autograd.fused.arrays import Backward, Forward
 from artbp_exp.autograd.fused.products import Product
 from artbp_exp.autograd.fused.recurrence import Recurrence
@@ -52,6 +52,8 @@ def run_forward(kind: type[Recurrence], arrays: Forward, recurrent: Tensor, mixi
     """Runs all steps forward."""
     steps, hidden = _steps(arrays), arrays.hidden
     if is_recorded(arrays):
+        from artbp_exp.autograd.fused import graphs  # imported here: it loads torch's compiler, a second or two
+
         with graphs.LOCK:
             graphs.run_forward(kind, arrays, recurrent)
         return
@@ -84,6 +86,8 @@ def run_backward(
         is left to be computed over all steps at once.
     """
     if is_recorded(arrays):
+        from artbp_exp.autograd.fused import graphs
+
         with graphs.LOCK:
             return graphs.run_backward(kind, arrays, recurrent, carried), None
     steps = _steps(arrays)

@@ -9,7 +9,7 @@ import importlib.util
 import threading
 from collections.abc import Callable, Iterator
 from functools import cache, cached_property, lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,11 +22,17 @@ LONGEST = 64
 
 Replay = Callable[[], Any]
 
+Run = TypeVar("Run", bound=Callable[..., Any])
+
 SHAPES = 8
 """Of which the recordings are kept."""
 
 LOCK = threading.Lock()
 """Held while a segment is run: all segments of a shape share one plan's arrays."""
+
+
+_untraced: Callable[[Run], Run] = torch.compiler.disable
+"""A user's `torch.compile` would trace what it runs, and pass over the caches: record anew in each call."""
 
 
 class Shape(NamedTuple):
@@ -52,6 +58,7 @@ class Shape(NamedTuple):
     stream: int
 
 
+@_untraced
 def run_forward(kind: type[Recurrence], arrays: Forward, recurrent: Tensor) -> None:
     """Runs all steps forward."""
     s, steps = arrays, len(arrays.hidden) - 1
@@ -79,6 +86,7 @@ def run_forward(kind: type[Recurrence], arrays: Forward, recurrent: Tensor) -> N
         plan.memory[0].copy_(plan.memory[count])
 
 
+@_untraced
 def run_backward(kind: type[Recurrence], arrays: Backward, recurrent: Tensor, carried: Tensor) -> Tensor:
     """Runs all steps backward. Returns the gradient that arrives at the first h through the products."""
     s, steps = arrays, len(arrays.factors)
