@@ -98,6 +98,7 @@ def relative_errors(found: Gradients, wanted: Gradients) -> dict[str, float]:
     """‖found − wanted‖ / ‖wanted‖ for each parameter."""
     assert found.keys() == wanted.keys()
     assert all(g.norm() > 0 for g in wanted.values()), "a gradient of zero proves nothing"
+    assert all(g.isfinite().all() for g in found.values()), "the greatest of some errors may not be NaN where one is"
     return {name: float((found[name] - g).norm() / g.norm()) for name, g in wanted.items()}
 
 

@@ -1,7 +1,9 @@
 """The script for a GPU, tried on the CPU; and, where there is a GPU, the gradients on it."""
 
+import importlib.util
 import runpy
 import sys
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,23 @@ def test_the_gradients_are_right(
     assert end.value.code == 0, "\n".join(lines)
     assert len(lines) == 29  # four cells: plain and fused; three have a vendor path; plain in float64 is the oracle
     assert all(line.startswith("ok ") for line in lines)
+
+
+def test_a_gradient_that_is_nan_is_off_wherever_it_stands(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = importlib.util.spec_from_file_location("gpu_check", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    check = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(check)
+    right = {"first": torch.ones(2), "second": torch.ones(2)}
+    # wanted and found, of five segments; the fourth is spoilt
+    turns = cycle([right] * 7 + [right | {"second": torch.full((2,), torch.nan)}] + [right] * 2)
+    monkeypatch.setattr(check, "gradients", lambda *_: next(turns))
+    monkeypatch.setattr(sys, "argv", ["gpu_check.py", "--device", "cpu", "--no-bench", "--hidden", "2"])
+    assert check.main() == 1
+    assert all(line.startswith("OFF") for line in capsys.readouterr().out.splitlines())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
