@@ -72,7 +72,9 @@ class Comparison:
         points = self.leads(found, other)
         verdict = OPEN if points else NOT_YET
         if test is not None and level is not None and level < 1 - CONFIDENCE:
-            verdict = HOLDS if test.value > 0 else FAILS
+            # the arm that is behind may have a better rate beyond those that were run
+            behind = found[other if test.value > 0 else self.own]
+            verdict = OPEN if not behind.inside else HOLDS if test.value > 0 else FAILS
         paper = self.paper and key == "lead"
         return Claim(
             key=f"{self.name}_{key}",

@@ -58,10 +58,13 @@ def test_the_verdicts_follow_the_noise_of_all_arms(results: Path) -> None:
     lead, memory, reweighting = (
         find(claims, key) for key in ("ptb_fair_lead", "ptb_fair_memory", "ptb_fair_reweighting")
     )
-    assert (lead.verdict, memory.verdict, reweighting.verdict) == ("holds", "does not hold", "not settled")
+    assert (lead.verdict, memory.verdict, reweighting.verdict) == ("not settled", "does not hold", "not settled")
     assert lead.found is not None
     assert lead.found.center == pytest.approx(0.05)
     assert "edge of the rates" in lead.note
+    for seed in range(3):  # what is behind may be better at a rate that was not run
+        run(results, SHORT, 2e-3, 1.58, seed=seed)
+    assert find(PTB.claims(results), "ptb_fair_lead").verdict == "holds"
 
 
 def test_one_seed_settles_nothing_and_a_rate_that_diverged_is_not_the_best(tmp_path: Path) -> None:
