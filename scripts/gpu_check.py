@@ -8,7 +8,7 @@ Prints tables; the exit status is 1 where a gradient is off. `--device cpu --no-
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,7 @@ from artbp_exp import registry
 from artbp_exp.autograd import leaves, map_state
 from artbp_exp.autograd.engines import ENGINES, find_engine
 from artbp_exp.bench import timing
-from artbp_exp.bench.contestants import STREAMS as BENCH_STREAMS
-from artbp_exp.bench.throughput import contestants
+from artbp_exp.bench.throughput import throughput
 from artbp_exp.errors import UserError
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.training.experiment import find_device
@@ -87,19 +86,8 @@ ALONE = ("authors fused", "authors fused bfloat16")
 
 def bench(hidden: int, device: torch.device, *, steps: int) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     """(symbols per second, ratios) at one hidden size, three rounds of at least `steps` steps."""
-    everyone = contestants(hidden, device)
-
-    def turn(work: Callable[[int], int]) -> Callable[[], float]:
-        def timed() -> float:
-            symbols = work(steps) * BENCH_STREAMS
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            return float(symbols)
-
-        return timed
-
-    names = list(dict.fromkeys([*(name for pair in PAIRS for name in pair), *ALONE]))
-    rates = timing.interleaved({name: turn(everyone[name]) for name in names}, repeats=3, label=f"hidden {hidden}")
+    names = {*ALONE, *(name for pair in PAIRS for name in pair)}
+    rates = throughput(hidden, repeats=3, device=device, names=names, steps=steps)
     ratios = [
         {"what": f"{above} ÷ {below}", "hidden": hidden, **timing.ratio(rates[above], rates[below])}
         for above, below in PAIRS
@@ -115,7 +103,7 @@ def write_bench(device: torch.device, out: Path, *, steps: int) -> None:
         table = pd.DataFrame([row for part in parts for row in part])
         table.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
         print(table.to_string(index=False))
-    machine = timing.machine("python scripts/gpu_check.py", device)
+    machine = timing.machine(f"python scripts/gpu_check.py --steps {steps}", device)
     (out / "machine.json").write_text(json.dumps(machine, indent=2) + "\n", encoding="utf-8")
 
 

@@ -1,6 +1,6 @@
 """Training symbols per second: forward, backward and update."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -73,20 +73,37 @@ def contestants(hidden: int, device: torch.device) -> dict[str, Callable[[int], 
     }
 
 
-def throughput(hidden: int, *, repeats: int, device: torch.device, share: float = 1.0) -> Rates:
-    """Symbols per second of every contestant, (repeats,) each."""
-    steps = max(1, round(share * STEPS.get(hidden, 1000)))
+def throughput(
+    hidden: int,
+    *,
+    repeats: int,
+    device: torch.device,
+    share: float = 1.0,
+    names: Collection[str] | None = None,
+    steps: int | None = None,
+) -> Rates:
+    """Symbols per second of the contestants, (repeats,) each.
+
+    Args:
+        hidden: H.
+        repeats: rounds.
+        device: of all.
+        share: of the usual steps a turn.
+        names: of those that take part; None: all.
+        steps: at least so many a turn; None: by `share`.
+    """
+    least = max(1, round(share * STEPS.get(hidden, 1000))) if steps is None else steps
 
     def turn(work: Callable[[int], int]) -> Callable[[], float]:
         def timed() -> float:
-            symbols = work(steps) * STREAMS
+            symbols = work(least) * STREAMS
             if device.type == "cuda":
                 torch.cuda.synchronize()
             return float(symbols)
 
         return timed
 
-    turns = {name: turn(work) for name, work in contestants(hidden, device).items()}
+    turns = {name: turn(work) for name, work in contestants(hidden, device).items() if names is None or name in names}
     return interleaved(turns, repeats=repeats, label=f"hidden {hidden}")
 
 

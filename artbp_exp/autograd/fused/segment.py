@@ -203,7 +203,7 @@ def run_recurrence(
 
 
 def folded(weights: Weights) -> Weights:
-    """The same recurrence without a mixture: x + W x_m for x, and W W_m for W."""
+    """The same recurrence without a mixture: inputs x + W x_m, (…, G·H), and one recurrent weight W W_m, (G·H, H)."""
     recurrent, mixing = weights.recurrent, weights.mixing
     if mixing is None:
         return weights
