@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from scipy import stats
 
@@ -14,9 +13,6 @@ FILE = Path("authors", "ptb_logs.csv")
 COLUMNS = ("method", "run", "batch_size", "forget_bias", "epoch", "train_bpc", "valid_bpc")
 SETTING = {"batch_size": 64, "forget_bias": 2}
 """Of the runs with replicates."""
-
-LEARNING_RATE = 1e-4
-"""Of Adam; runs with another one do not compare at equal progress."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,16 +58,3 @@ def at_epoch(table: pd.DataFrame, epoch: int, column: str = "valid_bpc") -> dict
     mine = replicated(table)
     groups = mine[mine["epoch"] == epoch].groupby("method")[column]
     return {str(method): (float(values.mean()), float(values.std())) for method, values in groups}
-
-
-def behind_at(table: pd.DataFrame, level: float) -> float | None:
-    """By how much the authors' mean ARTBP was behind when their mean truncated BPTT stood at `level` bpc.
-
-    Between epochs both are interpolated. None where their truncated BPTT never stood there.
-    """
-    means = replicated(table).groupby(["method", "epoch"])["valid_bpc"].mean().unstack(0)
-    truncated = means["tbptt"].to_numpy()
-    if not truncated.min() <= level <= truncated.max():
-        return None
-    epoch = np.interp(-level, -np.minimum.accumulate(truncated), means.index)
-    return float(np.interp(epoch, means.index, means["artbp"]) - level)

@@ -37,7 +37,7 @@ from artbp_exp.evidence.figures.phase_sizes import phase_sizes
 from artbp_exp.evidence.figures.ptb_evidence import ptb_evidence
 from artbp_exp.evidence.figures.segment_lengths import segment_lengths
 from artbp_exp.evidence.methods.experiments import METHODS
-from artbp_exp.evidence.ptb_runs import TIERS
+from artbp_exp.evidence.ptb_runs import RECIPE, arms
 from artbp_exp.evidence.read import read
 from artbp_exp.evidence.tables import balancing, engines, ptb_bpc
 from artbp_exp.evidence.tables.diagnosis import diagnosis_table
@@ -64,16 +64,16 @@ def _tables(figure: Callable[..., Figure], *files: str) -> Draw:
 
 
 def _segment_lengths(results: Path) -> Figure | None:
-    folders = ("influence_balancing", "learning_rates", "ptb_tier1")
+    folders = ("influence_balancing", "learning_rates", RECIPE)
     runs = [run for folder in folders for run in load_runs(results / folder) if "schedule" in run.config["method"]]
     return segment_lengths(runs) if runs else None
 
 
 def _ptb_evidence(results: Path) -> Figure | None:
-    logs, families = authors.logs(results), {tier.name: (tier, tier.load(results)) for tier in TIERS}
-    if logs is None and not any(runs for _, runs in families.values()):
+    logs, runs = authors.logs(results), arms(results / RECIPE)
+    if logs is None and not runs:
         return None
-    return ptb_evidence(families, None if logs is None else authors.replicated(logs))
+    return ptb_evidence(runs, None if logs is None else authors.replicated(logs))
 
 
 def _ptb_paper(results: Path) -> Figure | None:
@@ -236,8 +236,8 @@ EXPERIMENTS = (
     ),
     Experiment(
         heading="Penn Treebank, one character at a time",
-        sources=tuple(tier.name for tier in TIERS),
-        recipes=tuple(tier.name for tier in TIERS),
+        sources=(RECIPE,),
+        recipes=(RECIPE,),
         made_by="make evidence",
         claims=family.ptb_claims,
         commands=family.commands,
@@ -246,10 +246,10 @@ EXPERIMENTS = (
                 file="figures/ptb_evidence",
                 draw=_ptb_evidence,
                 caption=(
-                    "Penn Treebank, one model a panel. Above, validation bits per character, a line a run. Below, by "
-                    "how much ARTBP is ahead of truncated BPTT and of random cuts without reweighting at the end of "
-                    "each epoch, paired by seed (the authors' logs: of the means). Where the state is reset, two "
-                    "objectives are compared."
+                    "Penn Treebank, beside the authors' logs. Above, validation bits per character, a line a run. "
+                    "Below, by how much ARTBP is ahead of truncated BPTT and of random cuts without reweighting at the "
+                    "end of each epoch, paired by seed (the authors' logs: of the means). Where the state is reset, "
+                    "two objectives are compared."
                 ),
             ),
             Picture(
@@ -263,14 +263,14 @@ EXPERIMENTS = (
                 ),
             ),
         ),
-        tables={EVIDENCE: {"ptb_tier1": ptb_bpc.tier1, "ptb_tier2": ptb_bpc.tier2}},
+        tables={EVIDENCE: {"ptb_tier1": ptb_bpc.end_points}},
     ),
     _best_rates(PTB),
     _best_rates(BRACKETS),
     *METHODS,
     Experiment(
         heading="Segment lengths",
-        sources=("influence_balancing", "learning_rates", "ptb_tier1"),
+        sources=("influence_balancing", "learning_rates", RECIPE),
         made_by="make evidence",
         figures=(
             Picture(file="figures/segment_lengths", draw=_segment_lengths),

@@ -1,12 +1,10 @@
-"""The Penn Treebank runs that the report compares, from `results/ptb_tier1` and `results/ptb_tier2_*`."""
+"""The Penn Treebank runs of `results/ptb_tier1`, and what every comparison on Penn Treebank reads of a run."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
 from typing import Any
 
-from artbp_exp.evidence.recipe import recipe
 from artbp_exp.runs.load import Run, load_all
 from artbp_exp.runs.validation import damaged
 
@@ -15,8 +13,17 @@ STATES = {True: "carried", False: "reset at cuts"}
 SHARE = 4
 """The end point is the mean over the last epoch in this many, rounded up."""
 
+RECIPE = "ptb_tier1"
+"""Name of the recipe, and of the folder of its runs."""
+
 ROUNDING = "ptb_rounding"
-"""Folder of runs of the first tier that differ from its own in rounding only: each counts as one more replicate."""
+"""Folder of runs that differ from those of `RECIPE` in rounding only: each counts as one more replicate."""
+
+EPOCHS = 10
+MODEL = "LSTM, 256 units"
+TITLE = f"{MODEL}, {EPOCHS} epochs"
+SETTINGS = {"model.name": "lstm", "model.hidden_size": 256, "task.epochs": EPOCHS, "optimizer.lr": 1e-3}
+"""Of these runs; one with other settings is another experiment and is left out."""
 
 METHOD = {"length": 50, "every": 1}
 """What every method of the comparison has; ARTBP and its ablation also have `ARTBP`."""
@@ -30,67 +37,10 @@ Arms = dict[Arm, dict[int, Run]]
 """Arm → seed → run."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tier:
-    """A family of runs.
-
-    Attributes:
-        name: of the recipe, and of the folder in the results.
-        title: in words.
-        carried: values of `task.carry_state` wanted.
-        methods: wanted, of `METHODS`.
-        settings: that a run of this family has; a run with others is another experiment and is left out.
-    """
-
-    name: str
-    title: str
-    carried: tuple[bool, ...]
-    methods: tuple[str, ...]
-    settings: Mapping[str, Any]
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """Those of the recipe."""
-        return recipe(self.name).seeds
-
-    def load(self, results: Path) -> Arms:
-        """Its runs, ended or not."""
-        return arms(load_all(results / self.name), self.settings)
-
-    def repeated(self, results: Path) -> Arms:
-        """Its runs that were run again."""
-        return arms(load_all(results / ROUNDING), self.settings)
-
-
-TIERS = (
-    Tier(
-        name="ptb_tier1",
-        title="LSTM, 256 units, 10 epochs",
-        carried=(True, False),
-        methods=("artbp", "tbptt", "random"),
-        settings={"model.name": "lstm", "model.hidden_size": 256, "task.epochs": 10, "optimizer.lr": 1e-3},
-    ),
-    Tier(
-        name="ptb_tier2_lstm",
-        title="LSTM, 512 units, 20 epochs",
-        carried=(True,),
-        methods=("artbp", "tbptt"),
-        settings={"model.name": "lstm", "model.hidden_size": 512, "task.epochs": 20, "optimizer.lr": 1e-4},
-    ),
-    Tier(
-        name="ptb_tier2_authors",
-        title="the authors' cell, 512 units, 20 epochs",
-        carried=(False,),
-        methods=("artbp", "tbptt"),
-        settings={"model.name": "authors", "model.hidden_size": 512, "task.epochs": 20, "optimizer.lr": 1e-4},
-    ),
-)
-
-
-def arms(runs: Iterable[Run], settings: Mapping[str, Any]) -> Arms:
-    """Arm → seed → run, of the runs that have `settings` and the comparison's lengths and schedule, ended or not."""
+def arms(folder: Path, settings: Mapping[str, Any] = SETTINGS) -> Arms:
+    """The runs in a folder, ended or not, that have `settings` and the comparison's lengths and schedule."""
     found: Arms = {}
-    for run in runs:
+    for run in load_all(folder):
         method = run.config["method"]
         wanted = METHOD | (ARTBP if method["name"] == "artbp" else {})
         own = all(method.get(key, value) == value for key, value in wanted.items())
@@ -137,12 +87,6 @@ def best_test(run: Run) -> float:
     if value is None:
         damaged(run.path / "summary.json", "has no test_bpc, though the run finished")
     return value
-
-
-def end_points(found: Arms) -> dict[Arm, dict[int, float]]:
-    """Arm → seed → end point, of the runs that finished."""
-    return {arm: {seed: end_point(run) for seed, run in sorted(runs.items()) if finished(run)}
-            for arm, runs in found.items()}  # fmt: skip
 
 
 def finished(run: Run) -> bool:

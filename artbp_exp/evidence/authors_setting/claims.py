@@ -9,10 +9,10 @@ import numpy as np
 
 from artbp_exp.evidence import authors
 from artbp_exp.evidence.authors_setting.rows import ROWS, Row
-from artbp_exp.evidence.authors_setting.runs import ARMS, COLUMNS, LOGGED, TIER, Cells, Setting, curve, in_float32
+from artbp_exp.evidence.authors_setting.runs import ARMS, COLUMNS, LOGGED, TITLE, Cells, Setting, curve, in_float32
 from artbp_exp.evidence.claims.claim import FAILS, HOLDS, NOT_YET, OPEN, Claim, judged, notes
 from artbp_exp.evidence.claims.ptb.measured import estimate
-from artbp_exp.evidence.claims.ptb.notes import RESET
+from artbp_exp.evidence.claims.ptb.rows import RESET
 from artbp_exp.evidence.ptb_runs import late
 from artbp_exp.evidence.statistics import CONFIDENCE, Contrast, bare, holm
 
@@ -75,7 +75,7 @@ def _claim(row: Row, last: View, quarter: View) -> Claim:
     points, verdicts = row.points(last.cells), {view.verdict(row) for view in (last, quarter)}
     return Claim(
         key=row.key,
-        claim=f"{row.claim} ({TIER.title})",
+        claim=f"{row.claim} ({TITLE})",
         source="section 6.2" if row.paper else "this project",
         paper=row.paper,
         quantity=_quantity(row, last.setting),
@@ -96,7 +96,7 @@ def _nothing(row: Row, setting: Setting) -> Claim:
     absent = [name for arm, name in ARMS.items() if not any(map(len, setting.curves.get(arm, {}).values()))]
     return Claim(
         key=row.key,
-        claim=f"{row.claim} ({TIER.title})",
+        claim=f"{row.claim} ({TITLE})",
         paper=row.paper,
         quantity=_quantity(row, setting),
         found=None,
@@ -139,7 +139,7 @@ def _precision(setting: Setting, results: Path) -> Claim:
     found = [float(first - second) for first, second in (*pairs, *others)]
     return Claim(
         key="paper_precision",
-        claim=f"Truncated BPTT with products in bfloat16 trains as in float32, and as the logs ({TIER.title})",
+        claim=f"Truncated BPTT with products in bfloat16 trains as in float32, and as the logs ({TITLE})",
         quantity=(
             "training and validation bits per character (bpc) after epoch 1, of bfloat16: minus float32 of the same "
             "seed, and minus the mean of the authors' five runs"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from artbp_exp.evidence import authors
-from artbp_exp.evidence.ptb_runs import METHODS, Tier, diverged, finished
+from artbp_exp.evidence.ptb_runs import METHODS, arms, diverged, finished
 from artbp_exp.runs.load import Run, has_result, load_all
 
 ARMS = {
@@ -22,20 +22,18 @@ LOGGED = {"tbptt": "logged_tbptt", "artbp": "logged_artbp"}
 """Method → the cell of the authors' five runs of it."""
 
 EPOCHS = 20
-TIER = Tier(
-    name="ptb_paper",
-    title="the authors' cell, 1000 units, B = 64, state reset at cuts",
-    carried=(False,),
-    methods=tuple(ARMS),
-    settings={
-        "model.name": "authors",
-        "model.hidden_size": 1000,
-        "model.forget_bias": authors.SETTING["forget_bias"],
-        "task.epochs": EPOCHS,
-        "task.batch_size": authors.SETTING["batch_size"],
-        "optimizer.lr": authors.LEARNING_RATE,
-    },
-)
+RECIPE = "ptb_paper"
+"""Name of the recipe, and of the folder of its runs."""
+
+TITLE = "the authors' cell, 1000 units, B = 64, state reset at cuts"
+SETTINGS = {
+    "model.name": "authors",
+    "model.hidden_size": 1000,
+    "model.forget_bias": authors.SETTING["forget_bias"],
+    "task.epochs": EPOCHS,
+    "task.batch_size": authors.SETTING["batch_size"],
+    "optimizer.lr": 1e-4,
+}
 FLOAT32 = "ptb_paper_float32"
 """Folder of an epoch of truncated BPTT in float32."""
 
@@ -62,7 +60,8 @@ class Setting:
     @classmethod
     def of(cls, results: Path) -> "Setting":
         """Reads them."""
-        runs = {arm: dict(sorted(by_seed.items())) for (arm, _), by_seed in TIER.load(results).items()}
+        found = arms(results / RECIPE, SETTINGS)
+        runs = {arm: dict(sorted(by_seed.items())) for (arm, _), by_seed in found.items()}
         curves = {arm: {seed: curve(run) for seed, run in by_seed.items()} for arm, by_seed in runs.items()}
         return cls(runs=runs, curves=curves, logs=authors.logs(results))
 

@@ -10,7 +10,7 @@ from artbp_exp.evidence.claims.balancing import MEAN, of
 from artbp_exp.evidence.claims.lengths import working
 from artbp_exp.evidence.claims.ptb.measured import Measured
 from artbp_exp.evidence.optimum import reached
-from artbp_exp.evidence.ptb_runs import METHODS, STATES, TIERS
+from artbp_exp.evidence.ptb_runs import METHODS, STATES
 from artbp_exp.runs.load import load_runs
 
 
@@ -65,8 +65,8 @@ def _balancing(results: Path) -> tuple[str, ...]:
 
 
 def _penn_treebank(results: Path) -> Iterable[tuple[str, ...]]:
-    measured = Measured.of(TIERS[0], results)
-    for carried in TIERS[0].carried:
+    measured = Measured.of(results)
+    for carried, state in STATES.items():
         ends = [measured.replicates.get((name, carried), []) for name in METHODS]
         said = [f"{np.mean(found):.3f} ({min(found):.3f} to {max(found):.3f})" if found else "–" for found in ends]
-        yield f"Penn Treebank, LSTM of 256 units: validation bits per character, state {STATES[carried]}", *said
+        yield f"Penn Treebank, LSTM of 256 units: validation bits per character, state {state}", *said

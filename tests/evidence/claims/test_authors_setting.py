@@ -13,7 +13,7 @@ from scipy import stats
 
 from artbp_exp.evidence.authors_setting.claims import paper_claims
 from artbp_exp.evidence.authors_setting.rows import ROWS
-from artbp_exp.evidence.authors_setting.runs import ARMS, FLOAT32, TIER, Setting
+from artbp_exp.evidence.authors_setting.runs import ARMS, FLOAT32, RECIPE, SETTINGS, Setting
 from artbp_exp.evidence.authors_setting.table import table
 from artbp_exp.evidence.claims.claim import Claim
 from tests.conftest import ROOT
@@ -28,13 +28,13 @@ METHODS: dict[str, dict[str, Any]] = {
 LOGS = pd.read_csv(ROOT / "results" / "authors" / "ptb_logs.csv").query("batch_size == 64 and forget_bias == 2")
 
 
-def begin(results: Path, arm: str, valid: dict[int, float], *, seed: int = 0, folder: str = TIER.name) -> Path:
+def begin(results: Path, arm: str, valid: dict[int, float], *, seed: int = 0, folder: str = RECIPE) -> Path:
     """A run with these levels at the end of epochs; its training loss is 0.01 below."""
     run = results / folder / arm / f"seed{seed}"
     run.mkdir(parents=True)
     config: dict[str, Any] = {"method": {"length": 50, "schedule": "paper", "alpha": 4} | METHODS[arm], "seed": seed}
     config |= {"task": {"carry_state": False}, "model": {}, "optimizer": {}}
-    for key, value in TIER.settings.items():
+    for key, value in SETTINGS.items():
         group, name = key.split(".")
         config[group][name] = value
     (run / "config.yaml").write_text(yaml.safe_dump(config))
@@ -80,7 +80,7 @@ def test_arms_are_compared_at_the_last_epoch_that_all_have(results: Path) -> Non
 
 
 def test_finished_runs_are_compared_at_the_last_epoch_without_a_remark(results: Path) -> None:
-    shutil.rmtree(results / TIER.name)
+    shutil.rmtree(results / RECIPE)
     for arm in ARMS:
         begin(results, arm, levels("artbp", last=20))
     assert f"at the end of epoch 20 of 20; of {ARMS['random']} minus" in claim(results, "paper_reweighting").quantity
@@ -111,19 +111,19 @@ def test_level_and_ahead(results: Path, key: str, verdict: str) -> None:
 
 
 def test_a_verdict_that_the_last_quarter_does_not_share_is_not_settled(results: Path) -> None:
-    shutil.rmtree(results / TIER.name / "random")
+    shutil.rmtree(results / RECIPE / "random")
     begin(results, "random", levels("artbp", above=0.08, last=15) | {16: levels("artbp")[16]})
     assert claim(results, "paper_reweighting").verdict == "not settled"
 
 
 def test_nothing_is_said_of_an_arm_that_diverged(results: Path) -> None:
-    (results / TIER.name / "artbp" / "seed0" / "summary.json").write_text('{"status": "diverged"}')
+    (results / RECIPE / "artbp" / "seed0" / "summary.json").write_text('{"status": "diverged"}')
     assert claim(results, "paper_lead").verdict == "not settled"
     assert claim(results, "paper_tbptt").verdict == "holds"
 
 
 def test_a_missing_arm_leaves_every_row_unmeasured(results: Path) -> None:
-    shutil.rmtree(results / TIER.name / "phase")
+    shutil.rmtree(results / RECIPE / "phase")
     found = claim(results, "paper_lead")
     assert (found.verdict, found.note) == ("not yet measured", "missing: truncated BPTT, random phase")
 
@@ -140,7 +140,7 @@ def test_bfloat16_agrees_with_float32_within_the_tolerance(tmp_path: Path, off: 
     shutil.copytree(ROOT / "results" / "authors", tmp_path / "authors")
     assert claim(tmp_path, "paper_precision").verdict == "not yet measured"
     first = LOGS[LOGS["epoch"] == 1].groupby("method")[["train_bpc", "valid_bpc"]].mean().loc["tbptt"]
-    for folder, above in ((TIER.name, 0.0), (FLOAT32, off)):
+    for folder, above in ((RECIPE, 0.0), (FLOAT32, off)):
         run = begin(tmp_path, "tbptt", {1: 1.9}, folder=folder)
         table = f"epoch,train_bpc,valid_bpc\n1,{first['train_bpc']},{first['valid_bpc'] + above}\n"
         (run / "metrics.csv").write_text(table)
@@ -168,5 +168,5 @@ def test_the_committed_runs_reproduce_the_logs_and_owe_nothing_to_the_reweightin
 
 
 def test_what_the_recipe_said_stands_in_the_recipe() -> None:
-    text = (ROOT / "conf" / "experiment" / f"{TIER.name}.yaml").read_text(encoding="utf-8")
+    text = (ROOT / "conf" / "experiment" / f"{RECIPE}.yaml").read_text(encoding="utf-8")
     assert all(row.said in text for row in ROWS)

@@ -19,7 +19,6 @@ from artbp_exp.evidence.figures.phase_diagram import phase_diagram
 from artbp_exp.evidence.figures.phase_sizes import least_length, phase_sizes
 from artbp_exp.evidence.figures.ptb_evidence import ptb_evidence
 from artbp_exp.evidence.optimum import reached_cells
-from artbp_exp.evidence.ptb_runs import TIERS
 from artbp_exp.evidence.statistics import bare
 from artbp_exp.runs.load import Run
 from tests.conftest import ROOT
@@ -70,7 +69,7 @@ def test_one_seed_that_fails_spoils_a_length(cells: pd.DataFrame) -> None:
 def test_they_are_drawn_alike_twice(cells: pd.DataFrame, tmp_path: Path) -> None:
     signs = pd.DataFrame({"size": [7, 23], "positive": [3, 10], "sign_length": [30, 110]})
     logs = authors.logs(ROOT / "results")
-    lead = Lead(heading="256 units", method="tbptt", lead=bare([0.1, 0.2]), repeated=(0.0,))
+    lead = Lead(carried=True, method="tbptt", lead=bare([0.1, 0.2]), repeated=(0.0,))
     draw = {
         "phase_diagram": lambda: phase_diagram(cells[cells["size"] == 23]),
         "phase_sizes": lambda: phase_sizes(cells[cells["reweight"]], signs),
@@ -84,11 +83,13 @@ def test_they_are_drawn_alike_twice(cells: pd.DataFrame, tmp_path: Path) -> None
         assert first[0].read_bytes() == again[0].read_bytes()
 
 
-def test_a_row_for_each_model_and_state() -> None:
-    both = [Lead(heading="256 units", method=method, lead=bare([0.1, 0.2])) for method in ("tbptt", "random")]
-    figure = paired_seeds([*both, Lead(heading="512 units", method="tbptt", lead=bare([0.1]))])
-    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert labels == ["256 units", "512 units"]
+def test_the_leads_of_a_state_stand_side_by_side() -> None:
+    rows = [(True, "tbptt"), (True, "random"), (False, "tbptt")]
+    (axes,) = paired_seeds([Lead(carried=c, method=m, lead=bare([0.1])) for c, m in rows]).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["state carried", "state reset at cuts"]
+    heights = [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "o" and len(line.get_ydata())]
+    assert [round(y) for y in heights] == [0, 0, 1]
+    assert heights[0] != heights[1]
 
 
 def begun(path: Path, valid: list[float]) -> Run:
@@ -102,7 +103,7 @@ def begun(path: Path, valid: list[float]) -> Run:
 def test_a_lead_is_drawn_as_far_as_both_runs_of_a_seed_have_come(tmp_path: Path) -> None:
     own, others = begun(tmp_path / "a", [2.0, 1.7, 1.5]), begun(tmp_path / "b", [1.9, 1.8])
     arms = {("artbp", True): {3: own}, ("tbptt", True): {3: others, 4: own}}
-    figure = ptb_evidence({"small": (TIERS[0], arms)}, None)
+    figure = ptb_evidence(arms, None)
     above, below = figure.axes  # a panel for the state carried, and none for what was not run
     assert above.get_title() == "LSTM, 256 units\nstate carried"
     (line,) = [line for line in below.lines if line.get_marker() == "."]

@@ -2,15 +2,12 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from artbp_exp.evidence import authors
 from artbp_exp.evidence.claims.claim import FAILS, HOLDS, NOT_YET, OPEN, Claim
 from artbp_exp.evidence.claims.ptb.measured import Measured, estimate
-from artbp_exp.evidence.claims.ptb.notes import at_equal_progress
-from artbp_exp.evidence.claims.ptb.rows import AGAIN, Row, row_note, rows_of
+from artbp_exp.evidence.claims.ptb.rows import AGAIN, ROWS, Row
 from artbp_exp.evidence.claims.ptb.single import logged, reweighting, rounding
-from artbp_exp.evidence.ptb_runs import TIERS, diverged
+from artbp_exp.evidence.ptb_runs import ROUNDING, arms, diverged
 from artbp_exp.evidence.statistics import CONFIDENCE, Contrast, holm
 
 Tested = tuple[Contrast, float] | None
@@ -19,22 +16,15 @@ Tested = tuple[Contrast, float] | None
 
 def ptb_claims(results: Path) -> list[Claim]:
     """The rows on Penn Treebank."""
-    measured = {tier.name: Measured.of(tier, results) for tier in TIERS}
-    logs = authors.logs(results)
-    rows = [row for tier in TIERS for row in rows_of(tier)]
-    tests = (measured[row.tier.name].tests(row.weights) for row in rows)
-    families = (_adjusted(family) for family in zip(*tests, strict=True))
-    claims = [
-        _claim(row, measured[row.tier.name], test, again, logs)
-        for row, test, again in zip(rows, *families, strict=True)
-    ]
-    first = measured[TIERS[0].name]
-    return [logged(logs), *claims, reweighting(first, logs), *rounding(first)]
+    measured, logs = Measured.of(results), authors.logs(results)
+    families = map(_adjusted, zip(*(measured.tests(row.weights) for row in ROWS), strict=True))
+    claims = [_claim(row, measured, test, again) for row, test, again in zip(ROWS, *families, strict=True)]
+    return [logged(logs), *claims, reweighting(measured, logs), *rounding(measured)]
 
 
 def commands(results: Path) -> list[str]:
     """Those of the repeated runs, as recorded: the settings of that commit had other names."""
-    runs = [run for by_seed in TIERS[0].repeated(results).values() for run in by_seed.values()]
+    runs = [run for by_seed in arms(results / ROUNDING).values() for run in by_seed.values()]
     return [f"{run.summary['command']}  # at commit {str(run.summary['git_commit'])[:7]}" for run in runs]
 
 
@@ -43,16 +33,13 @@ def _adjusted(family: tuple[Contrast | None, ...]) -> list[Tested]:
     return [None if test is None else (test, next(levels)) for test in family]
 
 
-def _claim(row: Row, measured: Measured, test: Tested, again: Tested, logs: pd.DataFrame | None) -> Claim:
-    points, verdict, other = row.each(measured.own), _verdict(test), _verdict(again)
+def _claim(row: Row, measured: Measured, test: Tested, again: Tested) -> Claim:
+    points, verdict, other = row.points(measured.own), _verdict(test), _verdict(again)
     lost = any(diverged(run) for arm in row.weights if arm[0] == "artbp" for run in measured.runs.get(arm, {}).values())
     overturned = test is not None and again is not None and verdict != other
     if lost or overturned:  # whatever the seeds that finished say: ARTBP that diverged cannot be called ahead
         verdict = OPEN
-    said = [_levels(test), "" if again is None or not overturned else f"{AGAIN}: {_levels(again)}, so not settled"]
-    if row.paper and row.tier.settings["optimizer.lr"] == authors.LEARNING_RATE:
-        (carried,) = {state for _, state in row.weights}
-        said += at_equal_progress(measured.runs, carried=carried, logs=logs)
+    repeated = f"{AGAIN}: {_levels(again)}, so not settled" if overturned else ""
     return Claim(
         key=row.key,
         claim=row.claim,
@@ -61,8 +48,8 @@ def _claim(row: Row, measured: Measured, test: Tested, again: Tested, logs: pd.D
         quantity=row.quantity,
         found=estimate(points, test[0] if test else None),
         verdict=verdict if points else NOT_YET,
-        unit="pairs" if row.points else "seeds",
-        note=row_note(row, measured, *said),
+        unit=row.unit,
+        note=row.note(measured, _levels(test), repeated),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from artbp_exp.evidence.ptb_runs import STATES, TIERS, Arm, Arms, Tier, end_points
+from artbp_exp.evidence.ptb_runs import METHODS, RECIPE, ROUNDING, STATES, Arm, Arms, arms, end_point, finished
 from artbp_exp.evidence.statistics import Contrast, Spread, bare, contrast
 
 Weights = Mapping[Arm, float]
@@ -17,10 +17,10 @@ Ends = dict[Arm, dict[int, float]]
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A tier's runs and their end points.
+    """The runs and their end points.
 
     Attributes:
-        runs: its own.
+        runs: those of the recipe, ended or not.
         own: end points of these.
         again: the same with the runs of `ROUNDING` in the place of those of the same arm and seed.
         replicates: arm → every end point; a run that was run again counts as two.
@@ -32,10 +32,10 @@ class Measured:
     replicates: dict[Arm, list[float]]
 
     @classmethod
-    def of(cls, tier: Tier, results: Path) -> "Measured":
-        """Reads a tier."""
-        runs, repeated = tier.load(results), end_points(tier.repeated(results))
-        own = end_points(runs)
+    def of(cls, results: Path) -> "Measured":
+        """Reads them."""
+        runs = arms(results / RECIPE)
+        own, repeated = _ends(runs), _ends(arms(results / ROUNDING))
         other = {arm: {s: v for s, v in repeated.get(arm, {}).items() if s in ends} for arm, ends in own.items()}
         return cls(
             runs=runs,
@@ -48,6 +48,13 @@ class Measured:
         """The contrast over all replicates, and with the repeated runs in the place of those of their seeds."""
         again = {arm: list(ends.values()) for arm, ends in self.again.items()}
         return contrast(self.replicates, weights), contrast(again, weights)
+
+
+def _ends(found: Arms) -> Ends:
+    return {
+        arm: {seed: end_point(run) for seed, run in sorted(runs.items()) if finished(run)}
+        for arm, runs in found.items()
+    }
 
 
 def paired(ends: Ends, weights: Weights) -> dict[int, float]:
@@ -74,13 +81,13 @@ class Lead:
     """ARTBP's lead over a method.
 
     Attributes:
-        heading: the model and its state.
+        carried: whether the state is carried across cuts.
         method: that ARTBP is compared with, a key of `METHODS`.
         lead: of each seed, with its mean and interval.
         repeated: of the seeds with repeated runs, with these in the place of those that they repeat.
     """
 
-    heading: str
+    carried: bool
     method: str
     lead: Spread
     repeated: tuple[float, ...] = ()
@@ -88,15 +95,12 @@ class Lead:
 
 def leads(results: Path) -> list[Lead]:
     """ARTBP's lead over each method, where there are pairs; for the figure."""
-    found = []
-    for tier in TIERS:
-        measured = Measured.of(tier, results)
-        for carried, other in product(tier.carried, tier.methods[1:]):
-            weights = ahead(other, carried=carried)
-            own, again = paired(measured.own, weights), paired(measured.again, weights)
-            lead = estimate(list(own.values()), measured.tests(weights)[0])
-            if lead is not None:
-                repeated = tuple(again[seed] for seed in own if again[seed] != own[seed])
-                heading = f"{tier.title}; state {STATES[carried]}"
-                found.append(Lead(heading=heading, method=other, lead=lead, repeated=repeated))
+    measured, found = Measured.of(results), []
+    for carried, method in product(STATES, [method for method in METHODS if method != "artbp"]):
+        weights = ahead(method, carried=carried)
+        own, again = paired(measured.own, weights), paired(measured.again, weights)
+        lead = estimate(list(own.values()), measured.tests(weights)[0])
+        if lead is not None:
+            repeated = tuple(again[seed] for seed in own if again[seed] != own[seed])
+            found.append(Lead(carried=carried, method=method, lead=lead, repeated=repeated))
     return found

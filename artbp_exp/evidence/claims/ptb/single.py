@@ -7,9 +7,8 @@ import pandas as pd
 from artbp_exp.evidence import authors
 from artbp_exp.evidence.claims.claim import FAILS, HOLDS, MEASURED, NOT_YET, OPEN, Claim, notes
 from artbp_exp.evidence.claims.ptb.measured import Measured, ahead, estimate, paired
-from artbp_exp.evidence.claims.ptb.notes import RESET
-from artbp_exp.evidence.claims.ptb.rows import AGAIN, Row, row_note
-from artbp_exp.evidence.ptb_runs import ROUNDING, TIERS, late
+from artbp_exp.evidence.claims.ptb.rows import AGAIN, RESET, Row
+from artbp_exp.evidence.ptb_runs import EPOCHS, ROUNDING, STATES, TITLE, late
 from artbp_exp.evidence.statistics import Spread, bare
 
 
@@ -41,23 +40,21 @@ def logged(logs: pd.DataFrame | None) -> Claim:
     )
 
 
+REWEIGHTING = Row(
+    key="reweighting",
+    claim=f"The reweighting changes the end point by less than half of the authors' logged lead ({TITLE})",
+    quantity=(
+        f"mean validation bpc over the last {late(EPOCHS)} epochs, of random cuts without reweighting minus ARTBP's, "
+        "mean of state carried and reset; a point for each state and seed"
+    ),
+    differences=tuple(ahead("random", carried=carried) for carried in STATES),
+)
+
+
 def reweighting(measured: Measured, logs: pd.DataFrame | None) -> Claim:
     """That the reweighting makes no difference worth naming: an equivalence, with its margin."""
-    tier = TIERS[0]
-    pairs = tuple(ahead("random", carried=carried) for carried in tier.carried)
-    weights = {arm: weight / len(pairs) for pair in pairs for arm, weight in pair.items()}
-    row = Row(
-        key="reweighting",
-        tier=tier,
-        claim=f"The reweighting changes the end point by less than half of the authors' logged lead ({tier.title})",
-        quantity=(
-            f"mean validation bpc over the last {late(tier.settings['task.epochs'])} epochs, of random cuts without "
-            "reweighting minus ARTBP's, mean of state carried and reset; a point for each state and seed"
-        ),
-        weights=weights,
-        points=pairs,
-    )
-    points, tests = row.each(measured.own), measured.tests(weights)
+    row = REWEIGHTING
+    points, tests = row.points(measured.own), measured.tests(row.weights)
     margin = authors.lead(logs).value / 2 if logs is not None else None
     verdict, said = NOT_YET, ""
     if points and margin is not None:
@@ -75,8 +72,8 @@ def reweighting(measured: Measured, logs: pd.DataFrame | None) -> Claim:
         quantity=row.quantity,
         found=estimate(points, tests[0]),
         verdict=verdict,
-        unit="pairs",
-        note=row_note(row, measured, said),
+        unit=row.unit,
+        note=row.note(measured, said),
     )
 
 
@@ -87,7 +84,7 @@ def rounding(measured: Measured) -> Iterator[Claim]:
     if moved:
         yield Claim(
             key="rounding",
-            claim=f"How far rounding alone moves the lead of a single seed ({TIERS[0].title}; state carried)",
+            claim=f"How far rounding alone moves the lead of a single seed ({TITLE}; state carried)",
             quantity=(
                 "difference in bpc between the leads over truncated BPTT of two runs of one seed: the same weights, "
                 f"data and cuts, gradients equal but for rounding (results/{ROUNDING})"
