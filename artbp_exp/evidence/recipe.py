@@ -36,8 +36,8 @@ class Recipe:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds of its sweep; 0 alone where it sweeps over none."""
-        return tuple(int(seed) for seed in self.sweep.get("seed", "0").split(","))
+        """The seeds of its sweep and its commands; 0 alone where they name none."""
+        return tuple(map(int, self.values("seed"))) or (0,)
 
 
 def recipe(name: str) -> Recipe:

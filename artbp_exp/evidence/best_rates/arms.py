@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from artbp_exp.evidence.ptb_runs import diverged, end_point, finished
@@ -12,7 +13,7 @@ NAMES = {"tbptt": "truncated BPTT", "artbp": "ARTBP", "awd": "AWD-LSTM's lengths
 
 @dataclass(kw_only=True)
 class Arm:
-    """A method with its settings, at every learning rate that it was run with.
+    """A method with its settings, at every learning rate that it was run with. Its runs are read once.
 
     Attributes:
         title: in words.
@@ -24,20 +25,23 @@ class Arm:
     method: dict[str, Any]
     rates: dict[float, dict[int, Run]] = field(default_factory=dict)
 
-    def ends(self, rate: float) -> dict[int, float]:
-        """Seed → end point, of the runs at a rate that finished."""
-        return {seed: end_point(run) for seed, run in sorted(self.rates[rate].items()) if finished(run)}
+    @cached_property
+    def ends(self) -> dict[float, dict[int, float]]:
+        """Learning rate, ascending → seed → end point, of the runs that finished."""
+        return {
+            rate: {seed: end_point(run) for seed, run in sorted(runs.items()) if finished(run)}
+            for rate, runs in sorted(self.rates.items())
+        }
 
-    @property
+    @cached_property
     def means(self) -> dict[float, float]:
         """Learning rate, ascending → mean end point; infinite where a run diverged, absent where none has ended."""
         found = {}
-        for rate, runs in sorted(self.rates.items()):
-            ends = list(self.ends(rate).values())
-            if any(map(diverged, runs.values())):
+        for rate, ends in self.ends.items():
+            if any(map(diverged, self.rates[rate].values())):
                 found[rate] = float("inf")
             elif ends:
-                found[rate] = sum(ends) / len(ends)
+                found[rate] = sum(ends.values()) / len(ends)
         return found
 
     @property
@@ -49,7 +53,7 @@ class Arm:
     @property
     def at_best(self) -> dict[int, float]:
         """Seed → end point at the best rate."""
-        return {} if self.best is None else self.ends(self.best)
+        return {} if self.best is None else self.ends[self.best]
 
     @property
     def inside(self) -> bool:
@@ -89,6 +93,8 @@ def _title(config: dict[str, Any]) -> str:
         parts.append("random phase")
     if optimizer.get("length_aware"):
         parts.append("length-aware Adam")
+    if method["name"] == "awd" and not optimizer.get("length_scaling"):
+        parts.append("rate not scaled")
     if optimizer.get("schedule", "constant") == "constant":
         parts.append("no decay")
     return ", ".join(parts)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from artbp_exp.evidence.best_rates.arms import Arm, arms
@@ -14,27 +15,41 @@ from artbp_exp.runs.load import load_all
 
 
 @dataclass(frozen=True, kw_only=True)
+class Question:
+    """Whether one arm ends ahead of another, each at its best learning rate.
+
+    Attributes:
+        key: of its row, within the comparison.
+        claim: the row, in words.
+        own: title of the arm that should be ahead.
+        other: title of the arm that should be behind.
+        paper: whether the paper claims it.
+    """
+
+    key: str
+    claim: str
+    own: str
+    other: str
+    paper: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Runs of one recipe, and what is claimed of them.
+    """Runs of one recipe, and what is asked of them.
 
     Attributes:
         name: of the recipe, and of the folder in the results.
         setting: the model and the data, in words.
         epochs: of a run.
-        own: title of the arm that the others are compared with.
-        memory: title of truncated BPTT of the same mean stored steps; `short` of the same length; `random` of the same
-            cuts without reweighting.
-        paper: whether the paper makes the first claim.
+        own: title of the arm that the table compares every other with.
+        questions: the rows, their tests corrected as one family.
     """
 
     name: str
     setting: str
     epochs: int
     own: str
-    short: str
-    memory: str
-    random: str
-    paper: bool = False
+    questions: tuple[Question, ...]
 
     def arms(self, results: Path) -> dict[str, Arm]:
         """Title → arm, of those that have an end point."""
@@ -42,47 +57,28 @@ class Comparison:
         return {title: arm for title, arm in found.items() if arm.best is not None}
 
     def claims(self, results: Path) -> list[Claim]:
-        """The rows, their tests corrected as one family."""
+        """A row for each question."""
         found = self.arms(results)
-        tests = [self._lead(found, other) for _, _, other in self._rows()]
+        tests = [_lead(found, question) for question in self.questions]
         levels = iter(holm([test.p for test in tests if test is not None]))
         adjusted = [None if test is None else next(levels) for test in tests]
-        return [self._claim(found, row, test, p) for row, test, p in zip(self._rows(), tests, adjusted, strict=True)]
+        return [self._claim(found, *row) for row in zip(self.questions, tests, adjusted, strict=True)]
 
-    def leads(self, found: dict[str, Arm], other: str) -> list[float]:
-        """By how much `own` is ahead of another arm, for each seed that both have at their best rates."""
-        if other not in found or self.own not in found:
-            return []
-        theirs, own = (found[title].at_best for title in (other, self.own))
-        return [theirs[seed] - own[seed] for seed in own if seed in theirs]
-
-    def _rows(self) -> Iterator[tuple[str, str, str]]:
-        yield "lead", "ARTBP ends ahead of truncated BPTT of the same length", self.short
-        yield "memory", "ARTBP ends ahead of truncated BPTT of the same mean stored steps", self.memory
-        yield "reweighting", "ARTBP ends ahead of its random cuts without reweighting", self.random
-
-    def _lead(self, found: dict[str, Arm], other: str) -> Contrast | None:
-        """With the noise pooled over all arms; None without a second seed to tell it by."""
-        return contrast({title: list(arm.at_best.values()) for title, arm in found.items()}, {other: 1, self.own: -1})
-
-    def _claim(
-        self, found: dict[str, Arm], row: tuple[str, str, str], test: Contrast | None, level: float | None
-    ) -> Claim:
-        key, claim, other = row
-        points = self.leads(found, other)
+    def _claim(self, found: dict[str, Arm], question: Question, test: Contrast | None, level: float | None) -> Claim:
+        own, other = question.own, question.other
+        points = leads(found, own, other)
         verdict = OPEN if points else NOT_YET
         if test is not None and level is not None and level < 1 - CONFIDENCE:
             # the arm that is behind may have a better rate beyond those that were run
-            behind = found[other if test.value > 0 else self.own]
+            behind = found[other if test.value > 0 else own]
             verdict = OPEN if not behind.inside else HOLDS if test.value > 0 else FAILS
-        paper = self.paper and key == "lead"
         return Claim(
-            key=f"{self.name}_{key}",
-            claim=f"{claim}, each at its best learning rate ({self.setting})",
-            paper=paper,
-            source="section 6.2" if paper else "this project",
+            key=f"{self.name}_{question.key}",
+            claim=f"{question.claim}, each at its best learning rate ({self.setting})",
+            paper=question.paper,
+            source="section 6.2" if question.paper else "this project",
             quantity=(
-                f"mean validation bpc over the last {late(self.epochs)} epochs, of {other} minus that of {self.own}; "
+                f"mean validation bpc over the last {late(self.epochs)} epochs, of {other} minus that of {own}; "
                 "above 0 ARTBP is ahead"
             ),
             found=(estimate(points, test) if test else bare(points)) if points else None,
@@ -90,13 +86,13 @@ class Comparison:
             note=notes(
                 f"p = {test.p:.2g}, adjusted {level:.2g}" if test and level is not None else "",
                 "no arm has a second seed, so there is no noise to hold this against" if points and not test else "",
-                *self._where(found, other),
+                *self._where(found, (own, other)),
             ),
         )
 
-    def _where(self, found: dict[str, Arm], other: str) -> Iterator[str]:
+    def _where(self, found: dict[str, Arm], titles: tuple[str, str]) -> Iterator[str]:
         wanted = recipe(self.name)
-        for title in (self.own, other):
+        for title in titles:
             if title not in found:
                 yield f"no run of {title} has ended"
                 continue
@@ -110,15 +106,47 @@ class Comparison:
             )
 
 
+def leads(found: dict[str, Arm], own: str, other: str) -> list[float]:
+    """By how much an arm is ahead of another, for each seed that both have at their best rates."""
+    if other not in found or own not in found:
+        return []
+    behind, ahead = found[other].at_best, found[own].at_best
+    return [behind[seed] - ahead[seed] for seed in ahead if seed in behind]
+
+
+def _lead(found: dict[str, Arm], question: Question) -> Contrast | None:
+    """With the noise pooled over all arms; None without a second seed to tell it by."""
+    ends = {title: list(arm.at_best.values()) for title, arm in found.items()}
+    return contrast(ends, {question.other: 1, question.own: -1})
+
+
+def _questions(own: str, short: str, memory: str, *, paper: bool) -> tuple[Question, ...]:
+    ahead = partial(Question, own=own)
+    return (
+        ahead(key="lead", claim="ARTBP ends ahead of truncated BPTT of the same length", other=short, paper=paper),
+        ahead(key="memory", claim="ARTBP ends ahead of truncated BPTT of the same mean stored steps", other=memory),
+        ahead(
+            key="reweighting",
+            claim="ARTBP ends ahead of its random cuts without reweighting",
+            other=own.replace("ARTBP", "random cuts, not reweighted"),
+        ),
+    )
+
+
 PTB = Comparison(
     name="ptb_fair",
     setting="Penn Treebank, LSTM, 256 units, 10 epochs, state carried, cosine decay",
     epochs=10,
     own="ARTBP, L0 = 50, α = 4",
-    short="truncated BPTT, L = 50",
-    memory="truncated BPTT, L = 197",
-    random="random cuts, not reweighted, L0 = 50, α = 4",
-    paper=True,
+    questions=(
+        *_questions("ARTBP, L0 = 50, α = 4", "truncated BPTT, L = 50", "truncated BPTT, L = 197", paper=True),
+        Question(
+            key="short",
+            claim="ARTBP with segments of 10 steps ends ahead of truncated BPTT of 10",
+            own="ARTBP, L0 = 10, α = 4",
+            other="truncated BPTT, L = 10",
+        ),
+    ),
 )
 
 BRACKETS = Comparison(
@@ -126,7 +154,5 @@ BRACKETS = Comparison(
     setting="distant brackets, lag 7, tanh RNN, 64 units, 10 epochs, cosine decay",
     epochs=10,
     own="ARTBP, L0 = 5, α = 6",
-    short="truncated BPTT, L = 5",
-    memory="truncated BPTT, L = 12",
-    random="random cuts, not reweighted, L0 = 5, α = 6",
+    questions=_questions("ARTBP, L0 = 5, α = 6", "truncated BPTT, L = 5", "truncated BPTT, L = 12", paper=False),
 )

@@ -1,44 +1,66 @@
-"""Figure: every method at every learning rate."""
+"""Figure: every method at every learning rate, and at its best."""
+
+from collections import Counter
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from artbp_exp.evidence.best_rates.arms import Arm
-from artbp_exp.evidence.figures.common import LINES, color_of, house_style, new_figure, note
+from artbp_exp.evidence.figures.common import LINES, color_of, house_style, note
 
 HIGHEST = 0.3
-"""Bits above the best end point up to which the axis reaches; what is beyond is a number at its edge."""
+"""Bits above the best end point up to which the left axis reaches; what is beyond is a number at its edge."""
 
 
 @house_style
 def best_rates(arms: dict[str, Arm]) -> Figure:
-    """End point against learning rate, a line for each arm and a point for each seed; the best rate is ringed."""
-    figure, (axes,) = new_figure(1)
-    count: dict[str, int] = {}
-    rates: set[float] = set()
-    top = min(min(arm.means.values(), default=np.inf) for arm in arms.values()) + HIGHEST
-    for title, arm in sorted(arms.items(), key=lambda item: min(item[1].means.values(), default=np.inf)):
-        method = arm.method["name"] if arm.method.get("reweight", True) or arm.method["name"] != "artbp" else "random"
-        index = count.setdefault(method, -1) + 1
-        count[method] = index
-        means = {rate: mean for rate, mean in arm.means.items() if np.isfinite(mean)}
-        if not means:
-            continue
-        rates |= means.keys()
-        axes.plot(list(means), list(means.values()), color=color_of(method), linestyle=LINES[index % 4], label=title)
-        for rate, mean in means.items():
-            if mean > top:
-                axes.annotate(f"↑ {mean:.2f}", (rate, top), ha="center", va="top", color=color_of(method))
-            ends = [end for end in arm.ends(rate).values() if end <= top]
-            axes.plot([rate] * len(ends), ends, ".", color=color_of(method), markersize=4)
-        if arm.best is not None:
-            axes.plot(arm.best, means[arm.best], "o", color=color_of(method), fillstyle="none", markersize=7)
-    axes.set_ylim(top=min(top, axes.get_ylim()[1]))
-    axes.set(xscale="log", xlabel="learning rate η", ylabel="validation bpc, last quarter of epochs")
-    axes.xaxis.set_major_locator(FixedLocator(sorted(rates)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    note(figure, "point: a seed; line: their mean; ring: the method's best learning rate")
+    """Left: end point against learning rate, of arms with several rates. Right, its legend: every arm at its best."""
+    ranked = sorted((arm for arm in arms.values() if arm.best is not None), key=lambda arm: min(arm.means.values()))
+    figure = Figure(figsize=(7.0, max(2.8, 1.2 + 0.22 * len(ranked))))
+    against_rate, at_best = figure.subplots(1, 2)
+    drawn: Counter[str] = Counter()
+    top = min((min(arm.means.values()) for arm in ranked), default=0.0) + HIGHEST
+    for row, arm in enumerate(ranked):
+        random = arm.method["name"] == "artbp" and not arm.method.get("reweight", True)
+        color = color_of("random" if random else arm.method["name"])
+        if len(arm.means) > 1:
+            look = {"color": color, "linestyle": LINES[drawn[color] % len(LINES)]}
+            drawn[color] += 1
+            _line(against_rate, arm, look, top=top)
+            at_best.axhline(row, linewidth=0.9, alpha=0.5, **look)
+        ends = list(arm.at_best.values())
+        at_best.plot(ends, [row] * len(ends), "o", color=color, markersize=3.5)
+        at_best.plot(np.mean(ends), row, "|", color=color, markersize=12)
+    against_rate.set_ylim(top=min(top, against_rate.get_ylim()[1]))
+    _label(against_rate, at_best, ranked)
+    note(figure, "point: a seed; line, tick: their mean; ring, in brackets: the method's best learning rate")
     return figure
+
+
+def _line(axes: Axes, arm: Arm, look: dict[str, Any], *, top: float) -> None:
+    means = {rate: mean for rate, mean in arm.means.items() if np.isfinite(mean)}
+    axes.plot(list(means), list(means.values()), **look)
+    for rate, mean in means.items():
+        if mean > top:
+            axes.annotate(f"↑ {mean:.2f}", (rate, top), ha="center", va="top", color=look["color"])
+        ends = [end for end in arm.ends[rate].values() if end <= top]
+        axes.plot([rate] * len(ends), ends, ".", color=look["color"], markersize=4)
+    best = min(means, key=means.__getitem__)
+    axes.plot(best, means[best], "o", color=look["color"], fillstyle="none", markersize=7)
+
+
+def _label(against_rate: Axes, at_best: Axes, ranked: list[Arm]) -> None:
+    against_rate.set(xscale="log", xlabel="learning rate η", ylabel="validation bpc, last quarter of epochs")
+    rates = {rate for arm in ranked if len(arm.means) > 1 for rate in arm.means}
+    against_rate.xaxis.set_major_locator(FixedLocator(sorted(rates)))
+    against_rate.xaxis.set_minor_locator(NullLocator())
+    against_rate.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
+    against_rate.tick_params(axis="x", labelsize=7.5)
+    at_best.set(xlabel="validation bpc at its best rate", ylim=(len(ranked) - 0.5, -0.5))
+    at_best.set_yticks(range(len(ranked)), [f"{arm.title} ({arm.best:g})" for arm in ranked], fontsize=7)
+    at_best.yaxis.tick_right()
+    at_best.tick_params(axis="y", length=0)
+    at_best.grid(visible=False, axis="y")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from artbp_exp.evidence.best_rates.arms import Arm
-from artbp_exp.evidence.best_rates.comparison import Comparison
+from artbp_exp.evidence.best_rates.comparison import Comparison, leads
 from artbp_exp.evidence.ptb_runs import best_test
 
 
@@ -14,7 +14,7 @@ def table(comparison: Comparison, results: Path) -> str:
     columns = ["arm", "mean stored steps", *(f"η = {rate:g}" for rate in rates), "test bpc", "ARTBP ahead by", "seeds"]
     lines = ["| " + " | ".join(columns) + " |", "| --- " * len(columns) + "|"]
     for title, arm in sorted(arms.items(), key=lambda item: min(item[1].means.values())):
-        ahead = comparison.leads(arms, title) if title != comparison.own else []
+        ahead = leads(arms, comparison.own, title) if title != comparison.own else []
         cells = [title, f"{arm.stored:.0f}", *(_cell(arm, rate) for rate in rates), ", ".join(_test(arm))]
         lines.append(f"| {' | '.join([*cells, ', '.join(f'{lead:+.3f}' for lead in ahead), str(len(arm.at_best))])} |")
     return "\n".join(lines)

@@ -18,10 +18,20 @@ SHORT = {"name": "tbptt", "length": 50, "phase": "fixed"}
 LONG = SHORT | {"length": 197}
 
 
-def run(results: Path, method: dict[str, Any], rate: float, end: float, *, seed: int = 0, lost: bool = False) -> None:
-    folder = results / PTB.name / "-".join(map(str, method.values())) / f"{rate:g}" / f"seed{seed}"
+def run(
+    results: Path,
+    method: dict[str, Any],
+    rate: float,
+    end: float,
+    *,
+    seed: int = 0,
+    lost: bool = False,
+    optimizer: dict[str, Any] | None = None,
+) -> None:
+    optimizer = {"lr": rate, "schedule": "cosine"} | (optimizer or {})
+    folder = results / PTB.name / "-".join(map(str, [*method.values(), *optimizer.values()])) / f"seed{seed}"
     folder.mkdir(parents=True)
-    settings = {"task": {"name": "ptb", "epochs": 10}, "optimizer": {"lr": rate, "schedule": "cosine"}, "seed": seed}
+    settings = {"task": {"name": "ptb", "epochs": 10}, "optimizer": optimizer, "seed": seed}
     (folder / "config.yaml").write_text(yaml.safe_dump(settings | {"method": method}))
     summary = {"status": "diverged" if lost else "finished", "test_bpc": end - 0.05, "method": method["name"]}
     (folder / "summary.json").write_text(json.dumps(summary))
@@ -81,8 +91,33 @@ def test_one_seed_settles_nothing_and_a_rate_that_diverged_is_not_the_best(tmp_p
 
 
 def test_the_figure_and_the_table_have_every_arm(results: Path) -> None:
-    (axes,) = best_rates(PTB.arms(results)).axes
-    assert len(axes.get_legend().get_texts()) == 4
-    lines = table(PTB, results).splitlines()
-    assert len(lines) == 6
-    assert lines[2].startswith("| truncated BPTT, L = 197")
+    run(results, SHORT | {"length": 10}, 4e-3, 1.49)  # at one rate: no line
+    against_rate, at_best = best_rates(PTB.arms(results)).axes
+    lines = [line for line in against_rate.get_lines() if line.get_linestyle() != "None"]
+    assert len(lines) == 4
+    assert [label.get_text() for label in at_best.get_yticklabels()][1] == "truncated BPTT, L = 10 (0.004)"
+    rows = table(PTB, results).splitlines()
+    assert len(rows) == 7
+    assert rows[2].startswith("| truncated BPTT, L = 197")
+
+
+def test_arms_that_differ_in_optimiser_or_decay_are_told_apart(results: Path) -> None:
+    for optimizer in ({"length_aware": True}, {"schedule": "constant"}):
+        run(results, ARTBP, 1e-3, 1.4, optimizer=optimizer)
+    run(results, {"name": "awd", "length": 50}, 1e-3, 1.4, optimizer={"length_scaling": True})
+    run(results, {"name": "awd", "length": 50}, 1e-3, 1.4, seed=1)
+    titles = set(PTB.arms(results))
+    assert {f"{PTB.own}, length-aware Adam", f"{PTB.own}, no decay", "AWD-LSTM's lengths, L = 50"} <= titles
+    assert "AWD-LSTM's lengths, L = 50, rate not scaled" in titles
+
+
+def test_the_short_arms_are_compared_with_one_another(results: Path) -> None:
+    assert find(PTB.claims(results), "ptb_fair_short").verdict == "not yet measured"
+    for seed in range(3):
+        for rate in (4e-3, 8e-3, 1.6e-2):
+            run(results, SHORT | {"length": 10}, rate, 1.6 + 0.001 * seed + 0.02 * (rate != 8e-3), seed=seed)
+            run(results, ARTBP | {"length": 10}, rate, 1.52 + 0.001 * seed + 0.02 * (rate != 8e-3), seed=seed)
+    claim = find(PTB.claims(results), "ptb_fair_short")
+    assert claim.verdict == "holds"
+    assert claim.found is not None
+    assert claim.found.center == pytest.approx(0.08)
