@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from artbp_exp.evidence.claims.claim import HOLDS, OPEN, Claim
+from artbp_exp.evidence.claims.claim import HOLDS, Claim
 from artbp_exp.evidence.statistics import Spread
 
 Claims = Mapping[str, Claim]
@@ -40,11 +40,9 @@ def _balancing(claims: Claims) -> str:
 
 
 def _penn_treebank(claims: Claims) -> str:
-    first, reset, logs = (claims[key] for key in ("lead_ptb_tier1_carried", "lead_ptb_tier1_reset", "logs"))
+    logs = claims["logs"]
     in_logs = f"In the authors' logs, yes: {_bits(logs.found)}, with the state reset at cuts. " if logs.found else ""
-    here = f"At 256 units {_bits(first.found)} with the state carried and {_bits(reset.found)} with it reset"
-    settled = ": not settled" if OPEN in (first.verdict, reset.verdict) else ""
-    return f"{in_logs}{_authors_setting(claims)}{here}{settled}. {_own_rates(claims['ptb_fair_lead'])}".strip()
+    return f"{in_logs}{_authors_setting(claims)}{_own_rates(claims['ptb_fair_lead'])}".strip() or "Not yet measured."
 
 
 def _authors_setting(claims: Claims) -> str:
@@ -75,7 +73,10 @@ def _reweighting(claims: Claims) -> str:
 
 def _own_rates(claim: Claim) -> str:
     """What the fair comparison says; nothing before it was run."""
-    return f"Each method at its own best learning rate: {_bits(claim.found)}, {claim.verdict}. " if claim.found else ""
+    if not claim.found:
+        return ""
+    where = "With the state carried, at 256 units, each method at its own best learning rate"
+    return f"{where}: {_bits(claim.found)} ({claim.counted} of each), {claim.verdict}."
 
 
 def _bits(found: Spread | None) -> str:
