@@ -3,7 +3,8 @@
 import json
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -67,10 +68,28 @@ def refuse_links(folder: Path, names: Iterable[str]) -> None:
             raise UserError(f"{folder / name} is a link, and would be written through; remove it")
 
 
-def cannot_write(path: Path, error: Exception) -> UserError:
-    """What to tell the user when the operating system refuses to write."""
-    reason = getattr(error, "strerror", None) or str(error)
-    return UserError(f"cannot write to {path}: {reason}; free the disk or choose another run_dir")
+@contextmanager
+def writing(
+    path: object,
+    remedy: str = "free the disk or choose another run_dir",
+    *,
+    refusals: tuple[type[Exception], ...] = (OSError,),
+) -> Iterator[None]:
+    """Tells the user, with what to do about it, where the operating system refuses to write.
+
+    Args:
+        path: what is written to.
+        remedy: what the user can do.
+        refusals: errors by which it, or a library, says so.
+
+    Raises:
+        UserError: in place of the error.
+    """
+    try:
+        yield
+    except refusals as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"cannot write to {path}: {reason}; {remedy}") from error
 
 
 def cell(value: Any) -> Any:

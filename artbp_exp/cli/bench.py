@@ -17,6 +17,7 @@ from artbp_exp.cli import config as conf
 from artbp_exp.cli.errors import entry_point, path
 from artbp_exp.evidence.figures.bench import bench as draw
 from artbp_exp.evidence.figures.common import save
+from artbp_exp.files import try_writing, writing
 from artbp_exp.training.experiment import find_device
 
 BOUND = 300
@@ -31,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
         "in one process; write CSVs, a table and a figure. About twenty minutes on one core; --share 0.1 for a "
         "look. Freed memory is kept, so that no contestant pays for page faults.",
     )
-    options.add_argument("--hidden", default="64,256,1000", help="hidden sizes (default: 64,256,1000)")
+    options.add_argument("--hidden", type=_sizes, default="64,256,1000", help="hidden sizes (default: 64,256,1000)")
     options.add_argument("--repeats", type=int, default=7, help="rounds (default: 7)")
     options.add_argument("--share", type=float, default=1.0, help="work a turn, as a share of the full (default: 1)")
     options.add_argument("--device", default="cpu", help="cpu, cuda or auto (default: cpu)")
@@ -40,23 +41,29 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
+def _sizes(text: str) -> list[int]:
+    parts = text.split(",")
+    if not all(part.isdecimal() and int(part) for part in parts):
+        raise argparse.ArgumentTypeError(f"must be whole numbers ≥ 1, with commas between them; got {text!r}")
+    return [int(part) for part in parts]
+
+
 def measure(options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
     """All measurements: name of the CSV → rows."""
     repeats = checks.whole("--repeats", options.repeats, at_least=1)
     share = checks.number("--share", options.share, above=0)
-    sizes = [checks.whole("--hidden", int(part), at_least=1) for part in options.hidden.split(",")]
     torch.set_num_threads(checks.whole("--threads", options.threads, at_least=1))
     device = find_device(options.device)
     tables: dict[str, list[dict[str, Any]]] = {
         name: [] for name in ("throughput", "ratios", "flops", "products", "ablations")
     }
     timing.keep_memory()
-    for hidden in sizes:
+    for hidden in options.hidden:
         tables["products"] += throughput.products(hidden, repeats=repeats, device=device)
     limits: dict[str, float] = {}
     for row in tables["products"]:
         limits[row["dtype"]] = max(row["median"], limits.get(row["dtype"], 0.0))
-    for hidden in sizes:
+    for hidden in options.hidden:
         rates = throughput.throughput(hidden, repeats=repeats, device=device, share=share)
         tables["throughput"] += timing.rows(rates, hidden=hidden)
         tables["ratios"] += throughput.ratios(hidden, rates)
@@ -126,7 +133,6 @@ def memory_ratios(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def write(tables: dict[str, list[dict[str, Any]]], machine: dict[str, Any], out: Path) -> None:
     """CSVs, `machine.json`, `table.md` and the figure."""
-    out.mkdir(parents=True, exist_ok=True)
     frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
     for name, frame in frames.items():
         frame.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
@@ -166,6 +172,8 @@ def main() -> None:
     with entry_point(reports=False):
         options = parser().parse_args()
         command = shlex.join(["artbp-bench", *sys.argv[1:]])
+        with writing(options.out, "name another folder with --out"):  # before twenty minutes of work, not after
+            try_writing(options.out)
         tables = measure(options)
         write(tables, timing.machine(command, find_device(options.device)), options.out)
         print((options.out / "table.md").read_text(encoding="utf-8"))

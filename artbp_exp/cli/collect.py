@@ -9,7 +9,7 @@ import pandas as pd
 
 from artbp_exp.cli.errors import entry_point, folder_of, path, takes_folder
 from artbp_exp.errors import UserError
-from artbp_exp.files import write_atomically
+from artbp_exp.files import write_atomically, writing
 from artbp_exp.runs.table import collect, summarise
 
 RUNS = Path("results/runs")
@@ -23,7 +23,7 @@ def write(table: pd.DataFrame, out: Path) -> None:
     """
     if out.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise UserError(f"{out}: Parquet needs pyarrow; pip install 'artbp-exp[parquet]' (or pyarrow), or name a .csv")
-    try:
+    with writing(out, "name another with --out"):
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.suffix == ".parquet":
             # a setting may be a number here and a word there: a column of Parquet is of one type
@@ -32,8 +32,6 @@ def write(table: pd.DataFrame, out: Path) -> None:
             write_atomically(out, lambda path: typed.to_parquet(path, index=False))
         else:
             write_atomically(out, lambda path: table.to_csv(path, index=False, lineterminator="\n"))
-    except OSError as error:
-        raise UserError(f"cannot write {out}: {error.strerror}; name another with --out") from error
 
 
 def parser() -> argparse.ArgumentParser:

@@ -19,7 +19,7 @@ from artbp_exp.cli import config as conf
 from artbp_exp.cli.errors import entry_point, one_line
 from artbp_exp.cli.verify import split
 from artbp_exp.errors import UserError
-from artbp_exp.files import try_writing
+from artbp_exp.files import try_writing, writing
 from artbp_exp.run_config import RunConfig
 
 FOLDERS = ("diagnose.run=", "diagnose.out=")
@@ -65,12 +65,10 @@ def _diagnose(chosen: RunConfig, own: dict[str, Any], command: str) -> Path:
     from artbp_exp.diagnosis.run import diagnose
     from artbp_exp.evidence.figures.diagnosis import draw
 
-    try:
+    with writing(out, "name another folder with diagnose.out=…"):
         try_writing(out)
         print(diagnose(chosen, own, out=out, command=command), end="")
         draw(out)
-    except OSError as error:
-        raise UserError(f"cannot write to {out}: {error.strerror}; name another folder with diagnose.out=…") from error
     return out
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from artbp_exp.errors import UserError
+from artbp_exp.files import writing
 from artbp_exp.loggers.base import Logger
 from artbp_exp.run_config import flatten
 
@@ -36,13 +37,11 @@ class TensorBoardLogger:
         self._step = int(row[X_AXIS])
         if self._writer is None:
             self._open()
-        try:
+        with writing(self._folder, "free the disk or set logger=none"):
             for name, value in row.items():
                 if name != X_AXIS and _is_number(value):
                     self._writer.add_scalar(name, value, self._step)
             self._writer.flush()  # a run that is killed has shown what it recorded
-        except OSError as error:
-            raise UserError(f"cannot write to {self._folder}: {error}; free the disk or set logger=none") from error
 
     def close(self, summary: Mapping[str, Any]) -> None:
         """See `Logger.close`."""

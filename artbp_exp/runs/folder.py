@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from artbp_exp.errors import UserError
-from artbp_exp.files import cannot_write, cell, refuse_links, strict_json, write_atomically
+from artbp_exp.files import cell, refuse_links, strict_json, write_atomically, writing
 from artbp_exp.run_config import RunConfig
 from artbp_exp.runs import checkpoint, lock
 from artbp_exp.runs.identity import differences, identity, run_folder, told
@@ -68,12 +68,10 @@ class RunFolder:
         Raises:
             UserError: another process holds it, it cannot be written, or a link in it leads elsewhere.
         """
-        try:
+        with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             refuse_links(self.path, (*WRITTEN, lock.NAME, checkpoint.NEWEST, checkpoint.PREVIOUS, "tensorboard"))
             self._lock.acquire(patience=patience)
-        except OSError as error:
-            raise cannot_write(self.path, error) from error
 
     def tidy(self) -> None:
         """Removes what a process left that was killed between its summary and its end."""
@@ -101,7 +99,7 @@ class RunFolder:
                 settings or to another version of this program. Nothing is deleted then.
         """
         self._columns, self._data, self.begun = list(columns), dict(data), True
-        try:
+        with writing(self.path):
             if any((self.path / name).exists() for name in (checkpoint.NEWEST, checkpoint.PREVIOUS)):
                 refuse_other_data(self.path, lambda: data)
             state, refused = checkpoint.load(self.path)
@@ -127,8 +125,6 @@ class RunFolder:
                 os.truncate(metrics, self._bytes)
             for stale in ("summary.json", "segments.csv"):
                 (self.path / stale).unlink(missing_ok=True)
-        except OSError as error:
-            raise cannot_write(self.path, error) from error
         return state
 
     def save(self, state: Mapping[str, Any]) -> None:
@@ -138,11 +134,9 @@ class RunFolder:
             UserError: it cannot be written; the one before is still there.
         """
         belongs = {"settings": identity(self._config), "metrics_bytes": self._bytes}
-        try:
+        with writing(self.path):
             self._flush_metrics()
             checkpoint.save(self.path, {**state, **belongs})
-        except OSError as error:
-            raise cannot_write(self.path, error) from error
 
     def open(self, columns: Iterable[str], data: Mapping[str, str]) -> None:
         """Starts the run's files.
@@ -157,7 +151,7 @@ class RunFolder:
             UserError: the folder cannot be written.
         """
         self._columns, self._data, self.begun = list(columns), dict(data), True
-        try:
+        with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             # the checkpoint first: it must never pass for one of the new configuration
             checkpoint.remove(self.path, damaged=False)
@@ -168,8 +162,6 @@ class RunFolder:
                 metrics.replace(self.path / "metrics.unfinished.csv")
             self._write_config()
             self._start_metrics()
-        except OSError as error:
-            raise cannot_write(self.path, error) from error
 
     def write_row(self, row: Mapping[str, Any]) -> None:
         """Appends a row to `metrics.csv` and flushes it. None is an empty cell.
@@ -177,14 +169,11 @@ class RunFolder:
         Raises:
             UserError: the disk is full, or was taken away.
         """
-        try:
-            # opened for each row: rows are few, and nothing is left in a buffer when the process dies
-            with (self.path / "metrics.csv").open("a", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, fieldnames=self._columns, lineterminator="\n")
-                writer.writerow({key: cell(value) for key, value in row.items()})
-                self._bytes = file.tell()
-        except OSError as error:
-            raise cannot_write(self.path, error) from error
+        # opened for each row: rows are few, and nothing is left in a buffer when the process dies
+        with writing(self.path), (self.path / "metrics.csv").open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=self._columns, lineterminator="\n")
+            writer.writerow({key: cell(value) for key, value in row.items()})
+            self._bytes = file.tell()
 
     def write_model(self, parameters: Mapping[str, torch.Tensor]) -> None:
         """Writes `model.pt`, loadable with `torch.load(…, weights_only=True)`.
@@ -193,10 +182,8 @@ class RunFolder:
             UserError: it cannot be written.
         """
         on_cpu = {name: tensor.detach().cpu() for name, tensor in parameters.items()}
-        try:
+        with writing(self.path, refusals=(OSError, RuntimeError)):  # torch reports a full disk so
             write_atomically(self.path / "model.pt", lambda path: torch.save(on_cpu, path))
-        except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-            raise cannot_write(self.path, error) from error
 
     def close(self, summary: Mapping[str, Any], lengths: Mapping[int, int]) -> None:
         """Writes `segments.csv` (length in steps, how many were drawn) and `summary.json`; the checkpoints go.
@@ -205,7 +192,7 @@ class RunFolder:
             UserError: they cannot be written.
         """
         table = "".join(f"{length},{count}\n" for length, count in sorted(lengths.items()))
-        try:
+        with writing(self.path):
             write_atomically(
                 self.path / "segments.csv",
                 lambda path: path.write_text("length,count\n" + table, encoding="utf-8"),
@@ -214,8 +201,6 @@ class RunFolder:
             self._flush_metrics()
             self._write_summary(summary)
             checkpoint.remove(self.path, damaged=True)
-        except OSError as error:
-            raise cannot_write(self.path, error) from error
 
     def leave(self, summary: Mapping[str, Any]) -> None:
         """Says in `summary.json` why there is no result: `status` interrupted or failed, and the `reason`.

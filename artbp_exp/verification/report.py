@@ -13,8 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from artbp_exp import checks
-from artbp_exp.errors import UserError
-from artbp_exp.files import try_writing
+from artbp_exp.files import try_writing, writing
 from artbp_exp.methods.base import Claim
 from artbp_exp.random_streams import RandomStreams
 from artbp_exp.run_config import RunConfig
@@ -35,6 +34,7 @@ from artbp_exp.verification.smoothed import certify_claim
 from artbp_exp.verification.subject import Shrunk, measured, prescribable, sampled, shrunk
 
 Row = dict[str, Any]
+REMEDY = "name another file with verify.csv=…"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,12 +308,10 @@ def check_writable(path: Path) -> None:
     Raises:
         UserError: `path` is a folder, or its own cannot be made or written to.
     """
-    try:
+    with writing(path, REMEDY):
         try_writing(path.parent)
         if path.is_dir():
             raise IsADirectoryError(None, "it is a folder")
-    except OSError as error:
-        raise _unwritable(path, error) from error
 
 
 def write(path: Path, rows: list[Row], *, below: bool = False) -> None:
@@ -323,12 +321,6 @@ def write(path: Path, rows: list[Row], *, below: bool = False) -> None:
         UserError: the file cannot be written.
     """
     table = pd.DataFrame(rows)
-    try:
+    with writing(path, REMEDY):
         path.parent.mkdir(parents=True, exist_ok=True)
         (pd.concat([pd.read_csv(path), table]) if below else table).to_csv(path, index=False)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> UserError:
-    return UserError(f"cannot write {path}: {error.strerror}; name another file with verify.csv=…")

@@ -120,3 +120,28 @@ def test_products_and_shares_name_a_limit() -> None:
     first, low = list(throughput.shares(64, rates, {"float32": 1e12, "bfloat16": 4e12}))
     assert first["share of the limit"] == 2e5 * 6 * (4 * 64 * 64 + 50 * 64) / 1e12
     assert low["share of the limit"] == first["share of the limit"] / 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--hidden abc", "whole numbers ≥ 1, with commas between them; got 'abc'"),
+        ("--hidden 64,", "got '64,'"),
+        ("--hidden 0", "got '0'"),
+        ("--out file/below", "cannot write to file/below: Not a directory; name another folder with --out"),
+    ],
+)
+def test_a_wrong_option_is_refused_before_anything_is_measured(
+    arguments: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    monkeypatch.setattr("sys.argv", ["artbp-bench", *arguments.split()])
+    monkeypatch.setattr(bench, "measure", lambda options: pytest.fail("measured"))
+    with pytest.raises(SystemExit):
+        bench.main()
+    assert said in capsys.readouterr().err

@@ -195,6 +195,8 @@ def test_nothing_is_changed_and_what_is_found_or_predicted_is_saved(tmp_path: Pa
     assert (tmp_path / "out" / "advice.txt").read_text(encoding="utf-8") == f"{found.verdict[0]}\n"
     assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"bias_and_variance.png", "influence.png"}
     assert len(found.plot().axes) == 2
+    with pytest.raises(UserError, match=r"cannot write to \S+methods.csv/below: Not a directory; name another folder"):
+        found.save(tmp_path / "out" / "methods.csv" / "below")
 
 
 def test_influence_and_the_predicted_variance_are_those_of_the_model() -> None:

@@ -23,7 +23,7 @@ from artbp_exp.cli.sweep.dry_run import dry_run
 from artbp_exp.cli.sweep.jobs import Planned, planned, table
 from artbp_exp.cli.sweep.progress import shown
 from artbp_exp.errors import UserError
-from artbp_exp.files import cannot_write, try_writing
+from artbp_exp.files import try_writing, writing
 from artbp_exp.runs.overwrite_guard import beginning, now
 from artbp_exp.runs.status import FINAL
 
@@ -168,10 +168,8 @@ def _find_folder(hydra: DictConfig, *, needed: bool) -> None:
     """Hydra keeps notes on a sweep, in `hydra.sweep.dir`: elsewhere, unless it was named or a launcher needs it."""
     named = any(str(override).startswith("hydra.sweep.dir=") for override in hydra.overrides.hydra)
     if needed or named:
-        try:
+        with writing(path(hydra.sweep.dir)):
             try_writing(path(hydra.sweep.dir))
-        except OSError as error:
-            raise cannot_write(path(hydra.sweep.dir), error) from error
         return
     elsewhere = tempfile.mkdtemp(prefix="artbp-run-")
     atexit.register(shutil.rmtree, elsewhere, ignore_errors=True)

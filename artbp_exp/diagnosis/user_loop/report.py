@@ -10,6 +10,7 @@ import pandas as pd
 
 from artbp_exp.diagnosis.measure import ENDS
 from artbp_exp.diagnosis.words import count, number, said
+from artbp_exp.files import writing
 
 SMALL = 0.05
 """Systematic error of the truncated gradient, as a share of its norm, below which the verdict calls it harmless."""
@@ -70,13 +71,15 @@ class Diagnosis:
             UserError: they cannot be written.
         """
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.table.to_csv(folder / "methods.csv", index=False)
-        (folder / "advice.txt").write_text("".join(f"{line}\n" for line in (*self.verdict, *self.notes)), "utf-8")
+        with writing(folder, "name another folder"):
+            folder.mkdir(parents=True, exist_ok=True)
+            self.table.to_csv(folder / "methods.csv", index=False)
+            (folder / "advice.txt").write_text("".join(f"{line}\n" for line in (*self.verdict, *self.notes)), "utf-8")
+            if len(self.influence):
+                self.influence.to_csv(folder / "influence.csv", index=False)
         draw, save = (importlib.import_module(f"{FIGURES}.{name}") for name in ("diagnosis", "common"))
         figures = {"bias_and_variance": self.plot()}
         if len(self.influence):
-            self.influence.to_csv(folder / "influence.csv", index=False)
             figures["influence"] = draw.influence(self.influence, self.table)
         for name, figure in figures.items():
             save.save(figure, folder / name)

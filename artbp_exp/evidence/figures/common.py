@@ -14,7 +14,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
-from artbp_exp.errors import UserError
+from artbp_exp.files import writing
 from artbp_exp.runs.load import Run
 
 P = ParamSpec("P")
@@ -94,13 +94,11 @@ def save(figure: Figure, path: Path) -> list[Path]:
         UserError: they cannot be written.
     """
     written = [path.with_suffix(suffix) for suffix in (".png", ".pdf")]
-    try:
+    with writing(f"{path}.png and .pdf", "name another folder"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with mpl.rc_context(fname=STYLE):
             figure.savefig(written[0], metadata={"Software": None})
             figure.savefig(written[1], metadata={"CreationDate": None})
-    except OSError as error:
-        raise UserError(f"cannot write {path}.png and .pdf: {error.strerror}; name another folder") from error
     return written
 
 

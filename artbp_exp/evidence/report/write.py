@@ -14,6 +14,7 @@ from artbp_exp.evidence.experiment import Experiment, nothing
 from artbp_exp.evidence.experiments import EXPERIMENTS
 from artbp_exp.evidence.figures.common import save
 from artbp_exp.evidence.report.render import Drawn, Section, render
+from artbp_exp.files import writing
 
 PAGES = ("report.md", "report.html")
 COLORS = 128
@@ -50,10 +51,8 @@ def write_report(results: Path) -> tuple[list[Claim], list[Path]]:
         )
     sections, logs = list(_sections(results)), _logs(results)
     for name in PAGES:
-        try:
+        with writing(results / name, "free the disk, or name another folder"):
             (results / name).write_text(render(name, sections, logs), encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"cannot write {results / name}: {error.strerror}") from error
     return [claim for section in sections for claim in section.claims], [results / name for name in PAGES]
 
 

@@ -145,7 +145,7 @@ def test_mistakes_are_a_line(
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     run(tmp_path / "runs", {"name": "artbp"}, 0)
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"cannot write \S+file/curves.png and .pdf: .* name another folder"):
+    with pytest.raises(UserError, match=r"cannot write to \S+file/curves.png and .pdf: .* name another folder"):
         draw_curves(tmp_path / "runs", tmp_path / "file")
 
 
