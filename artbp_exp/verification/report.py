@@ -4,7 +4,6 @@ import math
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from artbp_exp.run_config import RunConfig
 from artbp_exp.theory.unbiased import can_cut
 from artbp_exp.verification.enumeration import VARIANCE_TOLERANCE, Exact, Subject
 from artbp_exp.verification.full_size import CEILING, FACTOR_TOLERANCE, TOLERANCE, lag_by_lag, prescribed
+from artbp_exp.verification.judgement import Judgement, judge
 from artbp_exp.verification.monte_carlo import (
     LEAST_DRAWS,
     Interval,
@@ -35,81 +35,6 @@ from artbp_exp.verification.subject import Shrunk, measured, prescribable, sampl
 
 Row = dict[str, Any]
 REMEDY = "name another file with verify.csv=…"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """A verdict and why.
-
-    Attributes:
-        verdict: `certified`; `refuted`: biased; `not certified`: unbiased up to something that was not tested;
-            `not tested`: no cut could fall.
-        reasons: why it is not certified.
-    """
-
-    verdict: str
-    reasons: tuple[str, ...] = ()
-
-    @property
-    def certified(self) -> bool:
-        """Whether it is certified."""
-        return self.verdict == "certified"
-
-    def __str__(self) -> str:
-        return f"{self.verdict}: {'; '.join(self.reasons)}" if self.reasons else self.verdict
-
-
-def judge(
-    *,
-    exact: Exact,
-    prescribed: Sequence[str],
-    sampled: Sequence[Interval],
-    idle: bool,
-    clip: float | None,
-    mixed: bool,
-    beside: str = "",
-) -> Judgement:
-    """The verdict on one configuration: only what was tested, and passed, and is what a run does, is certified.
-
-    Args:
-        exact: what enumeration found.
-        prescribed: what is wrong at full size, found without draws; empty if nothing is.
-        sampled: intervals at full size; empty where nothing was sampled. They are information: draws of a heavy-tailed
-            estimate need not show its variance, so only what the exact variance rules out counts.
-        idle: whether no cut could fall while enumerating, though the method cuts.
-        clip: `optimizer.clip`.
-        mixed: whether the run computes in mixed precision, which enumeration does not.
-        beside: an auxiliary loss, which learns, so that what holds now says nothing of later.
-    """
-    refuted = [exact.reason] if exact.reason is not None else list(prescribed)
-    off = [interval for interval in sampled if interval.impossible]
-    if off:
-        worst = max(off, key=lambda interval: abs(interval.bias))
-        refuted.append(
-            f"at full size the gradient of {worst.parameter} is off by {abs(worst.bias):.1%} ({worst.direction})"
-        )
-    later = []
-    if clip is not None:
-        later = [
-            f"optimizer.clip={clip:g} shortens large gradients after they are estimated, which biases them; what is "
-            f"measured here is the gradient before clipping"
-        ]
-    if refuted:
-        return Judgement(verdict="refuted", reasons=(*refuted, *later))
-    if beside:
-        later.append(f"{beside} changes the gradient as it learns; what is measured here is the gradient before that")
-    if later:
-        return Judgement(verdict="not certified", reasons=tuple(later))
-    if idle:
-        reason = "no cut can fall within the steps of the enumeration part, so it says nothing"
-        return Judgement(verdict="not tested", reasons=(reason,))
-    if exact.blunt:
-        reason = f"the draws show no bias below {max(exact.limits.values()):.2g} of a parameter's gradient only"
-        return Judgement(verdict="not tested", reasons=(f"{reason}; take more particles",))
-    if mixed and not sampled:
-        reason = "enumeration is in float64, and nothing was run in mixed precision: verify.draws is 0"
-        return Judgement(verdict="not tested", reasons=(reason,))
-    return Judgement(verdict="certified")
 
 
 def one(config: RunConfig, own: dict[str, Any], path: Path, *, below: bool = False) -> bool:

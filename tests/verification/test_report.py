@@ -11,8 +11,9 @@ from artbp_exp.random_streams import RandomStreams
 from artbp_exp.truncation import Scheme
 from artbp_exp.verification.enumeration import Exact, certify
 from artbp_exp.verification.full_size import lag_by_lag, prescribed
+from artbp_exp.verification.judgement import judge
 from artbp_exp.verification.monte_carlo import Interval, monte_carlo, variance_of_one
-from artbp_exp.verification.report import judge, one
+from artbp_exp.verification.report import one
 from artbp_exp.verification.subject import prescribable, sampled, shrunk
 from tests.verification.test_subject import settings as composed
 
