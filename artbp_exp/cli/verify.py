@@ -39,8 +39,8 @@ class Jobs:
     def _verify(self, chosen: RunConfig, own: dict[str, Any]) -> bool:
         """Certifies as `own` says, prints, and writes the CSV. Returns whether all is as it should be."""
         # torch takes a second to load: not before it is needed
+        from artbp_exp.verification.everything.sweep import sweep
         from artbp_exp.verification.report import one
-        from artbp_exp.verification.sweep import sweep
 
         path = Path(checks.text("verify.csv", own["csv"]))
         if checks.flag("verify.everything", own["everything"]):

@@ -10,8 +10,8 @@ import pytest
 from artbp_exp import registry
 from artbp_exp.methods.base import Claim
 from artbp_exp.run_config import RunConfig
+from artbp_exp.verification.everything.rows import estimator_rows
 from artbp_exp.verification.report import one
-from artbp_exp.verification.rows import estimator_rows
 
 OWN: dict[str, Any] = {
     "steps": 4,
@@ -52,7 +52,7 @@ def test_an_auxiliary_loss_is_named_as_the_cause(verified: Callable[..., Any]) -
 
 
 def test_the_sweep_tries_a_method_without_cuts_on_every_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("artbp_exp.verification.rows.estimators", lambda: [{"name": "rtrl"}])
+    monkeypatch.setattr("artbp_exp.verification.everything.rows.estimators", lambda: [{"name": "rtrl"}])
     rows = {row["model"]: row for row in estimator_rows(4)}
     assert sorted(rows) == registry.names("model")
     assert rows.pop("sab")["verdict"] == "does not fit"

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from artbp_exp import registry
-from artbp_exp.verification import sweep as sweeping
+from artbp_exp.verification.everything import sweep as sweeping
+from artbp_exp.verification.everything.rows import enumerated
+from artbp_exp.verification.everything.sweep import far, sweep
 from artbp_exp.verification.report import Row
-from artbp_exp.verification.rows import enumerated
-from artbp_exp.verification.sweep import far, sweep
 from artbp_exp.verification.variants import LAGS, estimators, far_methods, lags_beside, mutants, schemes
 from tests.verification.lines import far_wanted, wanted
 

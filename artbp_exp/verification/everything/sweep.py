@@ -8,9 +8,9 @@ from typing import Any
 from artbp_exp import checks, registry
 from artbp_exp.errors import UserError
 from artbp_exp.verification.draws import SchemeDraws
+from artbp_exp.verification.everything.rows import CERTIFIED, REFUTED, enumerated, verdict
 from artbp_exp.verification.full_size import lag_by_lag
 from artbp_exp.verification.report import Row, check_writable, write
-from artbp_exp.verification.rows import CERTIFIED, REFUTED, enumerated, verdict
 from artbp_exp.verification.subject import LONGEST
 from artbp_exp.verification.variants import (
     FAR_LENGTH,
