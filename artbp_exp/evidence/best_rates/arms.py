@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from artbp_exp.errors import UserError
 from artbp_exp.evidence.ptb_runs import diverged, end_point, finished
 from artbp_exp.runs.load import Run
 
@@ -72,12 +73,19 @@ class Arm:
 
 
 def arms(runs: Iterable[Run]) -> dict[str, Arm]:
-    """Title → arm."""
+    """Title → arm.
+
+    Raises:
+        UserError: there are two runs of one arm, learning rate and seed.
+    """
     found: dict[str, Arm] = {}
     for run in runs:
         title = _title(run.config)
         arm = found.setdefault(title, Arm(title=title, method=dict(run.config["method"])))
-        arm.rates.setdefault(float(run.config["optimizer"]["lr"]), {})[int(run.config["seed"])] = run
+        seeds = arm.rates.setdefault(float(run.config["optimizer"]["lr"]), {})
+        first = seeds.setdefault(int(run.config["seed"]), run)
+        if first is not run:
+            raise UserError(f"{first.path} and {run.path} are runs of one seed; move one of them elsewhere")
     return found
 
 

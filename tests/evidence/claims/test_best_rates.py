@@ -1,12 +1,14 @@
 """The fair comparison: every arm at its own best learning rate."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from artbp_exp.errors import UserError
 from artbp_exp.evidence.best_rates.comparison import PTB
 from artbp_exp.evidence.best_rates.figure import best_rates
 from artbp_exp.evidence.best_rates.table import table
@@ -109,6 +111,12 @@ def test_arms_that_differ_in_optimiser_or_decay_are_told_apart(results: Path) ->
     titles = set(PTB.arms(results))
     assert {f"{PTB.own}, length-aware Adam", f"{PTB.own}, no decay", "AWD-LSTM's lengths, L = 50"} <= titles
     assert "AWD-LSTM's lengths, L = 50, rate not scaled" in titles
+
+
+def test_two_runs_of_one_seed_are_refused(results: Path) -> None:
+    shutil.copytree(next((results / PTB.name).glob("artbp*")), results / PTB.name / "again")
+    with pytest.raises(UserError, match="are runs of one seed; move one of them elsewhere"):
+        PTB.arms(results)
 
 
 def test_the_short_arms_are_compared_with_one_another(results: Path) -> None:
