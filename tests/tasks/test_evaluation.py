@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.tasks.text import evaluation
 from artbp_exp.tasks.text.evaluation import evaluate
 from tests.cells import VOCABULARY, build_model, is_character_model
 
@@ -71,6 +72,16 @@ def test_a_memory_longer_than_the_overlap_is_noticed(count: int, forget_bias: fl
     assert abs(fixed - wanted) > 1e-3
     assert evaluate(model, symbols, streams=16, overlap=50) == pytest.approx(wanted, abs=1e-4)
     assert evaluate(model, symbols, streams=16, overlap=50, tolerance=0) == pytest.approx(wanted, rel=1e-12)
+
+
+def test_a_memory_without_end_is_given_to_one_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts that are run again until the first of them has been passed on to the last cost a hundred times as much."""
+    model, symbols = build_model("lstm", hidden_size=8), text(4000)
+    model.get_parameter("bias").data[8:16] = 12.0
+    runs, score = [], evaluation._score
+    monkeypatch.setattr(evaluation, "_score", lambda *args, **kwargs: runs.append(1) or score(*args, **kwargs))
+    assert evaluate(model, symbols, streams=32, overlap=50) == pytest.approx(one_reader(model, symbols), rel=1e-12)
+    assert len(runs) == 2 * evaluation.RUNS + 1
 
 
 def test_a_short_memory_is_read_once() -> None:

@@ -9,6 +9,9 @@ from artbp_exp.autograd import State, map_state
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.losses import NATS_PER_BIT
 
+RUNS = 4
+"""Runs of all parts after which one reader from start to end costs less than more of them would."""
+
 
 @torch.no_grad()
 def evaluate(
@@ -26,8 +29,8 @@ def evaluate(
     so that it meets its first symbol with a state that has a history; the first part starts from the initial state.
     A model that remembers for longer than `overlap` is noticed: the end of each part is the start of the next, with
     the whole part as its history, and from there the first `overlap` symbols are scored again. Where that could move
-    the result by more than `tolerance`, all parts are run again from these states, until it no longer can. After k
-    runs the first k parts are exact, so that this ends, at the latest with one pass from start to end.
+    the result by more than `tolerance`, all parts are run again from these states, until it no longer can. A model
+    that remembers for so long that `RUNS` runs do not settle it is read by one reader from start to end.
 
     Args:
         model: to evaluate.
@@ -48,7 +51,7 @@ def evaluate(
     rows = (starts + torch.arange(part, device=symbols.device)[:, None]).split(piece)
     checked = rows[: -(-overlap // piece)]
     state = _warmed_up(model, symbols, starts, overlap, piece)
-    for _ in range(starts.numel()):
+    for _ in range(RUNS):
         nats, found, ends = _score(model, symbols, rows, state, detailed=len(checked))
         if starts.numel() == 1 or not checked:
             break
@@ -60,6 +63,8 @@ def evaluate(
         moved = float(changes.sum() + (len(rows) - len(checked)) * changes[-1]) / count / NATS_PER_BIT
         if not moved > tolerance:  # nan: the model has diverged, and no history mends it
             break
+    else:
+        return evaluate(model, symbols, streams=1, piece=piece)
     return float(np.cumsum(nats)[-1]) / count / NATS_PER_BIT  # added up in order, on every version of Python
 
 
