@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _sizes(text: str) -> list[int]:
-    parts = text.split(",")
+    parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and int(part) for part in parts):
         raise argparse.ArgumentTypeError(f"must be whole numbers ≥ 1, with commas between them; got {text!r}")
     return [int(part) for part in parts]
@@ -132,7 +132,7 @@ def memory_ratios(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def write(tables: dict[str, list[dict[str, Any]]], machine: dict[str, Any], out: Path) -> None:
-    """CSVs, `machine.json`, `table.md` and the figure."""
+    """CSVs, `machine.json`, `table.md` and the figure, into a folder that is there."""
     frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
     for name, frame in frames.items():
         frame.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
@@ -175,7 +175,8 @@ def main() -> None:
         with writing(options.out, "name another folder with --out"):  # before twenty minutes of work, not after
             try_writing(options.out)
         tables = measure(options)
-        write(tables, timing.machine(command, find_device(options.device)), options.out)
+        with writing(options.out, "free the disk, or name another folder with --out"):
+            write(tables, timing.machine(command, find_device(options.device)), options.out)
         print((options.out / "table.md").read_text(encoding="utf-8"))
 
 

@@ -168,7 +168,7 @@ def _find_folder(hydra: DictConfig, *, needed: bool) -> None:
     """Hydra keeps notes on a sweep, in `hydra.sweep.dir`: elsewhere, unless it was named or a launcher needs it."""
     named = any(str(override).startswith("hydra.sweep.dir=") for override in hydra.overrides.hydra)
     if needed or named:
-        with writing(path(hydra.sweep.dir)):
+        with writing(path(hydra.sweep.dir), "free the disk, or name another folder with hydra.sweep.dir=…"):
             try_writing(path(hydra.sweep.dir))
         return
     elsewhere = tempfile.mkdtemp(prefix="artbp-run-")

@@ -7,9 +7,12 @@ from typing import Any
 
 from artbp_exp.errors import UserError
 from artbp_exp.evidence.ptb_runs import diverged, end_point, finished
+from artbp_exp.runs.identity import ADDED, identity
 from artbp_exp.runs.load import Run
 
 NAMES = {"tbptt": "truncated BPTT", "artbp": "ARTBP", "awd": "AWD-LSTM's lengths", "uniform": "uniform lengths"}
+FREE = ("seed", "optimizer.lr", "precision", "engine", "task.data_dir")
+"""Settings in which the runs of an arm may differ."""
 
 
 @dataclass(kw_only=True)
@@ -42,25 +45,42 @@ class Arm:
             if any(map(diverged, self.rates[rate].values())):
                 found[rate] = float("inf")
             elif ends:
-                found[rate] = sum(ends.values()) / len(ends)
+                found[rate] = mean(ends.values())
         return found
 
-    @property
+    @cached_property
     def best(self) -> float | None:
-        """The learning rate with the least mean end point; None where nothing finished."""
-        means = {rate: mean for rate, mean in self.means.items() if mean < float("inf")}
-        return min(means, key=means.__getitem__) if means else None
+        """The learning rate of the least mean end point; None where nothing finished.
+
+        Two rates are compared on the seeds that both have, where there are any: a rate does not win by its seeds.
+        """
+        best: float | None = None
+        for rate in (rate for rate, level in self.means.items() if level < float("inf")):
+            if best is None or self._beats(rate, best):
+                best = rate
+        return best
+
+    def _beats(self, rate: float, other: float) -> bool:
+        seeds = self.ends[rate].keys() & self.ends[other].keys()
+        if not seeds:
+            return self.means[rate] < self.means[other]
+        return mean(self.ends[rate][seed] for seed in seeds) < mean(self.ends[other][seed] for seed in seeds)
+
+    @property
+    def level(self) -> float:
+        """Mean end point at the best rate; infinite where nothing finished."""
+        return float("inf") if self.best is None else self.means[self.best]
 
     @property
     def at_best(self) -> dict[int, float]:
         """Seed → end point at the best rate."""
         return {} if self.best is None else self.ends[self.best]
 
-    @property
-    def inside(self) -> bool:
-        """Whether rates below and above the best were run too, so that the best is inside the grid."""
-        means = list(self.means)
-        return self.best is not None and means[0] < self.best < means[-1]
+    def inside(self, grid: Iterable[float]) -> bool:
+        """Whether the rates of the grid next to the best one, on both sides, have ended too."""
+        rates = sorted(grid)
+        at = rates.index(self.best) if self.best in rates else 0
+        return 0 < at < len(rates) - 1 and rates[at - 1] in self.means and rates[at + 1] in self.means
 
     @property
     def stored(self) -> float | None:
@@ -72,15 +92,26 @@ class Arm:
         return None
 
 
+def mean(values: Iterable[float]) -> float:
+    """Of a few numbers."""
+    several = list(values)
+    return sum(several) / len(several)
+
+
 def arms(runs: Iterable[Run]) -> dict[str, Arm]:
     """Title → arm.
 
     Raises:
-        UserError: there are two runs of one arm, learning rate and seed.
+        UserError: two runs of one arm differ in more than `FREE`, or are of one learning rate and seed.
     """
     found: dict[str, Arm] = {}
+    settings: dict[str, tuple[Run, dict[str, Any]]] = {}
     for run in runs:
-        title = _title(run.config)
+        title, mine = _title(run.config), ADDED | identity(run.config)
+        first, others = settings.setdefault(title, (run, mine))
+        for key in (mine.keys() | others.keys()) - set(FREE):
+            if mine.get(key) != others.get(key):
+                raise UserError(f"{first.path} and {run.path} differ in {key}; move one of them elsewhere")
         arm = found.setdefault(title, Arm(title=title, method=dict(run.config["method"])))
         seeds = arm.rates.setdefault(float(run.config["optimizer"]["lr"]), {})
         first = seeds.setdefault(int(run.config["seed"]), run)

@@ -52,9 +52,13 @@ class Comparison:
     questions: tuple[Question, ...]
 
     def arms(self, results: Path) -> dict[str, Arm]:
-        """Title → arm, of those that have an end point."""
-        found = arms(load_all(results / self.name))
-        return {title: arm for title, arm in found.items() if arm.best is not None}
+        """Title → arm, of those of which a run finished or diverged."""
+        return {title: arm for title, arm in arms(load_all(results / self.name)).items() if arm.means}
+
+    @property
+    def grid(self) -> tuple[float, ...]:
+        """The learning rates that every arm should be run at."""
+        return tuple(float(rate) for rate in recipe(self.name).sweep["optimizer.lr"].split(","))
 
     def claims(self, results: Path) -> list[Claim]:
         """A row for each question."""
@@ -71,7 +75,7 @@ class Comparison:
         if test is not None and level is not None and level < 1 - CONFIDENCE:
             # the arm that is behind may have a better rate beyond those that were run
             behind = found[other if test.value > 0 else own]
-            verdict = OPEN if not behind.inside else HOLDS if test.value > 0 else FAILS
+            verdict = OPEN if not behind.inside(self.grid) else HOLDS if test.value > 0 else FAILS
         return Claim(
             key=f"{self.name}_{question.key}",
             claim=f"{question.claim}, each at its best learning rate ({self.setting})",
@@ -97,8 +101,11 @@ class Comparison:
                 yield f"no run of {title} has ended"
                 continue
             arm = found[title]
-            missing = [f"{rate:g}" for rate in wanted.values("optimizer.lr") if rate not in arm.means]
-            where = "inside" if arm.inside else "at the edge of"
+            if arm.best is None:
+                yield f"{title} diverged at every rate that was run"
+                continue
+            missing = [f"{rate:g}" for rate in self.grid if rate not in arm.means]
+            where = "inside" if arm.inside(self.grid) else "at the edge of"
             yield notes(
                 f"{title}: best at η = {arm.best:g}, {where} the rates that were run, {len(arm.at_best)} of "
                 f"{len(wanted.seeds)} seeds",
@@ -115,8 +122,11 @@ def leads(found: dict[str, Arm], own: str, other: str) -> list[float]:
 
 
 def _lead(found: dict[str, Arm], question: Question) -> Contrast | None:
-    """With the noise pooled over all arms; None without a second seed to tell it by."""
+    """On the seeds that both arms have, with the noise pooled over all; None without a second seed to tell it by."""
     ends = {title: list(arm.at_best.values()) for title, arm in found.items()}
+    for title, other in ((question.own, question.other), (question.other, question.own)):
+        if title in found and other in found:
+            ends[title] = [end for seed, end in found[title].at_best.items() if seed in found[other].at_best]
     return contrast(ends, {question.other: 1, question.own: -1})
 
 

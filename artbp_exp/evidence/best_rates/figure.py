@@ -18,11 +18,11 @@ HIGHEST = 0.3
 @house_style
 def best_rates(arms: dict[str, Arm]) -> Figure:
     """Left: end point against learning rate, of arms with several rates. Right, its legend: every arm at its best."""
-    ranked = sorted((arm for arm in arms.values() if arm.best is not None), key=lambda arm: min(arm.means.values()))
+    ranked = sorted((arm for arm in arms.values() if arm.best is not None), key=lambda arm: arm.level)
     figure = Figure(figsize=(7.0, max(2.8, 1.2 + 0.22 * len(ranked))))
     against_rate, at_best = figure.subplots(1, 2)
     drawn: Counter[str] = Counter()
-    top = min((min(arm.means.values()) for arm in ranked), default=0.0) + HIGHEST
+    top = min((arm.level for arm in ranked), default=0.0) + HIGHEST
     for row, arm in enumerate(ranked):
         random = arm.method["name"] == "artbp" and not arm.method.get("reweight", True)
         color = color_of("random" if random else arm.method["name"])
@@ -41,15 +41,15 @@ def best_rates(arms: dict[str, Arm]) -> Figure:
 
 
 def _line(axes: Axes, arm: Arm, look: dict[str, Any], *, top: float) -> None:
-    means = {rate: mean for rate, mean in arm.means.items() if np.isfinite(mean)}
-    axes.plot(list(means), list(means.values()), **look)
-    for rate, mean in means.items():
-        if mean > top:
-            axes.annotate(f"↑ {mean:.2f}", (rate, top), ha="center", va="top", color=look["color"])
-        ends = [end for end in arm.ends[rate].values() if end <= top]
-        axes.plot([rate] * len(ends), ends, ".", color=look["color"], markersize=4)
-    best = min(means, key=means.__getitem__)
-    axes.plot(best, means[best], "o", color=look["color"], fillstyle="none", markersize=7)
+    axes.plot(list(arm.means), [mean if np.isfinite(mean) else np.nan for mean in arm.means.values()], **look)
+    for rate, mean in arm.means.items():
+        ends = arm.ends[rate].values()
+        beyond = [f"{end:.2f}" for end in ends if end > top] + ["diverged"] * (not np.isfinite(mean))
+        if beyond:
+            axes.annotate(f"↑ {', '.join(beyond)}", (rate, top), ha="center", va="top", color=look["color"])
+        axes.plot([rate] * len(ends), list(ends), ".", color=look["color"], markersize=4)
+    if arm.best is not None:
+        axes.plot(arm.best, arm.level, "o", color=look["color"], fillstyle="none", markersize=7)
 
 
 def _label(against_rate: Axes, at_best: Axes, ranked: list[Arm]) -> None:

@@ -13,10 +13,13 @@ def table(comparison: Comparison, results: Path) -> str:
     rates = sorted({rate for arm in arms.values() for rate in arm.means})
     columns = ["arm", "mean stored steps", *(f"η = {rate:g}" for rate in rates), "test bpc", "ARTBP ahead by", "seeds"]
     lines = ["| " + " | ".join(columns) + " |", "| --- " * len(columns) + "|"]
-    for title, arm in sorted(arms.items(), key=lambda item: min(item[1].means.values())):
+    for title, arm in sorted(arms.items(), key=lambda item: item[1].level):
         ahead = leads(arms, comparison.own, title) if title != comparison.own else []
-        cells = [title, f"{arm.stored:.0f}", *(_cell(arm, rate) for rate in rates), ", ".join(_test(arm))]
-        lines.append(f"| {' | '.join([*cells, ', '.join(f'{lead:+.3f}' for lead in ahead), str(len(arm.at_best))])} |")
+        stored = "–" if arm.stored is None else f"{arm.stored:.0f}"
+        cells = [title, stored, *(_cell(arm, rate) for rate in rates), ", ".join(_test(arm))]
+        lines.append(
+            f"| {' | '.join([*cells, ', '.join(f'{lead:+.3f}' for lead in ahead), ', '.join(map(str, arm.at_best))])} |"
+        )
     return "\n".join(lines)
 
 

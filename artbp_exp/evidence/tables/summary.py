@@ -22,7 +22,7 @@ def summary(results: Path) -> str:
 
 def _bias(results: Path) -> tuple[str, ...]:
     table = pd.read_csv(results / "verify" / "everything.csv")
-    table = table[~table["engine"].str.startswith("broken") & ~table["method"].str.contains("boundary=")]
+    table = table[~table["engine"].str.startswith("broken") & ~table["method"].str.contains("boundary=|auxiliary=")]
     ablation, artbp = table["method"].str.contains("reweight=False"), table["method"].str.startswith("artbp")
     biased = table["method"].str.startswith("tbptt") & (table["expected"] == "refuted")  # it is exact beyond T steps
     rows = {"artbp": artbp & ~ablation & (table["patterns"] > 1), "tbptt": biased, "random": ablation}
@@ -66,8 +66,9 @@ def _balancing(results: Path) -> tuple[str, ...]:
 def _penn_treebank(results: Path) -> tuple[str, ...]:
     arms = PTB.arms(results)
     titles = {"artbp": PTB.own} | {question.key: question.other for question in PTB.questions}
-    ends = [list(arms[titles[key]].at_best.values()) for key in ("artbp", "lead", "reweighting")]
-    said = [f"{np.mean(found):.3f} ({min(found):.3f} to {max(found):.3f})" for found in ends]
+    wanted = [arms.get(titles[key]) for key in ("artbp", "lead", "reweighting")]
+    ends = [list(arm.at_best.values()) if arm else [] for arm in wanted]
+    said = [f"{np.mean(found):.3f} ({min(found):.3f} to {max(found):.3f})" if found else "–" for found in ends]
     return (
         "Penn Treebank, LSTM of 256 units, state carried: validation bits per character at the best learning rate",
         *said,
