@@ -46,7 +46,7 @@ def _line(axes: Axes, arm: Arm, look: dict[str, Any], *, top: float) -> None:
         ends = arm.ends[rate].values()
         beyond = [f"{end:.2f}" for end in ends if end > top] + ["diverged"] * (not np.isfinite(mean))
         if beyond:
-            axes.annotate(f"↑ {', '.join(beyond)}", (rate, top), ha="center", va="top", color=look["color"])
+            axes.annotate(f"↑ {', '.join(beyond)}", (rate, top), ha="center", va="top", color=look["color"], fontsize=7)
         axes.plot([rate] * len(ends), list(ends), ".", color=look["color"], markersize=4)
     if arm.best is not None:
         axes.plot(arm.best, arm.level, "o", color=look["color"], fillstyle="none", markersize=7)
