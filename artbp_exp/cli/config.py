@@ -26,7 +26,7 @@ def arguments(typed: Sequence[str]) -> list[str]:
     found = []
     for argument in typed:
         name, equals, value = argument.partition("=")
-        parts = [os.path.expanduser(part) if part.startswith("~") else part for part in value.split(",")]  # noqa: PTH111
+        parts = [os.path.expanduser(part) if part.startswith("~") else part for part in value.split(",")]  # noqa: PTH111 (as in checks)
         found.append(name + equals + ",".join(parts))
     return found
 

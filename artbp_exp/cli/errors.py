@@ -58,7 +58,7 @@ def options_explained(options: Collection[str]) -> Iterator[None]:
     try:
         yield
     finally:
-        argparse.ArgumentParser.error = usual  # type: ignore[method-assign]
+        argparse.ArgumentParser.error = usual  # type: ignore[method-assign]  # as above
 
 
 def print_anything() -> None:

@@ -77,6 +77,11 @@ def end_point(run: Run) -> float:
     return float(levels.loc[list(wanted)].mean())
 
 
+def end_points(runs: Mapping[int, Run]) -> dict[int, float]:
+    """Seed, ascending → end point, of the runs that finished."""
+    return {seed: end_point(run) for seed, run in sorted(runs.items()) if finished(run)}
+
+
 def best_test(run: Run) -> float:
     """Test bpc of a finished run, at its epoch with the best validation bpc.
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from statistics import fmean
 from typing import Any
 
 from artbp_exp.errors import UserError
-from artbp_exp.evidence.ptb_runs import diverged, end_point, finished
+from artbp_exp.evidence.ptb_runs import diverged, end_points, finished
 from artbp_exp.runs.identity import ADDED, identity
 from artbp_exp.runs.load import Run
 
@@ -32,10 +33,7 @@ class Arm:
     @cached_property
     def ends(self) -> dict[float, dict[int, float]]:
         """Learning rate, ascending → seed → end point, of the runs that finished."""
-        return {
-            rate: {seed: end_point(run) for seed, run in sorted(runs.items()) if finished(run)}
-            for rate, runs in sorted(self.rates.items())
-        }
+        return {rate: end_points(runs) for rate, runs in sorted(self.rates.items())}
 
     @cached_property
     def means(self) -> dict[float, float]:
@@ -45,7 +43,7 @@ class Arm:
             if any(map(diverged, self.rates[rate].values())):
                 found[rate] = float("inf")
             elif ends:
-                found[rate] = mean(ends.values())
+                found[rate] = fmean(ends.values())
         return found
 
     @cached_property
@@ -64,7 +62,7 @@ class Arm:
         seeds = self.ends[rate].keys() & self.ends[other].keys()
         if not seeds:
             return self.means[rate] < self.means[other]
-        return mean(self.ends[rate][seed] for seed in seeds) < mean(self.ends[other][seed] for seed in seeds)
+        return fmean(self.ends[rate][seed] for seed in seeds) < fmean(self.ends[other][seed] for seed in seeds)
 
     @property
     def level(self) -> float:
@@ -90,12 +88,6 @@ class Arm:
             length, count = drawn["length"].to_numpy(float), drawn["count"].to_numpy(float)
             return float((count * length * (length - 1) / 2).sum() / (count * length).sum())
         return None
-
-
-def mean(values: Iterable[float]) -> float:
-    """Of a few numbers."""
-    several = list(values)
-    return sum(several) / len(several)
 
 
 def arms(runs: Iterable[Run]) -> dict[str, Arm]:

@@ -27,11 +27,6 @@ SINGLE = ((32, 2), (32, 0))
 REPORTED = [experiment for experiment in EXPERIMENTS if experiment.claims is not nothing]
 
 
-def all_claims(results: Path) -> list[Claim]:
-    """Every row of the report, in order."""
-    return [claim for experiment in REPORTED for claim in experiment.claims(results)]
-
-
 def write_report(results: Path) -> tuple[list[Claim], list[Path]]:
     """Writes `report.md` and `report.html` into `results`, and the figures that they show.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from artbp_exp.evidence.ptb_runs import METHODS, RECIPE, ROUNDING, STATES, Arm, Arms, arms, end_point, finished
+from artbp_exp.evidence.ptb_runs import METHODS, RECIPE, ROUNDING, STATES, Arm, Arms, arms, end_points
 from artbp_exp.evidence.statistics import Contrast, Spread, bare, contrast
 
 Weights = Mapping[Arm, float]
@@ -51,10 +51,7 @@ class Measured:
 
 
 def _ends(found: Arms) -> Ends:
-    return {
-        arm: {seed: end_point(run) for seed, run in sorted(runs.items()) if finished(run)}
-        for arm, runs in found.items()
-    }
+    return {arm: end_points(runs) for arm, runs in found.items()}
 
 
 def paired(ends: Ends, weights: Weights) -> dict[int, float]:
