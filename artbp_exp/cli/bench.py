@@ -50,6 +50,8 @@ def _sizes(text: str) -> list[int]:
 
 def measure(options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
     """All measurements: name of the CSV → rows."""
+    for hidden in options.hidden:
+        checks.in_memory("--hidden", hidden, 4 * hidden * hidden)
     repeats = checks.whole("--repeats", options.repeats, at_least=1)
     share = checks.number("--share", options.share, above=0)
     torch.set_num_threads(checks.whole("--threads", options.threads, at_least=1))

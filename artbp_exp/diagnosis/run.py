@@ -19,8 +19,11 @@ from artbp_exp.diagnosis.measure import measure_at
 from artbp_exp.diagnosis.systematic_bias import systematic_bias
 from artbp_exp.diagnosis.words import line
 from artbp_exp.errors import UserError
+from artbp_exp.files import writing
 from artbp_exp.run_config import RunConfig
 from artbp_exp.verification.oracle import Full, full_bptt
+
+REMEDY = "name another folder with diagnose.out=…"
 
 WINDOW_BOUND = 1e-3
 """Share of ‖g‖ that doubling the window may change where no method draws, so that there is no standard error."""
@@ -39,8 +42,7 @@ def diagnose(config: RunConfig, own: Mapping[str, Any], *, out: Path, command: s
         The advice, which `advice.txt` holds too.
 
     Raises:
-        UserError: a setting is wrong.
-        OSError: the tables cannot be written.
+        UserError: a setting is wrong, or the tables cannot be written.
     """
     draws = checks.whole("diagnose.draws", own["draws"], at_least=3)
     starts = checks.whole("diagnose.starts", own["starts"], at_least=4)
@@ -58,12 +60,12 @@ def diagnose(config: RunConfig, own: Mapping[str, Any], *, out: Path, command: s
     window = 0.0 if checkpoint.whole else window_change(model, task)
     _introduce(checkpoint, window)
     influence = influence_by_lag(model, task, lags=min(lags, task.steps - 1), losses=losses, rng=rng)
-    influence.to_csv(out / "influence.csv", index=False)
+    _write(out / "influence.csv", influence)
     full = full_bptt(model, task)
     table = _measure_all(out, grid, config, checkpoint, full, draws, starts)
     table = _with_systematic_bias(table, checkpoint, config, full)
     table = with_updates_to_match(table, task.steps).drop(columns="unbiased")
-    table.to_csv(out / "methods.csv", index=False)
+    _write(out / "methods.csv", table)
     facts = {
         "steps": task.steps,
         "streams": task.batch_size,
@@ -79,9 +81,10 @@ def diagnose(config: RunConfig, own: Mapping[str, Any], *, out: Path, command: s
         **run_facts(run_method),
         "command": command,
     }
-    pd.DataFrame([facts]).to_csv(out / "checkpoint.csv", index=False)
+    _write(out / "checkpoint.csv", pd.DataFrame([facts]))
     text = advice(table, influence, pd.Series(facts))
-    (out / "advice.txt").write_text(text, encoding="utf-8")
+    with writing(out, REMEDY):
+        (out / "advice.txt").write_text(text, encoding="utf-8")
     if not facts["window_enough"]:
         print(
             f"warning: diagnose.steps={task.steps} is too short for its gradient to be the true one: doubling the "
@@ -169,8 +172,13 @@ def _measure_all(
                 bar.update()
             rows.append({"comparison": comparison, **distinct[key]})
             # written as it grows, since measuring can take long
-            pd.DataFrame(rows).drop(columns="unbiased").to_csv(out / "methods.csv", index=False)
+            _write(out / "methods.csv", pd.DataFrame(rows).drop(columns="unbiased"))
     return pd.DataFrame(rows)
+
+
+def _write(path: Path, table: pd.DataFrame) -> None:
+    with writing(path.parent, REMEDY):
+        table.to_csv(path, index=False)
 
 
 def _key(method: Settings) -> tuple[Any, ...]:

@@ -34,18 +34,20 @@ def build(
         warmup: steps of data over which the learning rate rises from 0.
         clip: largest gradient norm; null never clips.
         parameters: what to update.
-        mean_length: of the method's segments, in steps; None where it makes none.
+        mean_length: of the method's segments, in steps; None where it has none.
         total_steps: steps of data of the whole run.
 
     Raises:
-        UserError: a value out of range, or `length_aware` or `length_scaling` with a method that makes no segments.
+        UserError: a value out of range, or `length_aware` or `length_scaling` with a method without a mean length.
     """
     lr = checks.number("optimizer.lr", lr, above=0)
     aware = checks.flag("optimizer.length_aware", length_aware)
     scaled = checks.flag("optimizer.length_scaling", length_scaling)
     if mean_length is None and (aware or scaled):
         name = "length_aware" if aware else "length_scaling"
-        raise UserError(f"optimizer.{name}=true needs a method that makes segments, tbptt or artbp say; take false")
+        raise UserError(
+            f"optimizer.{name}=true needs a method with a mean segment length, tbptt or artbp say; take false"
+        )
     # fused: one pass over the parameters, where torch's default makes a dozen
     optimizer = (
         Adam(parameters, lr, length=mean_length)

@@ -246,6 +246,6 @@ def write(path: Path, rows: list[Row], *, below: bool = False) -> None:
         UserError: the file cannot be written.
     """
     table = pd.DataFrame(rows)
-    with writing(path, REMEDY):
+    with writing(path, REMEDY, refusals=(OSError, ValueError)):  # pandas says so of a table that another program cut
         path.parent.mkdir(parents=True, exist_ok=True)
         (pd.concat([pd.read_csv(path), table]) if below else table).to_csv(path, index=False)

@@ -11,6 +11,7 @@ from artbp_exp.autograd.fused import execution, products
 from artbp_exp.bench import ablations, memory, scaling, throughput, timing
 from artbp_exp.bench.contestants import STREAMS
 from artbp_exp.cli import bench
+from artbp_exp.errors import UserError
 
 CPU = torch.device("cpu")
 
@@ -145,3 +146,8 @@ def test_a_wrong_option_is_refused_before_anything_is_measured(
     with pytest.raises(SystemExit):
         bench.main()
     assert said in capsys.readouterr().err
+
+
+def test_a_model_larger_than_the_memory_is_refused() -> None:
+    with pytest.raises(UserError, match=r"--hidden=9{20} needs .* GiB for parameters alone"):
+        bench.measure(bench.parser().parse_args(["--hidden", "9" * 20]))

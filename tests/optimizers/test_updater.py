@@ -125,7 +125,7 @@ def test_bad_settings_are_refused(wrong: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("setting", ["length_aware", "length_scaling"])
 def test_a_method_without_segments_has_no_length_to_be_aware_of(setting: str) -> None:
-    with pytest.raises(UserError, match=rf"optimizer\.{setting}=true needs a method that makes segments"):
+    with pytest.raises(UserError, match=rf"optimizer\.{setting}=true needs a method with a mean segment length"):
         make("adam", torch.zeros(1, requires_grad=True), **{setting: True})
 
 

@@ -7,13 +7,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from artbp_exp.errors import UserError
 from artbp_exp.random_streams import RandomStreams
 from artbp_exp.truncation import Scheme
 from artbp_exp.verification.enumeration import Exact, certify
 from artbp_exp.verification.full_size import lag_by_lag, prescribed
 from artbp_exp.verification.judgement import judge
 from artbp_exp.verification.monte_carlo import Interval, monte_carlo, variance_of_one
-from artbp_exp.verification.report import one
+from artbp_exp.verification.report import one, write
 from artbp_exp.verification.subject import prescribable, sampled, shrunk
 from tests.verification.test_subject import settings as composed
 
@@ -89,3 +90,9 @@ def test_the_verdict_rests_on_full_size(monkeypatch: pytest.MonkeyPatch, tmp_pat
     table = pd.read_csv(tmp_path / "wrong.csv")
     assert set(table["verdict"]) == {"refuted"}
     assert not table.set_index("check").loc["lengths at full size", "holds"]
+
+
+def test_a_table_cut_short_while_rows_are_added_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").touch()
+    with pytest.raises(UserError, match=r"cannot write to .*table\.csv: No columns to parse from file; "):
+        write(tmp_path / "table.csv", [{"check": "bias"}], below=True)

@@ -95,7 +95,6 @@ class Comparison:
         )
 
     def _where(self, found: dict[str, Arm], titles: tuple[str, str]) -> Iterator[str]:
-        wanted = recipe(self.name)
         for title in titles:
             if title not in found:
                 yield f"no run of {title} has ended"
@@ -107,8 +106,7 @@ class Comparison:
             missing = [f"{rate:g}" for rate in self.grid if rate not in arm.means]
             where = "inside" if arm.inside(self.grid) else "at the edge of"
             yield notes(
-                f"{title}: best at η = {arm.best:g}, {where} the rates that were run, {len(arm.at_best)} of "
-                f"{len(wanted.seeds)} seeds",
+                f"{title}: best at η = {arm.best:g}, {where} the rates that were run, {len(arm.at_best)} seeds",
                 f"not yet run at {', '.join(missing)}" if missing else "",
             )
 
