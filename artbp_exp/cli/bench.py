@@ -17,6 +17,7 @@ from artbp_exp.cli import config as conf
 from artbp_exp.cli.errors import entry_point, path
 from artbp_exp.evidence.figures.bench import bench as draw
 from artbp_exp.evidence.figures.common import save
+from artbp_exp.evidence.tables.markdown import markdown
 from artbp_exp.files import try_writing, writing
 from artbp_exp.training.experiment import find_device
 
@@ -140,13 +141,13 @@ def write(tables: dict[str, list[dict[str, Any]]], machine: dict[str, Any], out:
         frame.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
     (out / "machine.json").write_text(json.dumps(machine, indent=2) + "\n", encoding="utf-8")
     (out / "ablations.md").write_text(ablation_table(frames["ablations"]), encoding="utf-8")
-    (out / "table.md").write_text(markdown(frames["ratios"]), encoding="utf-8")
+    (out / "table.md").write_text(ratio_table(frames["ratios"]), encoding="utf-8")
     save(draw(frames["throughput"], frames["sequence_length"], frames["mean_length"]), out / "bench")
 
 
-def markdown(ratios: pd.DataFrame) -> str:
+def ratio_table(ratios: pd.DataFrame) -> str:
     """The ratios as a table."""
-    lines = ["| what | hidden | target | median | quartiles | n |", "| --- | --- | --- | --- | --- | --- |"]
+    rows = []
     for row in ratios.to_dict("records"):
         number = {key: value for key, value in row.items() if not pd.isna(value)}
         most = "÷ 400 steps" in row["what"] or "time" in row["what"]
@@ -154,19 +155,18 @@ def markdown(ratios: pd.DataFrame) -> str:
         between = f"{number['lower_quartile']:.2f} – {number['upper_quartile']:.2f}" if "repeats" in number else ""
         size = f"{number['hidden']:.0f}" if "hidden" in number else ""
         count = f"{number['repeats']:.0f}" if "repeats" in number else ""
-        lines.append(f"| {row['what']} | {size} | {target} | {row['ratio']:.2f} | {between} | {count} |")
-    return "\n".join(lines) + "\n"
+        rows.append((row["what"], size, target, f"{row['ratio']:.2f}", between, count))
+    return markdown(("what", "hidden", "target", "median", "quartiles", "n"), rows) + "\n"
 
 
 def ablation_table(table: pd.DataFrame) -> str:
     """What each device of the fused engine is worth, as a table over hidden sizes."""
     sizes = sorted(table["hidden"].unique())
-    lines = ["| rate with ÷ without | " + " | ".join(f"hidden {size}" for size in sizes) + " |"]
-    lines.append("| --- |" + " --- |" * len(sizes))
+    rows = []
     for device, group in table.groupby("device", sort=False):
         ratios = group.set_index("hidden")["ratio"]
-        lines.append(f"| {device} | " + " | ".join(f"{ratios[size]:.2f}" for size in sizes) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append([str(device), *(f"{ratios[size]:.2f}" for size in sizes)])
+    return markdown(["rate with ÷ without", *(f"hidden {size}" for size in sizes)], rows) + "\n"
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
 """The authors' training logs on Penn Treebank: their cell of 1000 units, the state reset at every cut."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -8,28 +7,12 @@ from scipy import stats
 
 from artbp_exp.evidence.ptb_runs import late
 from artbp_exp.evidence.read import read
+from artbp_exp.evidence.statistics import Spread
 
 FILE = Path("authors", "ptb_logs.csv")
 COLUMNS = ("method", "run", "batch_size", "forget_bias", "epoch", "train_bpc", "valid_bpc")
 SETTING = {"batch_size": 64, "forget_bias": 2}
 """Of the runs with replicates."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lead:
-    """By how much ARTBP's end point is below truncated BPTT's in the logs.
-
-    Attributes:
-        value: in bits per character.
-        low: lower end of its 95 % interval (Welch's t).
-        high: upper end.
-        runs: of each method.
-    """
-
-    value: float
-    low: float
-    high: float
-    runs: int
 
 
 def logs(results: Path) -> pd.DataFrame | None:
@@ -43,14 +26,14 @@ def replicated(table: pd.DataFrame) -> pd.DataFrame:
     return chosen
 
 
-def lead(table: pd.DataFrame) -> Lead:
-    """ARTBP's lead at the end point that our own runs have: the mean over the last quarter of the epochs."""
+def lead(table: pd.DataFrame) -> Spread:
+    """ARTBP's lead, its interval by Welch's t, at our runs' end point: the mean over the last quarter of epochs."""
     mine = replicated(table)
     last = mine[mine["epoch"] > mine["epoch"].max() - late(int(mine["epoch"].max()))]
     ends = last.groupby(["method", "run"])["valid_bpc"].mean()
     found = stats.ttest_ind(ends["tbptt"], ends["artbp"], equal_var=False).confidence_interval()
     value = float(ends["tbptt"].mean() - ends["artbp"].mean())
-    return Lead(value=value, low=float(found.low), high=float(found.high), runs=len(ends["artbp"]))
+    return Spread(points=(value,), center=value, low=float(found.low), high=float(found.high), statistic="mean")
 
 
 def at_epoch(table: pd.DataFrame, epoch: int, column: str = "valid_bpc") -> dict[str, tuple[float, float]]:

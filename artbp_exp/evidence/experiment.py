@@ -3,14 +3,43 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from matplotlib.figure import Figure
 
 from artbp_exp.evidence.claims.claim import Claim
+from artbp_exp.evidence.read import read
 from artbp_exp.evidence.recipe import recipe
+from artbp_exp.runs.load import Run, load_runs
 
 Draw = Callable[[Path], Figure | None]
 Table = Callable[[Path], str]
+Found = TypeVar("Found")
+
+
+def drawn(figure: Callable[[Found], Figure], found_in: Callable[[Path], Found]) -> Draw:
+    """Draws what is found in a results folder, unless that is empty."""
+
+    def draw(results: Path) -> Figure | None:
+        found = found_in(results)
+        return figure(found) if found else None
+
+    return draw
+
+
+def of_runs(figure: Callable[[list[Run]], Figure], folder: str) -> Draw:
+    """Draws the runs in a folder that have their result."""
+    return drawn(figure, lambda results: load_runs(results / folder))
+
+
+def of_tables(figure: Callable[..., Figure], *files: str | Path) -> Draw:
+    """Draws CSVs, if all of them are there and have a row."""
+
+    def draw(results: Path) -> Figure | None:
+        tables = [table for file in files if (table := read(results / file)) is not None and len(table)]
+        return figure(*tables) if len(tables) == len(files) else None
+
+    return draw
 
 
 def nothing(results: Path) -> tuple[()]:

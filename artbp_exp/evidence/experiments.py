@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 from artbp_exp.evidence import authors
 from artbp_exp.evidence.authors_setting.claims import paper_claims
 from artbp_exp.evidence.authors_setting.figure import ptb_paper
-from artbp_exp.evidence.authors_setting.runs import FLOAT32, Setting
-from artbp_exp.evidence.authors_setting.table import table as paper_table
+from artbp_exp.evidence.authors_setting.runs import FLOAT32, Setting, paper_table
 from artbp_exp.evidence.best_rates.comparison import BRACKETS, PTB, Comparison
 from artbp_exp.evidence.best_rates.figure import best_rates
 from artbp_exp.evidence.best_rates.table import table
@@ -25,7 +24,7 @@ from artbp_exp.evidence.claims.lengths import diagram_claims, size_claims
 from artbp_exp.evidence.claims.ptb import family
 from artbp_exp.evidence.claims.ptb.measured import leads
 from artbp_exp.evidence.claims.rates import rate_claims
-from artbp_exp.evidence.experiment import Draw, Experiment, Picture
+from artbp_exp.evidence.experiment import Experiment, Picture, drawn, of_runs, of_tables
 from artbp_exp.evidence.figures import diagnosis as diagnosed
 from artbp_exp.evidence.figures.bench import bench
 from artbp_exp.evidence.figures.cuts_and_factors import cuts_and_factors
@@ -38,7 +37,6 @@ from artbp_exp.evidence.figures.ptb_evidence import ptb_evidence
 from artbp_exp.evidence.figures.segment_lengths import segment_lengths
 from artbp_exp.evidence.methods.experiments import METHODS
 from artbp_exp.evidence.ptb_runs import RECIPE, arms
-from artbp_exp.evidence.read import read
 from artbp_exp.evidence.tables import balancing, engines, ptb_bpc
 from artbp_exp.evidence.tables.diagnosis import diagnosis_table
 from artbp_exp.evidence.tables.summary import summary
@@ -47,33 +45,14 @@ from artbp_exp.runs.load import Run, load_runs
 README, EVIDENCE, PENN_TREEBANK = "README.md", "docs/evidence.md", "docs/penn_treebank.md"
 
 
-def _runs(folder: str, figure: Callable[[list[Run]], Figure]) -> Draw:
-    def draw(results: Path) -> Figure | None:
-        runs = load_runs(results / folder)
-        return figure(runs) if runs else None
-
-    return draw
-
-
-def _tables(figure: Callable[..., Figure], *files: str) -> Draw:
-    def draw(results: Path) -> Figure | None:
-        tables = [table for file in files if (table := read(results / file)) is not None and len(table)]
-        return figure(*tables) if len(tables) == len(files) else None
-
-    return draw
-
-
-def _segment_lengths(results: Path) -> Figure | None:
+def _random_cuts(results: Path) -> list[Run]:
     folders = ("influence_balancing", "learning_rates", RECIPE)
-    runs = [run for folder in folders for run in load_runs(results / folder) if "schedule" in run.config["method"]]
-    return segment_lengths(runs) if runs else None
+    return [run for folder in folders for run in load_runs(results / folder) if "schedule" in run.config["method"]]
 
 
 def _ptb_evidence(results: Path) -> Figure | None:
     logs, runs = authors.logs(results), arms(results / RECIPE)
-    if logs is None and not runs:
-        return None
-    return ptb_evidence(runs, None if logs is None else authors.replicated(logs))
+    return ptb_evidence(runs, logs) if runs or logs is not None else None
 
 
 def _ptb_paper(results: Path) -> Figure | None:
@@ -81,16 +60,7 @@ def _ptb_paper(results: Path) -> Figure | None:
     return ptb_paper(setting) if setting.runs else None
 
 
-def _paired_seeds(results: Path) -> Figure | None:
-    rows = leads(results)
-    return paired_seeds(rows) if rows else None
-
-
 def _best_rates(comparison: Comparison) -> Experiment:
-    def draw(results: Path) -> Figure | None:
-        arms = comparison.arms(results)
-        return best_rates(arms) if arms else None
-
     setting = f"{comparison.setting[0].upper()}{comparison.setting[1:]}"
     return Experiment(
         heading="Every method at its own best learning rate",
@@ -101,7 +71,7 @@ def _best_rates(comparison: Comparison) -> Experiment:
         figures=(
             Picture(
                 file=f"figures/{comparison.name}",
-                draw=draw,
+                draw=drawn(best_rates, comparison.arms),
                 caption=(
                     f"{setting}: the end point (mean validation bits per character over the last quarter of the "
                     "epochs) against the learning rate. A point a seed; the ring is a method's best rate."
@@ -123,7 +93,7 @@ def _diagnosed() -> Iterator[Picture]:
             folder = f"diagnose/{name}"
             yield Picture(
                 file=f"{folder}/{kind}",
-                draw=_tables(figure, *(f"{folder}/{file}" for file in files)),
+                draw=of_tables(figure, *(f"{folder}/{file}" for file in files)),
                 caption=f"{where[0].upper()}{where[1:]}: {diagnosed.CAPTIONS[kind]}",
             )
 
@@ -149,7 +119,7 @@ EXPERIMENTS = (
         figures=(
             Picture(
                 file="figures/influence_balancing",
-                draw=_runs("influence_balancing", influence_balancing),
+                draw=of_runs(influence_balancing, "influence_balancing"),
                 caption="Influence balancing: loss and θ against steps, median and range over seeds.",
             ),
         ),
@@ -164,7 +134,7 @@ EXPERIMENTS = (
         figures=(
             Picture(
                 file="figures/learning_rates",
-                draw=_runs("learning_rates", learning_rates),
+                draw=of_runs(learning_rates, "learning_rates"),
                 caption="Influence balancing: distance from θ* after 10⁶ steps against the learning rate, by seed.",
             ),
         ),
@@ -179,7 +149,7 @@ EXPERIMENTS = (
         figures=(
             Picture(
                 file="figures/phase_diagram",
-                draw=_tables(phase_diagram, "phase_diagram/cells.csv"),
+                draw=of_tables(phase_diagram, "phase_diagram/cells.csv"),
                 caption=(
                     "Influence balancing: final loss over length × learning rate, median of 5 seeds (truncated BPTT "
                     "draws nothing: one); yellow is good. Dot: every seed reached θ*. Cross: a seed or more diverged."
@@ -196,7 +166,7 @@ EXPERIMENTS = (
         figures=(
             Picture(
                 file="figures/phase_sizes",
-                draw=_tables(phase_sizes, "phase_sizes/cells.csv", "phase_sizes/signs.csv"),
+                draw=of_tables(phase_sizes, "phase_sizes/cells.csv", "phase_sizes/signs.csv"),
                 caption="The length that each method needs, against the size of the system (10 plus to 13 minus).",
             ),
         ),
@@ -208,12 +178,7 @@ EXPERIMENTS = (
         claims=diagnosis.diagnosis_claims,
         commands=diagnosis.commands,
         figures=tuple(_diagnosed()),
-        tables={
-            "results/diagnose/README.md": {
-                "diagnosis_synthetic": diagnosis_table("synthetic"),
-                "diagnosis_ptb": diagnosis_table("ptb"),
-            }
-        },
+        tables={"results/diagnose/README.md": {f"diagnosis_{at}": diagnosis_table(at) for at in diagnosis.CHECKPOINTS}},
     ),
     Experiment(
         heading="Penn Treebank in the authors' setting",
@@ -254,7 +219,7 @@ EXPERIMENTS = (
             ),
             Picture(
                 file="figures/paired_seeds",
-                draw=_paired_seeds,
+                draw=drawn(paired_seeds, leads),
                 caption=(
                     "Penn Treebank: by how much ARTBP's end point is ahead (the mean validation bits per character "
                     "over the last quarter of the epochs). Every seed a point, hollow with the repeated runs; bar: "
@@ -273,7 +238,7 @@ EXPERIMENTS = (
         sources=("influence_balancing", "learning_rates", RECIPE),
         made_by="make evidence",
         figures=(
-            Picture(file="figures/segment_lengths", draw=_segment_lengths),
+            Picture(file="figures/segment_lengths", draw=drawn(segment_lengths, _random_cuts)),
             Picture(
                 file="figures/cuts_and_factors",  # drawn from the schemes alone, beside the runs that they stand for
                 draw=lambda results: cuts_and_factors() if (results / "influence_balancing").is_dir() else None,
@@ -287,7 +252,7 @@ EXPERIMENTS = (
         figures=(
             Picture(
                 file="bench/bench",
-                draw=_tables(bench, "bench/throughput.csv", "bench/sequence_length.csv", "bench/mean_length.csv"),
+                draw=of_tables(bench, "bench/throughput.csv", "bench/sequence_length.csv", "bench/mean_length.csv"),
             ),
         ),
         tables={"docs/engines.md": {"bench": engines.bench, "ablations": engines.ablations, "bench_gpu": engines.gpu}},

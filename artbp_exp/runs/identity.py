@@ -55,11 +55,11 @@ def run_folder(config: RunConfig) -> Path:
     mine = identity(config)
     parts = [mine.pop("method.name")]
     if "method.length" in mine:
-        parts.append(f"length={_short(mine.pop('method.length'))}")
+        parts.append(f"length={as_text(mine.pop('method.length'))}")
     usual = ADDED | dict(config.usual)  # a setting that came later does not rename the folders of before
     for key, value in mine.items():
         if key != "seed" and (key not in usual or usual[key] != value):
-            parts.append(f"{key.removeprefix('method.')}={_short(value)}")
+            parts.append(f"{key.removeprefix('method.')}={as_text(value)}")
     wanted = "-".join(parts)
     safe = re.sub(r"[^\w.=+-]", "_", wanted)[:180]
     if safe != wanted or wanted.count("=") >= len(parts):
@@ -101,5 +101,6 @@ def distinct(settings: Sequence[Mapping[str, object]]) -> list[int]:
     return list(first.values())
 
 
-def _short(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A setting's value as an override writes it: null, true, 16."""
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

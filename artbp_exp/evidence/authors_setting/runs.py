@@ -8,6 +8,7 @@ import pandas as pd
 
 from artbp_exp.evidence import authors
 from artbp_exp.evidence.ptb_runs import METHODS, arms, diverged, finished
+from artbp_exp.evidence.tables.markdown import markdown
 from artbp_exp.runs.load import Run, has_result, load_all
 
 ARMS = {
@@ -110,6 +111,21 @@ class Setting:
 def curve(run: Run) -> pd.DataFrame:
     """Training and validation bpc at the end of each epoch."""
     return run.metrics("epoch", *COLUMNS).dropna(subset=COLUMNS).set_index("epoch")[COLUMNS]
+
+
+def paper_table(results: Path) -> str:
+    """The arms at the last epoch that all have, beside the authors' logs, as Markdown."""
+    setting = Setting.of(results)
+    assert setting.epoch is not None
+    assert setting.logs is not None
+    logged = authors.at_epoch(setting.logs, setting.epoch)
+    measured = [setting.at(setting.epoch, column) for column in COLUMNS]
+    rows = []
+    for arm, name in ARMS.items():
+        own = (", ".join(f"{bpc:.3f}" for bpc in cells[arm].values()) for cells in measured)
+        rows.append([name, *own, "{:.3f} ± {:.3f}".format(*logged[arm]) if arm in logged else "–"])
+    counted = f"epoch {setting.epoch} of {EPOCHS}, a number a run"
+    return markdown((counted, "training bpc", "validation bpc", "the authors' logs"), rows)
 
 
 def in_float32(results: Path) -> dict[int, Run]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from artbp_exp.evidence.best_rates.arms import Arm
 from artbp_exp.evidence.best_rates.comparison import Comparison, leads
 from artbp_exp.evidence.ptb_runs import best_test
+from artbp_exp.evidence.tables.markdown import markdown
 
 
 def table(comparison: Comparison, results: Path) -> str:
@@ -12,15 +13,13 @@ def table(comparison: Comparison, results: Path) -> str:
     arms = comparison.arms(results)
     rates = sorted({rate for arm in arms.values() for rate in arm.means})
     columns = ["arm", "mean stored steps", *(f"η = {rate:g}" for rate in rates), "test bpc", "ARTBP ahead by", "seeds"]
-    lines = ["| " + " | ".join(columns) + " |", "| --- " * len(columns) + "|"]
+    rows = []
     for title, arm in sorted(arms.items(), key=lambda item: item[1].level):
         ahead = leads(arms, comparison.own, title) if title != comparison.own else []
         stored = "–" if arm.stored is None else f"{arm.stored:.0f}"
         cells = [title, stored, *(_cell(arm, rate) for rate in rates), ", ".join(_test(arm))]
-        lines.append(
-            f"| {' | '.join([*cells, ', '.join(f'{lead:+.3f}' for lead in ahead), ', '.join(map(str, arm.at_best))])} |"
-        )
-    return "\n".join(lines)
+        rows.append([*cells, ", ".join(f"{lead:+.3f}" for lead in ahead), ", ".join(map(str, arm.at_best))])
+    return markdown(columns, rows)
 
 
 def _cell(arm: Arm, rate: float) -> str:

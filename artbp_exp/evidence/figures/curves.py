@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from artbp_exp.evidence.figures.common import LINES, STYLE, color_of, new_figure, shade, spread
+from artbp_exp.runs.identity import as_text
 from artbp_exp.runs.load import Run
 
 MOST = 12
@@ -29,14 +30,10 @@ class Line:
 
     Attributes:
         chosen: the settings that tell them from the others, in words.
-        method: the same, the method alone.
-        rest: the same, all but the method.
         runs: one a seed.
     """
 
     chosen: str
-    method: str
-    rest: str
     runs: list[Run]
 
 
@@ -58,15 +55,8 @@ def lines(runs: Sequence[Run], settings: Sequence[Settings]) -> list[Line]:
     found = []
     for members in grouped.values():
         mine = settings[members[0]]
-        said = {key: f"{names[key]}={_value(mine[key])}" for key in varying if key in mine}
-        found.append(
-            Line(
-                chosen=", ".join(said.values()) or f"method={mine.get(METHOD)}",
-                method=said.get(METHOD, ""),
-                rest=", ".join(text for key, text in said.items() if key != METHOD),
-                runs=[runs[index] for index in members],
-            )
-        )
+        chosen = ", ".join(f"{names[key]}={as_text(mine[key])}" for key in varying if key in mine)
+        found.append(Line(chosen=chosen or f"method={mine.get(METHOD)}", runs=[runs[index] for index in members]))
     return found
 
 
@@ -165,10 +155,6 @@ def _epochs(axes: Axes, runs: list[Run], look: dict[str, Any]) -> None:
 
 def _tail(key: str) -> str:
     return key.removesuffix(".name").rpartition(".")[2]
-
-
-def _value(value: object) -> str:
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _order(value: object) -> tuple[bool, float, str]:

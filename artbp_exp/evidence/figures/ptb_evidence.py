@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from artbp_exp.evidence import authors
 from artbp_exp.evidence.figures.common import color_of, house_style, note
 from artbp_exp.evidence.ptb_runs import METHODS, MODEL, STATES, Arms
 
@@ -40,9 +41,9 @@ def ptb_evidence(arms: Arms, logs: pd.DataFrame | None) -> Figure:
 
     Args:
         arms: the runs, finished or not.
-        logs: the authors' replicated runs, from `results/authors/ptb_logs.csv`.
+        logs: the authors', of which the replicated runs are drawn.
     """
-    panels = [*_own(arms), *([] if logs is None else [_authors(logs)])]
+    panels = [*_own(arms), *([] if logs is None else [_authors(authors.replicated(logs))])]
     figure = Figure(figsize=(7.0, 4.2))
     places = figure.subplots(2, len(panels), sharey="row", sharex="col", height_ratios=(3, 2), squeeze=False)
     for (above, below), panel in zip(places.T, panels, strict=True):

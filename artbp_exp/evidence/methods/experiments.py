@@ -1,19 +1,14 @@
 """The experiments of `make methods`, each declared once; see `evidence.experiments`."""
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
-from artbp_exp.evidence.experiment import Experiment, Picture
+from artbp_exp.evidence.experiment import Experiment, Picture, drawn, of_runs, of_tables
 from artbp_exp.evidence.methods.certificates import certificate_claims
 from artbp_exp.evidence.methods.claims import balancing_claims, recall_claims
 from artbp_exp.evidence.methods.learning_figure import balancing_figure, law_figure, levels_figure
+from artbp_exp.evidence.methods.recall import recall_table
 from artbp_exp.evidence.methods.recall_figure import recall_figure
 from artbp_exp.evidence.methods.related import LAW, related_claims
-from artbp_exp.evidence.methods.tables import recall_table
-from artbp_exp.evidence.read import read
 from artbp_exp.runs.load import Run, load_runs
 
 HEADING = "Related systems"
@@ -21,27 +16,9 @@ MADE_BY = "make methods"
 DOCS = "docs/methods.md"
 
 
-def _draw(figure: Callable[[list[Run]], Figure], *folders: str) -> Callable[[Path], Figure | None]:
-    return partial(_drawn, figure, folders)
-
-
-def _drawn(figure: Callable[[list[Run]], Figure], folders: tuple[str, ...], results: Path) -> Figure | None:
-    runs = [run for folder in folders for run in load_runs(results / folder)]
-    return figure(runs) if runs else None
-
-
-def _levels(results: Path) -> Figure | None:
-    panels = {
-        "Copy memory: 3 symbols over 12 blanks": load_runs(results / "methods_copy"),
-        "Digits, one pixel a step": load_runs(results / "methods_digits"),
-    }
-    there = {title: runs for title, runs in panels.items() if runs}
-    return levels_figure(there, column="valid_loss", label="held-out loss (nats a target)") if there else None
-
-
-def _law(results: Path) -> Figure | None:
-    table = read(results / LAW)
-    return None if table is None else law_figure(table)
+def _levels(results: Path) -> dict[str, list[Run]]:
+    folders = {"Copy memory: 3 symbols over 12 blanks": "methods_copy", "Digits, one pixel a step": "methods_digits"}
+    return {title: runs for title, folder in folders.items() if (runs := load_runs(results / folder))}
 
 
 VERIFY = "make verify VERIFY=results/verify/everything.csv"
@@ -63,7 +40,7 @@ METHODS = (
         figures=(
             Picture(
                 file="figures/methods",
-                draw=_draw(recall_figure, "methods_recall"),
+                draw=of_runs(recall_figure, "methods_recall"),
                 caption=(
                     "Recall: which method learns which lag. Rows in a block keep about as many numbers for a stream "
                     "(in brackets). Left, after the same steps; right, after the same time of one core, at the least "
@@ -82,7 +59,7 @@ METHODS = (
         figures=(
             Picture(
                 file="figures/methods_balancing",
-                draw=_draw(balancing_figure, "methods_balancing"),
+                draw=of_runs(balancing_figure, "methods_balancing"),
                 caption="Influence balancing by estimators that never cut: median and range over seeds.",
             ),
         ),
@@ -97,7 +74,7 @@ METHODS = (
         figures=(
             Picture(
                 file="figures/methods_tasks",
-                draw=_levels,
+                draw=drawn(levels_figure, _levels),
                 caption=(
                     "Copy memory and digits: the held-out loss against steps, median and range over seeds, between "
                     "what a model without memory reaches and the floor."
@@ -105,7 +82,7 @@ METHODS = (
             ),
             Picture(
                 file="figures/methods_tprop",
-                draw=_law,
+                draw=of_tables(law_figure, LAW),
                 caption="Target propagation: the bias of its gradient falls as 1/λ, at the price of stiff springs.",
             ),
         ),

@@ -7,11 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from artbp_exp.evidence.figures.common import color_of, house_style, spread
+from artbp_exp.evidence.figures.common import LINES, color_of, house_style, spread
 from artbp_exp.evidence.methods.arms import grouped
 from artbp_exp.runs.load import Run
-
-LINES = ("-", "--", "-.", ":")
 
 
 @house_style
@@ -50,17 +48,15 @@ def balancing_figure(runs: list[Run]) -> Figure:
 
 
 @house_style
-def levels_figure(panels: Mapping[str, list[Run]], *, column: str, label: str) -> Figure:
-    """A loss between chance and floor against steps, a panel for each task.
+def levels_figure(panels: Mapping[str, list[Run]]) -> Figure:
+    """The held-out loss between chance and floor against steps, a panel for each task.
 
     Args:
         panels: title → runs of several arms and seeds.
-        column: of `metrics.csv`.
-        label: of its axis.
     """
     figure = Figure(figsize=(4.4 * len(panels), 3.9))
     for axes, (title, runs) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels.items(), strict=True):
-        _lines(axes, runs, column)
+        _lines(axes, runs, "valid_loss")
         for level in ("chance", "floor"):
             height = runs[0].summary.get(level)
             if height is not None:
@@ -74,7 +70,7 @@ def levels_figure(panels: Mapping[str, list[Run]], *, column: str, label: str) -
                     ha="right",
                     fontsize=7.5,
                 )
-        axes.set(xlabel="steps", ylabel=label, title=title)
+        axes.set(xlabel="steps", ylabel="held-out loss (nats a target)", title=title)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22))
     return figure
 

@@ -1,11 +1,13 @@
 """Recall: which method learns which lag, at equal memory and steps and at equal time. One definition for all."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
 from artbp_exp.evidence.methods.arms import Arm, grouped
-from artbp_exp.runs.load import Run
+from artbp_exp.evidence.tables.markdown import markdown
+from artbp_exp.runs.load import Run, load_runs
 
 FOLDER = "methods_recall"
 LEARNED = 0.2
@@ -77,3 +79,19 @@ def step_cost(runs: list[Run]) -> float:
         table = run.metrics("step", "seconds").diff().dropna()
         costs.append(float((table["seconds"] / table["step"]).min()))
     return min(costs)
+
+
+def recall_table(results: Path) -> str:
+    """For each arm its memory, its time a step, and how many seeds learn which lag; as Markdown."""
+    table = rows(load_runs(results / FOLDER))
+    lags = sorted({lag for row in table for lag in row.by_steps})
+    counted = f"recall: seeds that learn lag k within {STEPS:,} steps; within {SECONDS:g} s"
+    cells = []
+    for row in table:
+        shares = (f"{_share(row.by_steps.get(lag))}; {_share(row.by_time.get(lag))}" for lag in lags)
+        cells.append([row.arm.label, f"{row.memory:,.0f}", f"{1e6 * row.cost:.0f}", *shares])
+    return markdown([counted, "numbers kept", "µs a step", *(f"k = {lag}" for lag in lags)], cells)
+
+
+def _share(seeds: list[bool] | None) -> str:
+    return f"{sum(seeds)}/{len(seeds)}" if seeds else "–"

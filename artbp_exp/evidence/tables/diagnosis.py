@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from artbp_exp.diagnosis.words import said, sharing_cost
+from artbp_exp.evidence.tables.markdown import markdown
 
 
 def diagnosis_table(name: str) -> Callable[[Path], str]:
@@ -18,25 +19,26 @@ def _table(folder: Path) -> str:
     """Facts of a checkpoint, and its methods over lengths and at equal memory."""
     table, facts = pd.read_csv(folder / "methods.csv"), pd.read_csv(folder / "checkpoint.csv").iloc[0]
     enough = "within" if facts["window_enough"] else "beyond"
-    lines = [
+    about = (
         f"`{facts['command']}`: T = {facts['steps']} steps × {facts['streams']} streams. Doubling the window changes "
         f"the gradient by {facts['window_change']:.2g} of its length, {enough} the bound, "
-        f"{facts['window_bound']:.2g}. Unseen: share in segments too rare to be among {table['draws'].max()} draws.",
-        "",
-        f"| method | squared bias (range) | of it systematic | variance | predicted (unseen) | updates to match | κ | "
-        f"sharing cost at B = {facts['run_batch_size']} | stored: mean, exact, peak | recomputed |",
-        "| --- |" + " --- |" * 9,
-    ]
+        f"{facts['window_bound']:.2g}. Unseen: share in segments too rare to be among {table['draws'].max()} draws."
+    )
+    head = (
+        *("method", "squared bias (range)", "of it systematic", "variance", "predicted (unseen)", "updates to match"),
+        *("κ", f"sharing cost at B = {facts['run_batch_size']}", "stored: mean, exact, peak", "recomputed"),
+    )
+    rows = []
     for comparison, title in (("length", "over lengths"), ("equal memory", "at equal memory")):
-        lines.append(f"| **{title}** |" + " |" * 9)
-        lines += [_row(row) for _, row in table[table["comparison"] == comparison].iterrows()]
-    return "\n".join(lines)
+        rows.append([f"**{title}**"])
+        rows += [_row(row) for _, row in table[table["comparison"] == comparison].iterrows()]
+    return f"{about}\n\n{markdown(head, rows)}"
 
 
-def _row(row: pd.Series) -> str:
+def _row(row: pd.Series) -> list[str]:
     random = row["variance"] > 0
     unbiased = random and row["reweight"]
-    cells = [
+    return [
         said(row),
         _within(row, "bias2"),
         "" if random else _within(row, "bias2_lasting"),
@@ -48,7 +50,6 @@ def _row(row: pd.Series) -> str:
         f"{row['stored_mean']:.0f}, {row['stored_mean_theory']:.0f}, {row['stored_peak']:.0f}",
         f"{row['recomputed']:.1%}",
     ]
-    return "| " + " | ".join(cells) + " |"
 
 
 def _within(row: pd.Series, column: str) -> str:

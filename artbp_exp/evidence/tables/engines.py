@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from artbp_exp.evidence.tables.markdown import markdown
+
 
 def bench(results: Path) -> str:
     """The ratios, and on what machine."""
@@ -24,17 +26,17 @@ def gpu(results: Path) -> str:
     folder = results / "bench_gpu"
     machine = json.loads((folder / "machine.json").read_text(encoding="utf-8"))
     ratios, rates = (pd.read_csv(folder / f"{name}.csv") for name in ("ratios", "throughput"))
-    lines = [f"`{machine['command']}` on {machine['date']}: {machine['device']}, torch {machine['torch']}.", ""]
     sizes = sorted(rates["hidden"].unique())
-    lines += ["| what | " + " | ".join(f"hidden {size}" for size in sizes) + " |", "| --- |" + " --- |" * len(sizes)]
+    rows = []
     for what, group in ratios.groupby("what", sort=False):
         by_size = group.set_index("hidden")
-        cells = [
+        cells = (
             f"{row['ratio']:.2f} ({row['lower_quartile']:.2f} – {row['upper_quartile']:.2f})"
             for row in (by_size.loc[size] for size in sizes)
-        ]
-        lines.append(f"| {what} | " + " | ".join(cells) + " |")
+        )
+        rows.append([str(what), *cells])
     for name, group in rates.groupby("contestant", sort=False):
         medians = group.set_index("hidden")["median"]
-        lines.append(f"| {name}: thousand symbols a second | {' | '.join(f'{medians[s] / 1e3:.0f}' for s in sizes)} |")
-    return "\n".join(lines)
+        rows.append([f"{name}: thousand symbols a second", *(f"{medians[size] / 1e3:.0f}" for size in sizes)])
+    where = f"`{machine['command']}` on {machine['date']}: {machine['device']}, torch {machine['torch']}."
+    return f"{where}\n\n{markdown(['what', *(f'hidden {size}' for size in sizes)], rows)}"

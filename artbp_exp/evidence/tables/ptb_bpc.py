@@ -4,6 +4,7 @@ from pathlib import Path
 
 from artbp_exp.evidence.claims.ptb.measured import Measured, ahead, paired
 from artbp_exp.evidence.ptb_runs import METHODS, STATES, Arm, best_test
+from artbp_exp.evidence.tables.markdown import markdown
 
 COLUMNS = (
     "state",
@@ -19,10 +20,10 @@ def end_points(results: Path) -> str:
     """A row for each state and method; runs in brackets repeat a seed with other rounding."""
     measured = Measured.of(results)
     rows = [_row(measured, (method, carried)) for carried in STATES for method in METHODS]
-    return "\n".join([f"| {' | '.join(COLUMNS)} |", "| --- " * len(COLUMNS) + "|", *rows])
+    return markdown(COLUMNS, rows)
 
 
-def _row(measured: Measured, arm: Arm) -> str:
+def _row(measured: Measured, arm: Arm) -> tuple[str, ...]:
     method, carried = arm
     own = measured.own.get(arm, {})
     repeated = measured.replicates.get(arm, [])[len(own) :]
@@ -34,5 +35,4 @@ def _row(measured: Measured, arm: Arm) -> str:
         leads = [f"{value:+.3f}" for value in paired(measured.own, weights).values()]
         found = measured.tests(weights)[0]
         mean = f"{found.value:+.3f} ± {found.half:.3f}" if found else ""
-    cells = (STATES[carried], METHODS[method], ", ".join(ends), ", ".join(leads), mean, ", ".join(test))
-    return f"| {' | '.join(cells)} |"
+    return STATES[carried], METHODS[method], ", ".join(ends), ", ".join(leads), mean, ", ".join(test)

@@ -7,17 +7,17 @@ import pandas as pd
 
 from artbp_exp.evidence.best_rates.comparison import PTB
 from artbp_exp.evidence.claims.balancing import MEAN, of
-from artbp_exp.evidence.claims.lengths import working
+from artbp_exp.evidence.claims.lengths import ARMS, working
 from artbp_exp.evidence.optimum import reached
 from artbp_exp.evidence.ptb_runs import METHODS
+from artbp_exp.evidence.tables.markdown import markdown
 from artbp_exp.runs.load import load_runs
 
 
 def summary(results: Path) -> str:
     """A column for each of `METHODS`."""
-    lines = ["| what was measured | " + " | ".join(METHODS.values()) + " |", "| --- |" + " --- |" * len(METHODS)]
-    rows = [_bias(results), _lengths(results), _balancing(results), _penn_treebank(results)]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+    rows = (_bias(results), _lengths(results), _balancing(results), _penn_treebank(results))
+    return markdown(["what was measured", *METHODS.values()], rows)
 
 
 def _bias(results: Path) -> tuple[str, ...]:
@@ -39,8 +39,7 @@ def _bias(results: Path) -> tuple[str, ...]:
 
 def _lengths(results: Path) -> tuple[str, ...]:
     cells = pd.read_csv(results / "phase_diagram" / "cells.csv")
-    kinds = {"artbp": ("artbp", True), "tbptt": ("tbptt", True), "random": ("artbp", False)}
-    shortest = [_shortest(cells, *kinds[name]) for name in METHODS]
+    shortest = [_shortest(cells, *ARMS[name]) for name in METHODS]
     return "influence balancing: shortest (mean) length that works, at some learning rate on every seed", *shortest
 
 

@@ -13,8 +13,7 @@ from scipy import stats
 
 from artbp_exp.evidence.authors_setting.claims import paper_claims
 from artbp_exp.evidence.authors_setting.rows import ROWS
-from artbp_exp.evidence.authors_setting.runs import ARMS, FLOAT32, RECIPE, SETTINGS, Setting
-from artbp_exp.evidence.authors_setting.table import table
+from artbp_exp.evidence.authors_setting.runs import ARMS, FLOAT32, RECIPE, SETTINGS, Setting, paper_table
 from artbp_exp.evidence.claims.claim import Claim
 from tests.conftest import ROOT
 from tests.evidence.conftest import find
@@ -151,7 +150,7 @@ def test_bfloat16_agrees_with_float32_within_the_tolerance(tmp_path: Path, off: 
 
 
 def test_the_table_has_a_row_for_each_arm(results: Path) -> None:
-    rows = table(results).splitlines()
+    rows = paper_table(results).splitlines()
     assert rows[0].startswith("| epoch 16 of 20, ")
     assert rows[2:] == [
         "| truncated BPTT | 1.469 | 1.479 | 1.479 ± 0.003 |",

@@ -9,19 +9,21 @@ from artbp_exp.evidence.claims.claim import FAILS, HOLDS, MEASURED, NOT_YET, OPE
 from artbp_exp.evidence.claims.ptb.measured import Measured, ahead, estimate, paired
 from artbp_exp.evidence.claims.ptb.rows import AGAIN, RESET, Row
 from artbp_exp.evidence.ptb_runs import EPOCHS, ROUNDING, STATES, TITLE, late
-from artbp_exp.evidence.statistics import Spread, bare
+from artbp_exp.evidence.statistics import bare
 
 
 def logged(logs: pd.DataFrame | None) -> Claim:
     """What the authors' own logs say."""
     found, verdict, note = None, NOT_YET, ""
     if logs is not None:
-        lead = authors.lead(logs)
-        found = Spread(points=(lead.value,), center=lead.value, low=lead.low, high=lead.high, statistic="mean")
-        verdict = HOLDS if lead.low > 0 else FAILS if lead.high < 0 else OPEN
+        found = authors.lead(logs)
+        assert found.low is not None
+        assert found.high is not None
+        verdict = HOLDS if found.low > 0 else FAILS if found.high < 0 else OPEN
+        runs = authors.replicated(logs).groupby("method")["run"].nunique()["artbp"]
         valid, train = authors.at_epoch(logs, 20), authors.at_epoch(logs, 20, "train_bpc")
         note = notes(
-            f"{lead.runs} runs of each method, interval by Welch's t",
+            f"{runs} runs of each method, interval by Welch's t",
             f"at epoch 20 validation is {valid['artbp'][0]:.3f} ± {valid['artbp'][1]:.3f} against "
             f"{valid['tbptt'][0]:.3f} ± {valid['tbptt'][1]:.3f} (mean ± sd) and training {train['artbp'][0]:.3f} "
             f"against {train['tbptt'][0]:.3f}: ARTBP trains worse and generalises better",
@@ -55,7 +57,7 @@ def reweighting(measured: Measured, logs: pd.DataFrame | None) -> Claim:
     """That the reweighting makes no difference worth naming: an equivalence, with its margin."""
     row = REWEIGHTING
     points, tests = row.points(measured.own), measured.tests(row.weights)
-    margin = authors.lead(logs).value / 2 if logs is not None else None
+    margin = authors.lead(logs).center / 2 if logs is not None else None
     verdict, said = NOT_YET, ""
     if points and margin is not None:
         inside = [test is not None and abs(test.value) + test.half < margin for test in tests]
