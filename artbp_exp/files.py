@@ -92,11 +92,6 @@ def writing(
         raise UserError(f"cannot write to {path}: {reason}; {remedy}") from error
 
 
-def cell(value: Any) -> Any:
-    """What goes into a CSV: None is empty, a float keeps all its digits."""
-    return "" if value is None else repr(value) if isinstance(value, float) else value
-
-
 def strict_json(value: Any) -> str:
     """Indented JSON that ends with a newline. Strict JSON has no nan and no infinity: they become null."""
     return json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -110,13 +110,7 @@ class RunConfig:
             raise UserError(f"checkpoint has one setting, minutes; got {checkpoint!r}")
         minutes, run_dir, metric = checkpoint["minutes"], settings.get("run_dir"), settings.get("optimized_metric")
         return cls(
-            model=_choice("model", settings),
-            optimizer=_choice("optimizer", settings),
-            method=_choice("method", settings),
-            boundary=_choice("boundary", settings),
-            auxiliary=_choice("auxiliary", settings),
-            logger=_choice("logger", settings),
-            task=_choice("task", settings),
+            **{group: _choice(group, settings) for group in GROUPS},
             seed=checks.whole("seed", settings["seed"]),
             engine=checks.text("engine", settings.get("engine", "auto")),
             precision=checks.text("precision", settings.get("precision", "auto")),
@@ -134,14 +128,7 @@ class RunConfig:
         """Returns the settings as plain containers: the contents of `config.yaml`."""
         return {
             **{group: dict(getattr(self, group)) for group in GROUPS},
-            "seed": self.seed,
-            "engine": self.engine,
-            "precision": self.precision,
-            "device": self.device,
-            "threads": self.threads,
-            "results_dir": self.results_dir,
-            "run_dir": self.run_dir,
-            "overwrite": self.overwrite,
+            **{name: getattr(self, name) for name in PLAIN},
             "checkpoint": {"minutes": self.checkpoint_minutes},
             "optimized_metric": self.optimized_metric,
         }
@@ -149,6 +136,9 @@ class RunConfig:
 
 GROUPS = ("model", "optimizer", "method", "boundary", "auxiliary", "logger", "task")
 """In the order in which a run folder's name tells them."""
+
+
+PLAIN = ("seed", "engine", "precision", "device", "threads", "results_dir", "run_dir", "overwrite")
 
 
 def _choice(group: str, everything: Mapping[str, Any]) -> Choice:

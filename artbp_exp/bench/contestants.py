@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from artbp_exp import registry
-from artbp_exp.autograd import carry, map_state, unroll_blocks
+from artbp_exp.autograd import carry, map_state
 from artbp_exp.methods import SegmentMethod
 from artbp_exp.optimizers import adam
+from artbp_exp.tasks.losses import cross_entropy
 from artbp_exp.training.gradient import TaskLoop
 from artbp_exp.training.trainer import Trainer
-from artbp_exp.truncation import Scheme
+from artbp_exp.truncation import Scheme, Segment
 
 VOCABULARY = 50
 STREAMS = 64
@@ -30,6 +31,7 @@ class RandomText:
     carry_state = True
     batch_size = STREAMS
     divergence = float("inf")
+    loss = staticmethod(cross_entropy)
 
     def __init__(self, device: torch.device) -> None:
         generator = torch.Generator().manual_seed(0)
@@ -47,12 +49,6 @@ class RandomText:
     def marks(self) -> list[int]:
         """No rows are due."""
         return []
-
-    @staticmethod
-    def loss(predictions: Tensor, targets: Tensor) -> Tensor:
-        """Cross-entropy, summed over steps, averaged over streams."""
-        total = nn.functional.cross_entropy(predictions.flatten(0, 1), targets.flatten(), reduction="sum")
-        return total / targets.shape[1]
 
 
 def ours(
@@ -102,11 +98,11 @@ def torch_module(
     device: torch.device,
     autocast: torch.dtype | None = None,
     module: type[nn.Module] = nn.LSTM,
-    method: dict[str, Any] | None = None,
+    unroll: Callable[..., tuple[Tensor, Any]] | None = None,
 ) -> Callable[[int], int]:
-    """`torch.nn.LSTM` or `GRU` on one-hot vectors, or on an embedding of the hidden size.
+    """A module of torch's on one-hot vectors, or on an embedding of the hidden size.
 
-    Truncated BPTT as a user writes it; or `method` by `unroll_blocks`.
+    Truncated BPTT as a user writes it; or ARTBP by `unroll(layer, inputs, state, segment)` → (outputs, state).
     """
     torch.manual_seed(0)
     inputs: nn.Module = nn.Embedding(VOCABULARY, hidden) if embed else nn.Identity()
@@ -114,9 +110,9 @@ def torch_module(
     network = nn.ModuleList([inputs, layer, readout]).to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE, fused=True)
     text = RandomText(device)
-    state: Any = tuple(torch.zeros(1, STREAMS, hidden, device=device) for _ in range(2))
-    state = state if module is nn.LSTM else state[0]
-    scheme: Scheme = registry.build("method", method or TBPTT)
+    zeros = torch.zeros(*(() if module is nn.LSTMCell else (1,)), STREAMS, hidden, device=device)
+    state: Any = zeros if module is nn.GRU else (zeros, zeros)
+    scheme: Scheme = registry.build("method", ARTBP if unroll else TBPTT)
     cuts = np.random.default_rng(0)
     position = 0
 
@@ -124,15 +120,15 @@ def torch_module(
         nonlocal state, position
         done = 0
         while done < steps:
-            segment = scheme.segment(scheme.draw(cuts, 5000) if method else MEAN_LENGTH)
+            segment = scheme.segment(scheme.draw(cuts, 5000) if unroll else MEAN_LENGTH)
             symbols, targets = text.window(position, position + segment.length)
             position += segment.length
             done += segment.length
             optimizer.zero_grad()
             with torch.autocast(device.type, autocast, enabled=autocast is not None):
                 x = inputs(symbols) if embed else nn.functional.one_hot(symbols, VOCABULARY).float()
-                hidden_states, last = unroll_blocks(layer, x, state, segment) if method else layer(x, state)
-                loss = text.loss(readout(hidden_states), targets)
+                outputs, last = unroll(layer, x, state, segment) if unroll else layer(x, state)
+                loss = text.loss(readout(outputs), targets)
             loss.backward()
             loss.item()
             state = map_state(lambda part: part.detach().float(), last)
@@ -142,43 +138,14 @@ def torch_module(
     return work
 
 
-def cell_loop(*, embed: bool, hidden: int, device: torch.device) -> Callable[[int], int]:
-    """ARTBP as one writes it by hand: a loop over `torch.nn.LSTMCell`, the carried gradient scaled between steps."""
-    torch.manual_seed(0)
-    inputs: nn.Module = nn.Embedding(VOCABULARY, hidden) if embed else nn.Identity()
-    cell, readout = nn.LSTMCell(hidden if embed else VOCABULARY, hidden), nn.Linear(hidden, VOCABULARY)
-    network = nn.ModuleList([inputs, cell, readout]).to(device)
-    optimizer = torch.optim.Adam(network.parameters(), lr=RATE, fused=True)
-    text = RandomText(device)
-    scheme: Scheme = registry.build("method", ARTBP)
-    cuts = np.random.default_rng(0)
-    state: Any = tuple(torch.zeros(STREAMS, hidden, device=device) for _ in range(2))
-    position = 0
-
-    def work(steps: int) -> int:
-        nonlocal state, position
-        done = 0
-        while done < steps:
-            segment = scheme.segment(scheme.draw(cuts, 5000))
-            symbols, targets = text.window(position, position + segment.length)
-            optimizer.zero_grad()
-            x = inputs(symbols) if embed else nn.functional.one_hot(symbols, VOCABULARY).float()
-            outputs = []
-            for index in range(segment.length):
-                state = cell(x[index], state)
-                outputs.append(state[0])
-                if index < segment.length - 1:
-                    state = carry(state, float(segment.factors[index]))
-            loss = text.loss(readout(torch.stack(outputs)), targets)
-            loss.backward()
-            loss.item()
-            state = tuple(part.detach() for part in state)
-            optimizer.step()
-            position += segment.length
-            done += segment.length
-        return done
-
-    return work
+def cell_loop(cell: nn.LSTMCell, x: Tensor, state: Any, segment: Segment) -> tuple[Tensor, Any]:
+    """ARTBP as one writes it by hand: a loop over the cell, the carried gradient scaled between steps."""
+    outputs = []
+    for row, factor in zip(x, [*segment.factors, 1.0], strict=True):
+        state = cell(row, state)
+        outputs.append(state[0])
+        state = carry(state, float(factor))
+    return torch.stack(outputs), state
 
 
 ARTBP = {"name": "artbp", "length": MEAN_LENGTH, "alpha": 4}

@@ -1,6 +1,5 @@
 """Peak memory and time of one long segment, each in a process of its own."""
 
-import argparse
 import json
 import subprocess
 import sys
@@ -16,34 +15,28 @@ from artbp_exp.methods import SegmentMethod
 from artbp_exp.runs.provenance import peak_memory
 from artbp_exp.truncation import Segment, bptt
 
+ENGINE = "fused"
 
-def long_segment(*, steps: int, memory: int | None, hidden: int, engine: str = "fused") -> dict[str, Any]:
-    """Peak bytes above the model's own, and seconds, for one segment; in a fresh process."""
-    arguments = ["--steps", steps, "--hidden", hidden, "--engine", engine]
-    arguments += [] if memory is None else ["--memory", memory]
-    done = subprocess.run(
-        [sys.executable, "-m", __name__, *map(str, arguments)], capture_output=True, text=True, check=True
-    )
+
+def long_segment(*, steps: int, memory: int | None, hidden: int) -> dict[str, Any]:
+    """Peak bytes above the model's own, and seconds, for one segment of the fused engine; in a fresh process."""
+    case = {"steps": steps, "memory": memory, "hidden": hidden}
+    program = [sys.executable, "-m", __name__, json.dumps(case)]
+    done = subprocess.run(program, capture_output=True, text=True, check=True)
     measured: dict[str, Any] = json.loads(done.stdout)
-    return {"steps": steps, "memory": memory, "hidden": hidden, "engine": engine, **measured}
+    return case | {"engine": ENGINE} | measured
 
 
-def main() -> None:
+def main(*, steps: int, memory: int | None, hidden: int) -> None:
     """Measures one case and prints it as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, required=True)
-    parser.add_argument("--hidden", type=int, required=True)
-    parser.add_argument("--engine", required=True)
-    parser.add_argument("--memory", type=int)
-    options = parser.parse_args()
     torch.set_num_threads(1)
     model = registry.build(
         "model",
-        {"name": "lstm", "hidden_size": options.hidden},
+        {"name": "lstm", "hidden_size": hidden},
         vocabulary=VOCABULARY,
         generator=torch.Generator().manual_seed(0),
     )
-    method = SegmentMethod(model=model, scheme=bptt.build(), engine=options.engine)
+    method = SegmentMethod(model=model, scheme=bptt.build(), engine=ENGINE)
     text = RandomText(torch.device("cpu"))
 
     def run(steps: int, memory: int | None) -> None:
@@ -53,13 +46,13 @@ def main() -> None:
         method.advance(model.init_state(STREAMS), segment, inputs, targets, text.loss, ends=True)
 
     # libraries, compiled kernels and gradients are there before the count begins
-    run(8, None if options.memory is None else 4)
+    run(8, None if memory is None else 4)
     before = peak_memory(torch.device("cpu"))
     started = time.perf_counter()
-    run(options.steps, options.memory)
+    run(steps, memory)
     seconds = time.perf_counter() - started
     print(json.dumps({"peak_bytes": peak_memory(torch.device("cpu")) - before, "seconds": seconds}))
 
 
 if __name__ == "__main__":
-    main()
+    main(**json.loads(sys.argv[1]))

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,29 +20,24 @@ HIDDEN = 64
 
 def sequence_lengths(lengths: list[int], *, repeats: int, device: torch.device) -> Iterator[dict[str, Any]]:
     """Symbols per second for sequences of so many steps, ARTBP fused: flat, as nothing grows with the sequence."""
-
-    def turn(length: int) -> Callable[[], float]:
-        work = ours(method=ARTBP, engine="fused", hidden=HIDDEN, device=device)
-        return lambda: float(work(length) * STREAMS)
-
-    turns = {str(length): turn(length) for length in lengths}
-    for row in rows(interleaved(turns, repeats=repeats, label="sequence length"), hidden=HIDDEN):
+    turns = {
+        str(length): partial(ours(method=ARTBP, engine="fused", hidden=HIDDEN, device=device), length)
+        for length in lengths
+    }
+    for row in rows(interleaved(turns, repeats=repeats, label="sequence length", scale=STREAMS), hidden=HIDDEN):
         yield {"sequence_length": int(row.pop("contestant")), **row}
 
 
 def mean_lengths(lengths: list[int], *, repeats: int, device: torch.device) -> Iterator[dict[str, Any]]:
     """Symbols per second against the mean segment length: shorter segments mean more updates."""
-
-    def turn(method: dict[str, Any]) -> Callable[[], float]:
-        work = ours(method=method, engine="fused", hidden=HIDDEN, device=device)
-        return lambda: float(work(3000) * STREAMS)
-
     turns = {
-        f"{method['name']} {length}": turn(method | {"length": length})
+        f"{method['name']} {length}": partial(
+            ours(method=method | {"length": length}, engine="fused", hidden=HIDDEN, device=device), 3000
+        )
         for length in lengths
         for method in (ARTBP, TBPTT)
     }
-    for row in rows(interleaved(turns, repeats=repeats, label="mean length"), hidden=HIDDEN):
+    for row in rows(interleaved(turns, repeats=repeats, label="mean length", scale=STREAMS), hidden=HIDDEN):
         method, length = row.pop("contestant").split()
         yield {"method": method, "mean_length": int(length), **row}
 

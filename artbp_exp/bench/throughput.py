@@ -1,12 +1,14 @@
 """Training symbols per second: forward, backward and update."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from artbp_exp.autograd import unroll_blocks
 from artbp_exp.autograd.fused.execution import has_numba
 from artbp_exp.autograd.fused.products import has_onednn, onednn_product
 from artbp_exp.bench.contestants import ARTBP, STREAMS, TBPTT, VOCABULARY, cell_loop, ours, torch_module
@@ -17,12 +19,7 @@ STEPS = {64: 3000, 256: 1000, 1000: 300}
 
 RATIOS = [
     # (what, above, below, hidden sizes and targets)
-    (
-        "fused ÷ truncated nn.LSTM on one-hot",
-        "artbp fused",
-        "nn.LSTM one-hot",
-        {64: 1.5, 256: 1.25, 1000: 1.05},
-    ),
+    ("fused ÷ truncated nn.LSTM on one-hot", "artbp fused", "nn.LSTM one-hot", {64: 1.5, 256: 1.25, 1000: 1.05}),
     (
         "bfloat16: fused ÷ truncated nn.LSTM on one-hot",
         "artbp fused bfloat16",
@@ -41,12 +38,7 @@ RATIOS = [
     ("fused ÷ loop over nn.LSTMCell, embedding", "artbp fused", "artbp loop embedding", {256: 2.0, 1000: 2.5}),
     ("fused ÷ loop over nn.LSTMCell, one-hot", "artbp fused", "artbp loop one-hot", {}),
     ("fused ÷ this package's plain engine", "artbp fused", "artbp plain", {}),
-    (
-        "every=10 vendor ÷ truncated nn.LSTM on one-hot",
-        "artbp every=10 vendor",
-        "nn.LSTM one-hot",
-        {1000: 0.98},
-    ),
+    ("every=10 vendor ÷ truncated nn.LSTM on one-hot", "artbp every=10 vendor", "nn.LSTM one-hot", {1000: 0.98}),
 ]
 
 
@@ -58,10 +50,10 @@ def contestants(hidden: int, device: torch.device) -> dict[str, Callable[[int], 
         "artbp fused": ours(method=ARTBP, engine="fused", **common),
         "tbptt fused": ours(method=TBPTT, engine="fused", **common),
         "artbp plain": ours(method=ARTBP, engine="plain", **common),
-        "artbp loop embedding": cell_loop(embed=True, **common),
-        "artbp loop one-hot": cell_loop(embed=False, **common),
+        "artbp loop embedding": torch_module(embed=True, module=nn.LSTMCell, unroll=cell_loop, **common),
+        "artbp loop one-hot": torch_module(embed=False, module=nn.LSTMCell, unroll=cell_loop, **common),
         "artbp every=10 vendor": ours(method=ARTBP | {"every": 10}, engine="vendor", **common),
-        "artbp unroll_blocks embedding": torch_module(embed=True, method=ARTBP, **common),
+        "artbp unroll_blocks embedding": torch_module(embed=True, unroll=unroll_blocks, **common),
         "nn.LSTM one-hot": torch_module(embed=False, **common),
         "nn.LSTM embedding": torch_module(embed=True, **common),
         "artbp fused bfloat16": ours(method=ARTBP, engine="fused", **low),
@@ -94,17 +86,12 @@ def throughput(
     """
     least = max(1, round(share * STEPS.get(hidden, 1000))) if steps is None else steps
 
-    def turn(work: Callable[[int], int]) -> Callable[[], float]:
-        def timed() -> float:
-            symbols = work(least) * STREAMS
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            return float(symbols)
-
-        return timed
-
-    turns = {name: turn(work) for name, work in contestants(hidden, device).items() if names is None or name in names}
-    return interleaved(turns, repeats=repeats, label=f"hidden {hidden}")
+    turns = {
+        name: partial(work, least)
+        for name, work in contestants(hidden, device).items()
+        if names is None or name in names
+    }
+    return interleaved(turns, repeats=repeats, label=f"hidden {hidden}", scale=STREAMS)
 
 
 def ratios(hidden: int, rates: Rates) -> Iterator[dict[str, Any]]:

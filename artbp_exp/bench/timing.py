@@ -19,7 +19,12 @@ Rates = dict[str, NDArray[np.float64]]
 
 
 def interleaved(
-    contestants: Mapping[str, Callable[[], float]], *, repeats: int, label: str, quiet: bool | None = None
+    contestants: Mapping[str, Callable[[], float]],
+    *,
+    repeats: int,
+    label: str,
+    scale: float = 1.0,
+    quiet: bool | None = None,
 ) -> Rates:
     """Rates of each contestant, (repeats,), in what its function returns per second.
 
@@ -27,13 +32,16 @@ def interleaved(
         contestants: name → function that does some work and returns how much (symbols, steps, …).
         repeats: rounds; in each, every contestant has one turn. A first turn of each is not counted.
         label: for the progress bar.
+        scale: of the rates; symbols a step, say.
         quiet: no progress bar; None: none where there is no terminal.
     """
     rates: dict[str, list[float]] = {name: [] for name in contestants}
     turns = [(round_, name) for round_ in range(repeats + 1) for name in contestants]
     for round_, name in tqdm(turns, desc=label, unit="turn", disable=quiet):
         started = time.perf_counter()
-        work = contestants[name]()
+        work = scale * contestants[name]()
+        if torch.cuda.is_initialized():
+            torch.cuda.synchronize()  # or work that is only queued would pass for done
         if round_ > 0:
             rates[name].append(work / (time.perf_counter() - started))
     return {name: np.array(values) for name, values in rates.items()}

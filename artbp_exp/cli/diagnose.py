@@ -113,13 +113,8 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     jobs = Jobs(conf.arguments(sys.argv[1:]))
     sys.argv[1:] = quoted(with_task(conf.arguments(sys.argv[1:])))
-
-    @hydra.main(version_base="1.3", config_path=conf.directory(), config_name="diagnose")
-    def job(config: DictConfig) -> None:
-        jobs.run(config)
-
     with entry_point():
-        job()
+        hydra.main(version_base="1.3", config_path=conf.directory(), config_name="diagnose")(jobs.run)()
     sys.exit(2 if jobs.failed else 0)
 
 

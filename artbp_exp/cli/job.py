@@ -3,7 +3,6 @@
 import math
 import sys
 import time
-from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from tqdm import tqdm
 
 from artbp_exp import registry
 from artbp_exp.cli.errors import one_line
-from artbp_exp.cli.signals import Interrupted, Signals, handled
+from artbp_exp.cli.signals import Interrupted, Signals, Stop, handled
 from artbp_exp.errors import UserError
 from artbp_exp.loggers.base import Logger
 from artbp_exp.run_config import RunConfig
@@ -23,17 +22,8 @@ if TYPE_CHECKING:  # torch takes a second to load: not before it is needed
     from artbp_exp.runs.folder import RunFolder
     from artbp_exp.training.experiment import Experiment
 
-Stop = Callable[[], int | None]
-"""Asked at segment boundaries: number of a signal that the run is to obey as if it had been sent, or None."""
 
-
-def run(
-    config: RunConfig,
-    *,
-    command: str,
-    in_sweep: bool = False,
-    stop: Stop = lambda: None,
-) -> dict[str, Any]:
+def run(config: RunConfig, *, command: str, in_sweep: bool = False, stop: Stop = lambda: None) -> dict[str, Any]:
     """Trains as `config` says, records, and prints the result.
 
     Args:
@@ -200,7 +190,7 @@ class Job:
             total=task.steps * task.passes,
             initial=self._experiment.trainer.tally.step,
             desc=f"{task.name} {config.method.name} seed {config.seed}",
-            unit=task.unit,
+            unit="step",
             unit_scale=True,
             disable=None,
         )

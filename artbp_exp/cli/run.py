@@ -14,11 +14,10 @@ from omegaconf.errors import OmegaConfBaseException
 from artbp_exp.cli import config as conf
 from artbp_exp.cli.errors import entry_point, explained, one_line, print_anything
 from artbp_exp.cli.job import mark_failed, run
-from artbp_exp.cli.signals import handled, raise_interrupted
+from artbp_exp.cli.signals import Stop, handled, preemptible, raise_interrupted
 from artbp_exp.cli.sweep.dry_run import dry_run
-from artbp_exp.cli.sweep.isolate import Orphaned, isolated, preload
+from artbp_exp.cli.sweep.isolate import isolated, preload
 from artbp_exp.cli.sweep.jobs import planned
-from artbp_exp.cli.sweep.slurm_preemption import preemptible
 from artbp_exp.errors import UserError
 from artbp_exp.runs.identity import run_folder
 
@@ -56,7 +55,7 @@ def in_sweep(composed: DictConfig, launcher: str, command: str) -> None:
     if launcher == "joblib" and config.threads is None:
         config = replace(config, threads=1)  # the cores are shared out already
 
-    def work(orphaned: Orphaned) -> None:
+    def work(orphaned: Stop) -> None:
         run(config, command=command, in_sweep=True, stop=orphaned)
 
     if launcher not in SHARED or not hasattr(os, "fork"):

@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -12,6 +12,9 @@ STOPPING = tuple(  # Windows lacks the last
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
 )
 """Ctrl-C, `kill`, and what Slurm can be told to send ahead of a time limit."""
+
+Stop = Callable[[], int | None]
+"""Asked at segment boundaries: number of a signal that the run is to obey as if it had been sent, or None."""
 
 TOGETHER = 1.0
 """Seconds within which a second signal is the same request (a terminal's or Slurm's goes to every process)."""
@@ -75,3 +78,28 @@ def handled(handler: Any) -> Iterator[None]:
     finally:
         for number, previous in before.items():
             signal.signal(number, previous)
+
+
+def preemptible(work: Callable[[Stop], object]) -> None:
+    """Runs `work`, and holds back a handler that the launcher has installed for SIGUSR2.
+
+    submitit has SIGUSR2 sent to itself ahead of a time limit; its handler requeues the job and exits at once. Here
+    the run first finishes its segment and writes a checkpoint.
+
+    Args:
+        work: gets the function to ask at segment boundaries for a signal that the run is to obey.
+    """
+    theirs = signal.getsignal(signal.SIGUSR2) if hasattr(signal, "SIGUSR2") else None  # Windows lacks it
+    if not callable(theirs):
+        work(lambda: None)
+        return
+    caught: list[int] = []
+    signal.signal(signal.SIGUSR2, lambda number, frame: caught.append(number))
+    try:
+        work(lambda: caught[0] if caught else None)
+    except Interrupted as stop:
+        if stop.number != signal.SIGUSR2:
+            raise
+        theirs(signal.SIGUSR2, None)
+    finally:
+        signal.signal(signal.SIGUSR2, theirs)

@@ -74,14 +74,9 @@ def main() -> None:
     """Entry point: 0 certified, 1 not (refuted, or not tested), 2 a mistake in the settings."""
     os.environ["HYDRA_FULL_ERROR"] = "1"
     jobs = Jobs()
-
-    @hydra.main(version_base="1.3", config_path=conf.directory(), config_name="verify")
-    def job(config: DictConfig) -> None:
-        jobs.run(config)
-
     with entry_point():
         sys.argv[1:] = conf.arguments(sys.argv[1:])
-        job()
+        hydra.main(version_base="1.3", config_path=conf.directory(), config_name="verify")(jobs.run)()
     sys.exit(jobs.code)
 
 

@@ -67,6 +67,4 @@ def _last_quarter(model: RecurrentModel, task: Task, begin: int) -> Gradients:
     last = task.steps // 4
     loss = task.loss(model.decode(torch.stack(outputs[-last:])), targets[-last:])
     names, parameters = zip(*model.named_parameters(), strict=True)
-    found = torch.autograd.grad(loss, parameters, allow_unused=True)
-    filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
-    return dict(zip(names, filled, strict=True))
+    return dict(zip(names, torch.autograd.grad(loss, parameters, materialize_grads=True), strict=True))

@@ -128,13 +128,7 @@ def _introduce(checkpoint: Checkpoint, window: float) -> None:
 
 
 def _measure_all(
-    out: Path,
-    grid: Grid,
-    config: RunConfig,
-    checkpoint: Checkpoint,
-    full: Full,
-    draws: int,
-    starts: int,
+    out: Path, grid: Grid, config: RunConfig, checkpoint: Checkpoint, full: Full, draws: int, starts: int
 ) -> pd.DataFrame:
     """Measures each distinct method once, with random numbers of its own, and lists it in each of its comparisons."""
     uses: dict[tuple[Any, ...], list[str]] = {}

@@ -1,11 +1,11 @@
 """What a tracker is to the rest of the program."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 
-class Logger(Protocol):
-    """Follows a run. The run's folder holds everything anyway: a tracker only shows it elsewhere.
+class Logger:
+    """Follows a run; as it stands, it shows nothing. The run's folder holds everything: a tracker shows it elsewhere.
 
     A run that was interrupted goes on with a new `start`, and rows from where it goes on.
     """

@@ -15,7 +15,7 @@ from artbp_exp.run_config import flatten
 X_AXIS = "step"
 
 
-class TensorBoardLogger:
+class TensorBoardLogger(Logger):
     """Every numeric column against the step; the configuration as text, and as hyperparameters with the result.
 
     Args:

@@ -184,12 +184,7 @@ def build(
     scheme = tbptt.build(length=longest, memory=memory)
     baseline.refuse_idle(boundary, scheme, task, Adaptive.name)
     segments = SegmentMethod(
-        model=model,
-        scheme=scheme,
-        engine=engine,
-        autocast=autocast,
-        boundary=boundary,
-        auxiliary=auxiliary,
+        model=model, scheme=scheme, engine=engine, autocast=autocast, boundary=boundary, auxiliary=auxiliary
     )
     return Adaptive(
         segments=segments,

@@ -11,17 +11,11 @@ import torch
 import yaml
 
 from artbp_exp.errors import UserError
-from artbp_exp.files import cell, refuse_links, strict_json, write_atomically, writing
+from artbp_exp.files import refuse_links, strict_json, write_atomically, writing
 from artbp_exp.run_config import RunConfig
 from artbp_exp.runs import checkpoint, lock
 from artbp_exp.runs.identity import differences, identity, run_folder, told
-from artbp_exp.runs.status import (
-    FINAL,
-    data_sha256,
-    read_summary,
-    refuse_another,
-    refuse_other_data,
-)
+from artbp_exp.runs.status import FINAL, data_sha256, read_summary, refuse_another, refuse_other_data
 
 WRITTEN = ("config.yaml", "metrics.csv", "segments.csv", "summary.json", "model.pt", "metrics.unfinished.csv")
 
@@ -171,8 +165,7 @@ class RunFolder:
         """
         # opened for each row: rows are few, and nothing is left in a buffer when the process dies
         with writing(self.path), (self.path / "metrics.csv").open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=self._columns, lineterminator="\n")
-            writer.writerow({key: cell(value) for key, value in row.items()})
+            csv.DictWriter(file, fieldnames=self._columns, lineterminator="\n").writerow(row)
             self._bytes = file.tell()
 
     def write_model(self, parameters: Mapping[str, torch.Tensor]) -> None:
@@ -194,8 +187,7 @@ class RunFolder:
         table = "".join(f"{length},{count}\n" for length, count in sorted(lengths.items()))
         with writing(self.path):
             write_atomically(
-                self.path / "segments.csv",
-                lambda path: path.write_text("length,count\n" + table, encoding="utf-8"),
+                self.path / "segments.csv", lambda path: path.write_text("length,count\n" + table, encoding="utf-8")
             )
             # rows first: once there is a summary nobody looks at them again
             self._flush_metrics()

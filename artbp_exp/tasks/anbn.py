@@ -88,10 +88,10 @@ def build(
     return Lines(
         name="anbn",
         text=Counts(checks.whole("task.longest", longest, at_least=2)),
-        steps=checks.whole("task.steps", steps, at_least=1),
-        epochs=checks.whole("task.epochs", epochs, at_least=1),
-        batch_size=checks.whole("task.batch_size", batch_size, at_least=1),
-        carry_state=checks.flag("task.carry_state", carry_state),
-        divergence=checks.number("task.divergence", divergence, above=0),
-        rows_per_epoch=checks.whole("task.rows_per_epoch", rows_per_epoch, at_least=1),
+        steps=steps,
+        epochs=epochs,
+        batch_size=batch_size,
+        carry_state=carry_state,
+        divergence=divergence,
+        rows_per_epoch=rows_per_epoch,
     )

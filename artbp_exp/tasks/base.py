@@ -41,6 +41,10 @@ class Progress:
     row_steps: int
     seconds: float
 
+    def counts(self) -> dict[str, Any]:
+        """What a row of any task says of the segments."""
+        return {name: getattr(self, name) for name in ("segments", "mean_length", "max_length")}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Levels:
@@ -79,7 +83,6 @@ class Task(Protocol):
         carry_state: whether the state is carried across a cut (the algorithm) or reset to the initial one.
         divergence: a mean loss a step beyond this (or not finite) ends the run as diverged.
         dtype: of the parameters and states.
-        unit: what one step is called in a progress bar's rate.
         levels: chance and floor, which the summary holds beside a score; None where they cannot be told.
         columns: of `metrics.csv`, in order.
         shapes: what the model has to know about the data; passed to its `build`.
@@ -94,7 +97,6 @@ class Task(Protocol):
     carry_state: bool
     divergence: float
     dtype: torch.dtype
-    unit: str
     levels: Levels | None
     columns: tuple[str, ...]
     shapes: dict[str, Any]

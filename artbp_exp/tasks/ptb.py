@@ -26,7 +26,7 @@ class PennTreebank:
     name = "ptb"
     dtype = torch.float32
     levels: Levels | None = None
-    unit = "step"
+    loss = staticmethod(cross_entropy)
     columns = (
         "epoch",
         "step",
@@ -56,7 +56,7 @@ class PennTreebank:
         per_stream = train.size // batch_size
         streams = train[: per_stream * batch_size].reshape(batch_size, per_stream)
         self.batch_size = batch_size
-        self.steps = per_stream - 1  # the last symbol of a stream is only a target
+        self.steps = self.episode = per_stream - 1  # the last symbol of a stream is only a target
         self.passes = epochs
         self.carry_state = carry_state
         self.divergence = divergence * NATS_PER_BIT
@@ -65,11 +65,6 @@ class PennTreebank:
         self._rows_per_epoch = rows_per_epoch
         self._train = torch.from_numpy(np.ascontiguousarray(streams.T))  # (T + 1, B)
         self._held_out = {part: torch.from_numpy(parts[part]) for part in ("valid", "test")}
-
-    @property
-    def episode(self) -> int:
-        """The data are one stream."""
-        return self.steps
 
     def place(self, device: torch.device) -> None:
         """Moves the corpus to `device`."""
@@ -82,10 +77,6 @@ class PennTreebank:
     def window(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Symbols and the symbols that follow them, each (n, B), int64."""
         return self._train[start:stop], self._train[start + 1 : stop + 1]
-
-    def loss(self, predictions: Tensor, targets: Tensor) -> Tensor:
-        """Cross-entropy in nats, summed over steps and averaged over streams: logits (n, B, V), targets (n, B)."""
-        return cross_entropy(predictions, targets)
 
     def marks(self) -> list[int]:
         """A few rows within each epoch."""
@@ -104,9 +95,7 @@ class PennTreebank:
             "step": progress.step,
             "train_bpc": progress.pass_loss / NATS_PER_BIT,
             **held_out,
-            "segments": progress.segments,
-            "mean_length": progress.mean_length,
-            "max_length": progress.max_length,
+            **progress.counts(),
             "symbols_per_second": progress.pass_steps * self.batch_size / seconds if seconds else None,
             "seconds": progress.seconds,
         }

@@ -24,22 +24,16 @@ class Synthetic:
     carry_state = True
     dtype = torch.float64
     levels: Levels | None = None
-    unit = "step"
     columns = ("step", "loss", "theta", "grad", "segments", "mean_length", "max_length", "seconds")
 
     def __init__(self, *, size: int, positive: int, steps: int, divergence: float) -> None:
-        self.steps = steps
+        self.steps = self.episode = steps
         self.divergence = divergence
         self.shapes: dict[str, Any] = {"size": size, "positive": positive}
         self.data_sha256: dict[str, str] = {}
         drive = 2 * positive - size
         self.theta_optimal = 1 / (2 * drive) if drive else None
         self._device = torch.device("cpu")
-
-    @property
-    def episode(self) -> int:
-        """The data are one stream."""
-        return self.steps
 
     def place(self, device: torch.device) -> None:
         """There is no data to move; windows are made on `device`."""
@@ -75,9 +69,7 @@ class Synthetic:
             "loss": progress.loss,
             "theta": theta.item(),
             "grad": None if theta.grad is None else theta.grad.item(),
-            "segments": progress.segments,
-            "mean_length": progress.mean_length,
-            "max_length": progress.max_length,
+            **progress.counts(),
             "seconds": progress.seconds,
         }
 

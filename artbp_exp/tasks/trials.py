@@ -61,11 +61,7 @@ class Trials:
     carry_state = True
     divergence = 1e4
     dtype = torch.float32
-    unit = "step"
-    columns = (
-        *("step", "loss", "valid_loss", "valid_accuracy"),
-        *("segments", "mean_length", "max_length", "seconds"),
-    )
+    columns = (*("step", "loss", "valid_loss", "valid_accuracy"), *("segments", "mean_length", "max_length", "seconds"))
 
     def __init__(
         self,
@@ -123,9 +119,7 @@ class Trials:
             "loss": progress.loss * progress.row_steps * self.batch_size / counted if counted else None,
             "valid_loss": loss,
             "valid_accuracy": accuracy,
-            "segments": progress.segments,
-            "mean_length": progress.mean_length,
-            "max_length": progress.max_length,
+            **progress.counts(),
             "seconds": progress.seconds,
         }
 

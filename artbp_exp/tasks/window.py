@@ -59,7 +59,7 @@ def window(task: Task, *, steps: int, start: int | None = None, streams: int = 2
         )
     if isinstance(task, Synthetic):
         short = copy.copy(task)
-        short.steps, short.divergence = steps, math.inf
+        short.steps, short.episode, short.divergence = steps, steps, math.inf
         return short
     if start is None:
         start = _fullest(task, steps, streams)

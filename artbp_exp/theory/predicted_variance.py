@@ -41,14 +41,7 @@ class PredictedVariance:
 
 
 def predicted_variance(
-    scheme: Scheme,
-    steps: int,
-    crossings: Crossings,
-    *,
-    streams: int,
-    starts: int,
-    draws: int,
-    rng: np.random.Generator,
+    scheme: Scheme, steps: int, crossings: Crossings, *, streams: int, starts: int, draws: int, rng: np.random.Generator
 ) -> PredictedVariance:
     """Samples beginnings a evenly over the window and lags d in strata; the estimate is exact on average.
 

@@ -19,7 +19,6 @@ from artbp_exp.tasks.base import Task
 from artbp_exp.theory.unbiased import can_cut
 from artbp_exp.training.gradient import TaskLoop
 from artbp_exp.training.trainer import Record, Tick, Trainer
-from artbp_exp.truncation import Scheme
 from artbp_exp.truncation.mean_length import short_mean_warning
 
 TOO_LARGE = re.compile("memory|array is too big|Maximum allowed", re.IGNORECASE)
@@ -73,19 +72,14 @@ class Experiment:
             for group in ("boundary", "auxiliary")
         }
         self.method = make_method(
-            config.method,
-            model=self.model,
-            task=self.task,
-            engine=config.engine,
-            autocast=autocast,
-            **parts,
+            config.method, model=self.model, task=self.task, engine=config.engine, autocast=autocast, **parts
         )
         refuse_idle(parts["auxiliary"], self.method, self.task)
         check_episodes(self.model, self.method, self.task, config.model.name)
         warn_of(self.method, self.task)
         learnt = {"model": self.model} | {name: part for name, part in parts.items() if part is not None}
         self.trainables = nn.ModuleDict(learnt).to(device=self.device, dtype=dtype)
-        scheme: Scheme | None = getattr(self.method, "scheme", None)
+        scheme = self.method.scheme
         updater = registry.build(
             "optimizer",
             config.optimizer,
@@ -106,18 +100,6 @@ class Experiment:
         with fits_in_memory("model", settings["name"]):
             model: RecurrentModel = registry.build("model", settings, generator=weights, **self.task.shapes)
         return model
-
-    @property
-    def scheme(self) -> Scheme:
-        """The method's truncation scheme.
-
-        Raises:
-            UserError: it has none.
-        """
-        scheme: Scheme | None = getattr(self.method, "scheme", None)
-        if scheme is None:
-            raise UserError(f"method={self.method.name} has no truncation scheme; take method=artbp or method=tbptt")
-        return scheme
 
     def train(self, tick: Tick = lambda steps: None) -> Iterator[Record]:
         """Trains to the end; see `Trainer.run`."""
@@ -175,7 +157,7 @@ def check_episodes(model: RecurrentModel, method: Method, task: Task, name: str)
 
 def warn_of(method: Method, task: Task) -> None:
     """Warns of a scheme that never cuts a long sequence, or falls short of its mean length."""
-    scheme: Scheme | None = getattr(method, "scheme", None)
+    scheme = method.scheme
     if scheme is None:
         return
     if scheme.length is None and task.episode > MANY_STEPS:

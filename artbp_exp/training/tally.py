@@ -42,18 +42,11 @@ class Tally:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything counted, as plain values: what a checkpoint holds."""
-        return {
-            "step": self.step,
-            "loss": self.loss,
-            "loss_steps": self.loss_steps,
-            "lengths": dict(self.lengths),
-            "diverged": self.diverged,
-        }
+        return {**vars(self), "lengths": dict(self.lengths)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Counts on from what `state_dict` returned."""
-        self.step, self.loss, self.loss_steps = state["step"], state["loss"], state["loss_steps"]
-        self.lengths, self.diverged = Counter(state["lengths"]), state["diverged"]
+        vars(self).update(state, lengths=Counter(state["lengths"]))
 
     @property
     def segments(self) -> int:

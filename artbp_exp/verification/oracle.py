@@ -112,14 +112,13 @@ def crossing(
         _, state = model.step(encoded[lag - 1], state)
         if start + lag in wanted:
             found = torch.autograd.grad(
-                leaves(state), parameters, leaves(full.arriving[start + lag - 1]), retain_graph=True, allow_unused=True
+                leaves(state),
+                parameters,
+                leaves(full.arriving[start + lag - 1]),
+                retain_graph=True,
+                materialize_grads=True,
             )
-            yield torch.cat(
-                [
-                    (torch.zeros_like(p) if g is None else g).flatten().double()
-                    for p, g in zip(parameters, found, strict=True)
-                ]
-            )
+            yield torch.cat([gradient.detach().flatten().double() for gradient in found])
         factor = float(factors[lag - 1]) if lag - 1 < len(factors) else 1.0
         state = map_state(lambda tensor: tensor.view_as(tensor), state)
         for leaf in leaves(state):

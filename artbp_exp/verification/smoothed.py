@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 from torch.func import functional_call
 
+from artbp_exp.methods.online.stepping import Step
 from artbp_exp.training.gradient import Gradients, Pass
 from artbp_exp.verification.enumeration import Exact, Subject, certify, pass_over
 
@@ -20,15 +20,6 @@ DRAWS, PAIRS = 60, 200
 
 DEVIATIONS = 4.0
 """Standard errors beyond which two means differ: one false alarm in ten thousand."""
-
-
-class _Stepping(nn.Module):
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, inputs: Tensor, state: object) -> object:
-        return self.model.step(self.model.encode(inputs[None])[0], state)  # type: ignore[operator]  # a RecurrentModel
 
 
 def certify_smoothed(subject: Subject, *, each: Callable[[Pass], object] = lambda found: None) -> Exact:
@@ -90,7 +81,7 @@ def _smoothed(subject: Subject, rng: np.random.Generator) -> Gradients:
         for t in range(task.steps):
             inputs, targets = task.window(t, t + 1)
             shifted = {f"model.{name}": p + sign * noise[t // window][name] for name, p in moved.items()}
-            output, state = functional_call(_Stepping(model), shifted, (inputs[0], state))
+            output, state = functional_call(Step(model), shifted, (inputs[0], state))
             total = total + 0.5 * task.loss(model.decode(output[None]), targets)
     gradients = torch.autograd.grad(total, list(named.values()), allow_unused=True)
     return {n: torch.zeros_like(p) if g is None else g for (n, p), g in zip(named.items(), gradients, strict=True)}

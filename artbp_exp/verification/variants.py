@@ -134,13 +134,11 @@ class Mutant:
     """ARTBP with one thing wrong.
 
     Attributes:
-        broken: what is wrong, in a sentence.
         refuted_by: the check that finds it.
         scheme: the kind of scheme; None leaves it as it is.
         wrap: the kind of method; None leaves it as it is.
     """
 
-    broken: str
     refuted_by: str = ENUMERATION
     scheme: type[Scheme] | None = None
     wrap: type[_Wrapped] | None = None
@@ -160,33 +158,15 @@ class Mutant:
 
 
 MUTANTS: dict[str, Mutant] = {
-    "factors shifted by one step": Mutant(
-        broken="reweights with c(0), c(1), … and cuts with c(1), c(2), …", scheme=_ShiftedFactors
-    ),
-    "draws shifted by one step": Mutant(
-        broken="cuts with c(0), c(1), … and reweights with c(1), c(2), …", scheme=_ShiftedDraws
-    ),
-    "cuts drawn with half their probability": Mutant(
-        broken="cuts half as often as its hazard, and so its factors, say", scheme=_HalvedDraws
-    ),
-    "division by the actual length": Mutant(
-        broken="divides the loss by the segment's length: short segments get too much weight", wrap=_Divided
-    ),
-    "length silently capped": Mutant(
-        broken=f"ends a segment after {CAP} steps, of which its hazard knows nothing", scheme=_Capped
-    ),
-    "factor applied to the loss, too": Mutant(
-        broken="the loss at step t reads the state behind the factor", wrap=_FactoredLoss
-    ),
-    "weight clipped": Mutant(
-        broken=f"compensates until the product of the factors is {CLIP:g}", refuted_by=LAGS, scheme=_ClippedWeight
-    ),
-    "length capped beyond the enumerated lags": Mutant(
-        broken=f"ends a segment after {FAR_CAP} steps", refuted_by=LAGS, scheme=_FarCapped
-    ),
-    "factor forgotten between two pieces": Mutant(
-        broken="has factor 1 where two windows of gradient checkpointing meet", refuted_by=LAGS, scheme=_Forgetful
-    ),
+    "factors shifted by one step": Mutant(scheme=_ShiftedFactors),
+    "draws shifted by one step": Mutant(scheme=_ShiftedDraws),
+    "cuts drawn with half their probability": Mutant(scheme=_HalvedDraws),
+    "division by the actual length": Mutant(wrap=_Divided),
+    "length silently capped": Mutant(scheme=_Capped),
+    "factor applied to the loss, too": Mutant(wrap=_FactoredLoss),
+    "weight clipped": Mutant(refuted_by=LAGS, scheme=_ClippedWeight),
+    "length capped beyond the enumerated lags": Mutant(refuted_by=LAGS, scheme=_FarCapped),
+    "factor forgotten between two pieces": Mutant(refuted_by=LAGS, scheme=_Forgetful),
 }
 """Name → mutant."""
 

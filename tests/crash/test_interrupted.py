@@ -18,8 +18,8 @@ import torch
 import yaml
 
 from artbp_exp.cli import job
+from artbp_exp.cli.signals import Stop, preemptible
 from artbp_exp.cli.sweep.jobs import Planned
-from artbp_exp.cli.sweep.slurm_preemption import preemptible
 from artbp_exp.errors import UserError
 from artbp_exp.runs import checkpoint, status
 from artbp_exp.runs.overwrite_guard import beginning
@@ -50,7 +50,7 @@ def test_a_launcher_gets_its_job_back_when_the_run_is_checkpointed(settings: Set
         told.append((tmp_path / "run" / checkpoint.NEWEST).exists())
         sys.exit(-1)
 
-    def work(stop: job.Stop, *, at: int) -> None:
+    def work(stop: Stop, *, at: int) -> None:
         boundaries = itertools.count(1)
 
         def asked() -> int | None:

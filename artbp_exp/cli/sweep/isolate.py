@@ -10,10 +10,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from artbp_exp.cli.errors import explained
-from artbp_exp.cli.signals import Interrupted, Signals, handled
-
-Orphaned = Callable[[], int | None]
-"""Returns SIGTERM once the parent process is gone, else None: then nobody waits for the job any more."""
+from artbp_exp.cli.signals import Interrupted, Signals, Stop, handled
 
 KILLED = "killed by {}: out of memory, perhaps, or by hand"
 
@@ -27,14 +24,14 @@ def preload() -> None:
     torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
 
 
-def isolated(work: Callable[[Orphaned], object]) -> str | None:
+def isolated(work: Callable[[Stop], object]) -> str | None:
     """Runs `work` in a fork of this process. Random state, threads, memory and crashes stay in there.
 
     Signals that ask to stop are passed on to it.
 
     Args:
-        work: gets a function that tells whether it is orphaned. Its user errors are printed in one line, its bugs with
-            their traceback.
+        work: gets a function that returns SIGTERM once the parent is gone, for then nobody waits for the job. Its user
+            errors are printed in one line, its bugs with their traceback.
 
     Returns:
         Why it ended, where a signal killed it before it could say so itself; else None.
@@ -65,7 +62,7 @@ def isolated(work: Callable[[Orphaned], object]) -> str | None:
     return KILLED.format(signal.Signals(-code).name) if code < 0 else None
 
 
-def _work_and_exit(work: Callable[[Orphaned], object], orphaned: Orphaned) -> None:
+def _work_and_exit(work: Callable[[Stop], object], orphaned: Stop) -> None:
     code = 1
     try:
         with explained():

@@ -1,6 +1,5 @@
 """The jobs of a sweep: planned without running them, and judged by their folders."""
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -84,11 +83,7 @@ def table(jobs: Sequence[Planned], states: Sequence[tuple[str, str]]) -> str:
     return "\n".join(lines)
 
 
+@cache
 def _checksums(task: Choice) -> Mapping[str, str]:
     """`data_sha256`, once a process for each task: a sweep asks for every job, again and again."""
-    return _remembered(json.dumps(dict(task), sort_keys=True))
-
-
-@cache
-def _remembered(task: str) -> Mapping[str, str]:
-    return data_sha256(Choice(json.loads(task)))
+    return data_sha256(task)

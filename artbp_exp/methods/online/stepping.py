@@ -30,7 +30,7 @@ class Stepping:
     """
 
     def __init__(self, model: RecurrentModel, name: str) -> None:
-        self._module = _Step(model)
+        self._module = Step(model)
         self._template = model.init_state(2)
         parts = flatten(self._template)
         if any(not isinstance(p, Tensor) or not p.is_floating_point() or p.dim() < 1 or p.shape[0] != 2 for p in parts):
@@ -76,7 +76,7 @@ class Stepping:
             parameter.grad = found.clone() if parameter.grad is None else parameter.grad + found
 
 
-class _Step(nn.Module):
+class Step(nn.Module):
     """`encode` and `step` as one module call, for `functional_call`."""
 
     def __init__(self, model: RecurrentModel) -> None:
@@ -84,6 +84,7 @@ class _Step(nn.Module):
         self.model = model
 
     def forward(self, inputs: Tensor, state: Any) -> Any:
+        """Inputs (B, …) → output (B, …), next state."""
         return self.model.step(self.model.encode(inputs[None])[0], state)
 
 

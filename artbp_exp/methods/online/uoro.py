@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.func import vjp, vmap
 
-from artbp_exp.methods.base import Claim, Method
+from artbp_exp.methods.base import Claim
 from artbp_exp.methods.online.online import InfluenceMethod, balance
 from artbp_exp.methods.online.stepping import traced
 from artbp_exp.recurrent import RecurrentModel
@@ -59,6 +59,4 @@ class UORO(InfluenceMethod):
         return torch.einsum("bs,bs,bp->p", arrived, left, right)
 
 
-def build(*, update_every: int = 1, model: RecurrentModel, task: Task) -> Method:
-    """Unbiased online recurrent optimisation, with an update every `update_every` steps; see `UORO`."""
-    return UORO(model=model, task=task, update_every=update_every)
+build = UORO

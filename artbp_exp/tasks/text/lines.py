@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from artbp_exp import checks
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Levels, Progress, evenly
 from artbp_exp.tasks.losses import NATS_PER_BIT, cross_entropy
@@ -51,10 +52,13 @@ class Lines:
         carry_state: see `Task`.
         divergence: training bits per character beyond which a run ends as diverged.
         rows_per_epoch: rows of metrics.
+
+    Raises:
+        UserError: a value out of range.
     """
 
     dtype = torch.float32
-    unit = "step"
+    loss = staticmethod(cross_entropy)
     columns = (
         "epoch",
         "step",
@@ -82,22 +86,19 @@ class Lines:
         rows_per_epoch: int,
     ) -> None:
         self.name = name
-        self.steps, self.passes, self.batch_size = steps, epochs, batch_size
-        self.carry_state = carry_state
-        self.divergence = divergence * NATS_PER_BIT
+        self.steps = self.episode = checks.whole("task.steps", steps, at_least=1)
+        self.passes = checks.whole("task.epochs", epochs, at_least=1)
+        self.batch_size = checks.whole("task.batch_size", batch_size, at_least=1)
+        self.carry_state = checks.flag("task.carry_state", carry_state)
+        self.divergence = checks.number("task.divergence", divergence, above=0) * NATS_PER_BIT
         self.shapes: dict[str, Any] = {"vocabulary": text.symbols}
         self.data_sha256: dict[str, str] = {}
-        self.text, self._rows = text, rows_per_epoch
+        self.text, self._rows = text, checks.whole("task.rows_per_epoch", rows_per_epoch, at_least=1)
         self.levels = Levels(chance=text.no_recall, floor=text.floor)
         rng = np.random.default_rng(HELD_OUT_SEED)
         self._held_out = tuple(map(torch.from_numpy, text.draw(rng, HELD_OUT_STEPS, HELD_OUT_STREAMS)))
         self._device, self._data = torch.device("cpu"), torch.empty(0)
         self.begin_pass(rng)  # a text to look at before the first pass
-
-    @property
-    def episode(self) -> int:
-        """The data are one stream."""
-        return self.steps
 
     def place(self, device: torch.device) -> None:
         """Moves the texts; those of later passes are drawn on the CPU and moved to `device`."""
@@ -111,10 +112,6 @@ class Lines:
     def window(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Symbols and the symbols that follow them, each (n, B), int64."""
         return self._data[start:stop], self._data[start + 1 : stop + 1]
-
-    def loss(self, predictions: Tensor, targets: Tensor) -> Tensor:
-        """Cross-entropy in nats, summed over steps and averaged over streams: logits (n, B, V), targets (n, B)."""
-        return cross_entropy(predictions, targets)
 
     def marks(self) -> list[int]:
         """A few rows within each epoch."""
@@ -131,9 +128,7 @@ class Lines:
             "floor_bpc": self.text.floor,
             "no_recall_bpc": self.text.no_recall,
             "recall_bits": recall,
-            "segments": progress.segments,
-            "mean_length": progress.mean_length,
-            "max_length": progress.max_length,
+            **progress.counts(),
             "seconds": progress.seconds,
         }
 
