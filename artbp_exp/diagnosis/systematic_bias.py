@@ -18,31 +18,13 @@ from artbp_exp.diagnosis.measure import as_vector, at_offsets, vector
 from artbp_exp.methods import make_method
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
-from artbp_exp.training.gradient import TaskLoop
+from artbp_exp.tasks.window import Window
+from artbp_exp.training.gradient import Loop, TaskLoop
 from artbp_exp.truncation import tbptt
 from artbp_exp.verification.oracle import full_bptt
 
 OFFSETS = 2
-"""Offsets of the cuts on each stream; the next stream has others."""
-
-
-class OneStream:
-    """One stream of a window; all else is the window's."""
-
-    def __init__(self, task: Task, stream: int) -> None:
-        self._task, self._stream = task, stream
-        self.batch_size = 1
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):  # a copy that is being made has no task yet
-            raise AttributeError(name)
-        return getattr(self._task, name)
-
-    def window(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of steps `start` … `stop` − 1: (n, 1, …) each."""
-        inputs, targets = self._task.window(start, stop)
-        at = slice(self._stream, self._stream + 1)
-        return inputs[:, at], targets[:, at]
+"""Offsets of the cuts in each place of the data; the next place has others."""
 
 
 def systematic_bias(
@@ -61,19 +43,29 @@ def systematic_bias(
     errors: dict[int, list[Tensor]] = {length: [] for length in lengths}
     truths = []
     for stream in range(task.batch_size):
-        one: Any = OneStream(task, stream)
+        one: Any = Window(task, start=0, steps=task.steps, streams=1, first=stream)
         with beginning_at(model, map_state(lambda tensor, at=stream: tensor[at : at + 1], begins)):
             truths.append(as_vector(full_bptt(model, one).gradient))
             for length in lengths:
                 method = make_method({"name": "tbptt", "length": length}, model=model, task=one, engine=engine)
                 loop = TaskLoop(task=one, method=method, trainables=model)
-                passes = at_offsets(tbptt.build(length=length), task.steps)
-                count = min(OFFSETS, len(passes))
-                chosen = [passes[(OFFSETS * stream + k) % len(passes)] for k in range(count)]
-                drawn = torch.stack([vector(loop, outcome) for outcome in chosen])
-                errors[length].append(sum(drawn) / count - truths[-1])
+                errors[length].append(truncation_error(loop, length, stream, truths[-1]))
     truth = torch.stack(truths).mean(dim=0)
     return {length: common_bias(off, truth, rng=rng) for length, off in errors.items()}
+
+
+def truncation_error(loop: Loop, length: int, index: int, truth: Tensor) -> Tensor:
+    """The mean error of truncated BPTT over `OFFSETS` offsets of its cuts, shape (P,).
+
+    Args:
+        loop: of one place of the data.
+        length: L of truncated BPTT.
+        index: of the place, which chooses the offsets.
+        truth: the gradient there, shape (P,).
+    """
+    passes = at_offsets(tbptt.build(length=length), loop.steps)
+    chosen = [passes[(OFFSETS * index + k) % len(passes)] for k in range(min(OFFSETS, len(passes)))]
+    return torch.stack([vector(loop, outcome) for outcome in chosen]).mean(dim=0) - truth
 
 
 def common_bias(errors: list[Tensor], truth: Tensor, *, rng: np.random.Generator) -> dict[str, float]:

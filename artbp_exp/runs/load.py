@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from artbp_exp.errors import UserError
 from artbp_exp.runs.status import FINAL, read_config, read_summary
 from artbp_exp.runs.validation import RESULTS, SETTINGS, Kept, damaged, flaw
 
@@ -38,7 +37,7 @@ class Run:
         Raises:
             UserError: it cannot be read, or a column is not so.
         """
-        return _table(self.path / "metrics.csv", columns)
+        return read_table(self.path / "metrics.csv", columns)
 
     def at_epochs(self, column: str) -> pd.Series:
         """A column of `metrics.csv` at the end of each epoch, where it was written; indexed by the epoch.
@@ -56,7 +55,7 @@ class Run:
             UserError: it cannot be read, or does not have these numbers.
         """
         file = self.path / "segments.csv"
-        table = _table(file, ("length", "count"))
+        table = read_table(file, ("length", "count"))
         if table.empty or table[["length", "count"]].isna().any(axis=None):
             damaged(file, "lacks lengths or counts")
         return table
@@ -87,14 +86,24 @@ def has_result(run: Run) -> bool:
     return run.summary.get("status") in FINAL
 
 
-def _table(path: Path, columns: Collection[str]) -> pd.DataFrame:
+def read_table(path: Path, columns: Collection[str], *, words: Collection[str] = ()) -> pd.DataFrame:
+    """A CSV.
+
+    Args:
+        path: of the CSV.
+        columns: that it must have, among others: as numbers or blank, but for `words`.
+        words: those of the columns that need not be numbers.
+
+    Raises:
+        UserError: it cannot be read, or a column is not so.
+    """
     try:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as a CSV ({error}); restore it, or move its folder away") from error
+        damaged(path, f"cannot be read as a CSV ({error})")
     if lacking := [column for column in columns if column not in table]:
         damaged(path, f"has no column {', '.join(lacking)}")
-    if said := flaw(table, columns):
+    if said := flaw(table, [column for column in columns if column not in words]):
         damaged(path, said)
     return table
 

@@ -14,15 +14,15 @@ from artbp_exp.tasks.synthetic import Synthetic
 
 
 class Window:
-    """Steps `start` … `start + steps` − 1 of the first `streams` streams; all else is the task's.
+    """Steps `start` … `start + steps` − 1 of at most `streams` streams, from the `first` on; all else is the task's.
 
     It is one episode: it ends as the data end, without a draw.
     """
 
-    def __init__(self, task: Task, *, start: int, steps: int, streams: int) -> None:
-        self._task, self._start = task, start
+    def __init__(self, task: Task, *, start: int, steps: int, streams: int, first: int = 0) -> None:
+        self._task, self._start, self._first = task, start, first
         self.steps = self.episode = steps
-        self.batch_size = min(streams, task.batch_size)
+        self.batch_size = min(streams, task.batch_size - first)
         self.passes = 1
         self.divergence = math.inf
 
@@ -34,7 +34,8 @@ class Window:
     def window(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets of steps `start` … `stop` − 1 of the window: (n, B, …) each."""
         inputs, targets = self._task.window(self._start + start, self._start + stop)
-        return inputs[:, : self.batch_size], targets[:, : self.batch_size]
+        at = slice(self._first, self._first + self.batch_size)
+        return inputs[:, at], targets[:, at]
 
 
 def window(task: Task, *, steps: int, start: int | None = None, streams: int = 2**31) -> Task:

@@ -7,9 +7,9 @@ import pytest
 
 from artbp_exp import registry
 from artbp_exp.diagnosis.measure import as_vector, vector
-from artbp_exp.diagnosis.systematic_bias import OneStream
 from artbp_exp.methods import segment_method
 from artbp_exp.recurrent import RecurrentModel
+from artbp_exp.tasks.window import Window
 from artbp_exp.theory.predicted_variance import predicted_variance
 from artbp_exp.training.gradient import TaskLoop
 from artbp_exp.truncation import Scheme
@@ -38,7 +38,8 @@ def test_kappa_is_what_enumeration_says(streams: int, schedule: dict[str, Any]) 
     scheme = registry.build("method", {"name": "artbp", "length": 3, **schedule})
     shared = variance(model, task, scheme)
     # the loss is a mean over streams: independent cuts add up the variances of its shares
-    apart = sum(variance(model, OneStream(task, stream), scheme) for stream in range(streams)) / streams**2
+    each = [Window(task, start=0, steps=STEPS, streams=1, first=stream) for stream in range(streams)]
+    apart = sum(variance(model, one, scheme) for one in each) / streams**2
     crossings = squared_crossings(model, full_bptt(model, task), scheme.factors(STEPS), streams=streams)
     found = predicted_variance(
         scheme,

@@ -92,7 +92,7 @@ def diagnose(
         study.enough_for(grid, len(begins))
         check(study.first)
         study.measure([one for one in grid if one[3] is None])
-        study.systematic(each, wanted, len(begins))
+        study.systematic(each, len(begins))
         falls = study.influence(max(wanted))
         study.measure([one for one in grid if one[3] is not None])
         snapshot.put_back()

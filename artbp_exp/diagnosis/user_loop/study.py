@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
-from artbp_exp.diagnosis.measure import ENDS, MOST_OFFSETS, at_offsets, measure, vector
-from artbp_exp.diagnosis.systematic_bias import OFFSETS, common_bias
+from artbp_exp.diagnosis.measure import ENDS, MOST_OFFSETS, measure
+from artbp_exp.diagnosis.systematic_bias import OFFSETS, common_bias, truncation_error
 from artbp_exp.diagnosis.user_loop.clock import Clock
 from artbp_exp.diagnosis.user_loop.formula import LAGS, PLACES, STATES, crossings, influence, passes_to_predict
 from artbp_exp.diagnosis.user_loop.windows import Window
@@ -101,7 +100,7 @@ class Study:
             schedule = {"truncated": length, "comparison": comparison, "schedule": "paper" if alpha else None}
             self.rows[place] = schedule | named_as | row | {"seconds_per_step": loop.quickest / loop.steps}
 
-    def systematic(self, others: Iterator[Window], lengths: Sequence[int], windows: int) -> None:
+    def systematic(self, others: Iterator[Window], windows: int) -> None:
         """Adds `bias2_lasting` to truncated BPTT over as many windows as there is time for."""
         rows = [row for row in self.rows.values() if row["alpha"] is None]
         if windows == 1:
@@ -114,11 +113,7 @@ class Study:
         count = 0
         while window is not None:
             for row, found in zip(rows, errors, strict=True):
-                passes = at_offsets(tbptt.build(length=int(row["length"])), window.loop.steps)
-                chosen = [passes[(OFFSETS * count + k) % len(passes)] for k in range(min(OFFSETS, len(passes)))]
-                found.append(
-                    torch.stack([vector(window.loop, outcome) for outcome in chosen]).mean(dim=0) - window.truth
-                )
+                found.append(truncation_error(window.loop, int(row["length"]), count, window.truth))
             count += 1
             window = None if count > 1 and enough() else next(others, None)
         self.windows = count

@@ -15,6 +15,7 @@ INFINITY = float("inf")
 COLUMNS = ("size", "method", "reweight", "length", "lr", "seed", "status", "theta", "theta_optimal")
 WORDS = ("method", "reweight", "status")
 ARMS = {"tbptt": ("tbptt", True), "artbp": ("artbp", True), "random": ("artbp", False)}
+"""Name → method and reweighting of its cells."""
 
 
 def diagram_claims(results: Path) -> list[Claim]:
@@ -25,6 +26,12 @@ def diagram_claims(results: Path) -> list[Claim]:
 def size_claims(results: Path) -> list[Claim]:
     """The row from `results/phase_sizes/cells.csv`."""
     return [_sizes(read(results / "phase_sizes" / "cells.csv", COLUMNS, words=WORDS))]
+
+
+def of_arm(cells: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The cells of one of `ARMS`."""
+    method, reweight = ARMS[name]
+    return cells[(cells["method"] == method) & (cells["reweight"] == reweight)]
 
 
 def wanted_seeds(name: str) -> dict[str, int]:
@@ -40,12 +47,7 @@ def wanted_sizes() -> tuple[int, ...]:
 def _diagram(cells: pd.DataFrame | None) -> Claim:
     found, note, verdict = None, "", NOT_YET
     if cells is not None and not (note := gaps(cells)):
-        near = cells.assign(near=reached_cells(cells))
-        brackets = {}
-        for name, (method, reweight) in ARMS.items():
-            mine = near[(near["method"] == method) & (near["reweight"] == reweight)]
-            works = mine.groupby(["length", "lr"])["near"].all().groupby("length").any()
-            brackets[name] = bracket(works.rename("works").reset_index())
+        brackets = {name: bracket(working(of_arm(cells, name))) for name in ARMS}
         longest = float(cells["length"].max())
         random, artbp = (min(brackets[name][1], longest) for name in ("random", "artbp"))
         found = bare([random / artbp])
@@ -73,9 +75,8 @@ def gaps(cells: pd.DataFrame) -> str:
     """Which cells of lengths × learning rates lack a seed, in words; empty where none does."""
     lengths, rates = sorted(cells["length"].unique()), sorted(cells["lr"].unique())
     seeds, absent = wanted_seeds("phase_diagram"), 0
-    for method, reweight in ARMS.values():
-        mine = cells[(cells["method"] == method) & (cells["reweight"] == reweight)]
-        counts = mine.groupby(["length", "lr"])["seed"].nunique()
+    for name, (method, _) in ARMS.items():
+        counts = of_arm(cells, name).groupby(["length", "lr"])["seed"].nunique()
         absent += sum(max(0, seeds[method] - int(counts.get(cell, 0))) for cell in product(lengths, rates))
     return f"missing: {absent} runs of the grid" if absent else ""
 

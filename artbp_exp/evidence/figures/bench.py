@@ -1,11 +1,10 @@
 """Figure: how fast the engines are, against what people would use instead."""
 
-import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from artbp_exp.evidence.figures.common import COLORS, STYLE, new_figure, note, shade
+from artbp_exp.evidence.figures.common import COLORS, house_style, new_figure, note, shade
 
 BASE = "nn.LSTM one-hot"
 BARS = [
@@ -20,6 +19,7 @@ BARS = [
 ]
 
 
+@house_style
 def bench(throughput: pd.DataFrame, sequence: pd.DataFrame, mean: pd.DataFrame) -> Figure:
     """Rates relative to truncated `nn.LSTM` on one-hot vectors; cost against sequence and mean segment length.
 
@@ -28,26 +28,25 @@ def bench(throughput: pd.DataFrame, sequence: pd.DataFrame, mean: pd.DataFrame) 
         sequence: `sequence_length.csv`.
         mean: `mean_length.csv`.
     """
-    with mpl.rc_context(fname=STYLE):
-        figure, (left, middle, right) = new_figure(3)
-        figure.set_size_inches(10.5, 3.6)
-        table = throughput.pivot(index="hidden", columns="contestant", values="median")
-        width = 0.8 / len(BARS)
-        for index, (name, label, color) in enumerate(BARS):
-            relative = table[name] / table[BASE]
-            places = [place + (index - len(BARS) / 2 + 0.5) * width for place in range(len(table))]
-            left.bar(places, relative, width, label=label, color=color)
-        left.axhline(1, color="black", linewidth=0.8)
-        left.set_xticks(range(len(table)), [str(hidden) for hidden in table.index])
-        left.set(xlabel="hidden units", ylabel="rate relative to nn.LSTM on one-hot", title="Training rate")
-        # below all panels: eight entries would cover the bars
-        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-        _lines(middle, sequence.assign(method="artbp"), "sequence_length")
-        middle.set(xlabel="length of the sequence (steps)", title=f"ARTBP, fused, {sequence['hidden'].iloc[0]} units")
-        _lines(right, mean, "mean_length")
-        right.set(xlabel="mean segment length (steps)", title=f"Fused, {mean['hidden'].iloc[0]} units")
-        right.legend()
-        note(figure, "bars: median rate over that of truncated nn.LSTM on one-hot vectors; bands: least and greatest")
+    figure, (left, middle, right) = new_figure(3)
+    figure.set_size_inches(10.5, 3.6)
+    table = throughput.pivot(index="hidden", columns="contestant", values="median")
+    width = 0.8 / len(BARS)
+    for index, (name, label, color) in enumerate(BARS):
+        relative = table[name] / table[BASE]
+        places = [place + (index - len(BARS) / 2 + 0.5) * width for place in range(len(table))]
+        left.bar(places, relative, width, label=label, color=color)
+    left.axhline(1, color="black", linewidth=0.8)
+    left.set_xticks(range(len(table)), [str(hidden) for hidden in table.index])
+    left.set(xlabel="hidden units", ylabel="rate relative to nn.LSTM on one-hot", title="Training rate")
+    # below all panels: eight entries would cover the bars
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    _lines(middle, sequence.assign(method="artbp"), "sequence_length")
+    middle.set(xlabel="length of the sequence (steps)", title=f"ARTBP, fused, {sequence['hidden'].iloc[0]} units")
+    _lines(right, mean, "mean_length")
+    right.set(xlabel="mean segment length (steps)", title=f"Fused, {mean['hidden'].iloc[0]} units")
+    right.legend()
+    note(figure, "bars: median rate over that of truncated nn.LSTM on one-hot vectors; bands: least and greatest")
     return figure
 
 

@@ -166,11 +166,8 @@ def spread(runs: list[Run], column: str, grid: np.ndarray) -> tuple[np.ndarray, 
         if run.summary["status"] == "diverged":
             table[index, grid > metrics["step"].iloc[-1]] = np.nan
     seen = ~np.isnan(table)
-    blank = np.full(grid.size, np.nan)
-    enough = seen.sum(axis=0) * 2 > len(runs)
-    some = seen.any(axis=0)
-    median, least, greatest = blank.copy(), blank.copy(), blank.copy()
-    median[enough] = np.median(np.where(seen, table, np.inf)[:, enough], axis=0)
-    least[some] = np.nanmin(table[:, some], axis=0)
-    greatest[some] = np.nanmax(table[:, some], axis=0)
+    counted, some = np.where(seen, table, np.inf), seen.any(axis=0)
+    median = np.where(seen.sum(axis=0) * 2 > len(runs), np.median(counted, axis=0), np.nan)
+    least = np.where(some, counted.min(axis=0), np.nan)
+    greatest = np.where(some, np.where(seen, table, -np.inf).max(axis=0), np.nan)
     return median, least, greatest

@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from artbp_exp.evidence.figures.common import LINES, STYLE, color_of, new_figure, shade, spread
+from artbp_exp.evidence.figures.common import LINES, color_of, house_style, new_figure, shade, spread
 from artbp_exp.runs.identity import as_text
 from artbp_exp.runs.load import Run
 
@@ -60,6 +59,7 @@ def lines(runs: Sequence[Run], settings: Sequence[Settings]) -> list[Line]:
     return found
 
 
+@house_style
 def curves(panels: dict[str, list[Line]]) -> Figure:
     """A panel for each task: median over seeds as a line, range as a band, a cross where a run diverged.
 
@@ -71,13 +71,12 @@ def curves(panels: dict[str, list[Line]]) -> Figure:
     Args:
         panels: task → its lines.
     """
-    with mpl.rc_context(fname=STYLE):
-        figure, places = new_figure(len(panels))
-        most = max(min(len(each), MOST) for each in panels.values())
-        figure.set_size_inches(4.8 * len(panels), 3.2 + 0.15 * most)
-        for axes, (task, all_lines) in zip(places, panels.items(), strict=True):
-            _panel(axes, task, all_lines)
-        return figure
+    figure, places = new_figure(len(panels))
+    most = max(min(len(each), MOST) for each in panels.values())
+    figure.set_size_inches(4.8 * len(panels), 3.2 + 0.15 * most)
+    for axes, (task, all_lines) in zip(places, panels.items(), strict=True):
+        _panel(axes, task, all_lines)
+    return figure
 
 
 def _panel(axes: Axes, task: str, all_lines: list[Line]) -> None:

@@ -3,16 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-import matplotlib.lines
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from artbp_exp.diagnosis.comparisons import RARE_LIMIT
-from artbp_exp.evidence.figures.common import COLORS, STYLE, color_of, note, save, shade
+from artbp_exp.evidence.figures.common import COLORS, color_of, house_style, note, save, shade
 from artbp_exp.theory.influence_decay import fit_decay, least_length
 
 CAPTIONS = {
@@ -75,45 +74,45 @@ def kind(row: pd.Series) -> str:
     return "ARTBP, paper's schedule" if row["schedule"] == "paper" else "ARTBP, constant hazard"
 
 
+@house_style
 def bias_and_variance(table: pd.DataFrame) -> Figure:
     """Relative squared bias and variance against the (mean) length."""
-    with mpl.rc_context(fname=STYLE):
-        figure = Figure()
-        left, right = figure.subplots(1, 2)
-        rows = table[table["comparison"] == "length"]
-        colors = _colors(rows)
-        for index, (name, color) in enumerate(colors.items()):
-            mine = rows[rows.apply(kind, axis=1) == name].sort_values("length")
-            if mine.empty:
-                continue
-            at = mine["length"] * (1 + 0.03 * (index - 1.5))
-            seen = mine["bias2_low"] > 0
-            left.plot(at, mine["bias2"].where(seen, mine["bias2_high"].clip(lower=1e-12)), color=color, linewidth=0.7)
-            _bars(left, at[seen], mine[seen], "bias2", color, name)
-            left.plot(at[~seen], mine["bias2_high"][~seen], "v", color=color, markerfacecolor="white", markersize=5)
-            drawn = mine["variance"] > 0
-            _bars(right, at[drawn], mine[drawn], "variance", color, name)
-            right.plot(at[drawn], mine["variance"][drawn], color=color, linewidth=0.7)
-            right.plot(at, _shown(mine), "x", color="black", markersize=5)
-            _unseen(right, at, mine, color)
-        left.set(xscale="log", yscale="log", xlabel="(mean) length, steps", ylabel="squared bias / ‖g‖²")
-        right.set(xscale="log", yscale="log", xlabel="mean length, steps", ylabel="variance / ‖g‖²")
-        left.set_title("Squared bias")
-        right.set_title("Variance (×: predicted)")
-        for axes in (left, right):
-            ticks = sorted(rows["length"].dropna().unique())
-            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-            axes.xaxis.set_minor_locator(NullLocator())
-            _plain(axes)
-        right.set_visible(bool((rows["variance"] > 0).any()))
-        handles = [mpl.lines.Line2D([], [], color=color, marker="o", label=name) for name, color in colors.items()]
-        figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=6.5)
-        note(
-            figure,
-            "bars: 95 % interval (truncated BPTT: range over offsets of its cuts); ▽: cannot be distinguished from 0, "
-            "upper end of the interval",
-        )
-        return figure
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    rows = table[table["comparison"] == "length"]
+    colors = _colors(rows)
+    for index, (name, color) in enumerate(colors.items()):
+        mine = rows[rows.apply(kind, axis=1) == name].sort_values("length")
+        if mine.empty:
+            continue
+        at = mine["length"] * (1 + 0.03 * (index - 1.5))
+        seen = mine["bias2_low"] > 0
+        left.plot(at, mine["bias2"].where(seen, mine["bias2_high"].clip(lower=1e-12)), color=color, linewidth=0.7)
+        _bars(left, at[seen], mine[seen], "bias2", color, name)
+        left.plot(at[~seen], mine["bias2_high"][~seen], "v", color=color, markerfacecolor="white", markersize=5)
+        drawn = mine["variance"] > 0
+        _bars(right, at[drawn], mine[drawn], "variance", color, name)
+        right.plot(at[drawn], mine["variance"][drawn], color=color, linewidth=0.7)
+        right.plot(at, _shown(mine), "x", color="black", markersize=5)
+        _unseen(right, at, mine, color)
+    left.set(xscale="log", yscale="log", xlabel="(mean) length, steps", ylabel="squared bias / ‖g‖²")
+    right.set(xscale="log", yscale="log", xlabel="mean length, steps", ylabel="variance / ‖g‖²")
+    left.set_title("Squared bias")
+    right.set_title("Variance (×: predicted)")
+    for axes in (left, right):
+        ticks = sorted(rows["length"].dropna().unique())
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.xaxis.set_minor_locator(NullLocator())
+        _plain(axes)
+    right.set_visible(bool((rows["variance"] > 0).any()))
+    handles = [Line2D([], [], color=color, marker="o", label=name) for name, color in colors.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=6.5)
+    note(
+        figure,
+        "bars: 95 % interval (truncated BPTT: range over offsets of its cuts); ▽: cannot be distinguished from 0, "
+        "upper end of the interval",
+    )
+    return figure
 
 
 def _shown(rows: pd.DataFrame) -> pd.Series:
@@ -145,95 +144,91 @@ def _bars(axes: Axes, at: pd.Series, rows: pd.DataFrame, column: str, color: str
     axes.errorbar(at, middle, yerr=error, fmt="o", color=color, markersize=3.5, linewidth=1, capsize=2, label=name)
 
 
+@house_style
 def variance_and_cost(table: pd.DataFrame) -> Figure:
     """Variance, and variance × stored steps, against α; the constant hazard stands at the right."""
-    with mpl.rc_context(fname=STYLE):
-        figure = Figure()
-        left, right = figure.subplots(1, 2)
-        sound = table[(table["method"] == "artbp") & table["reweight"] & (table["comparison"] != "length")]
-        exponents = sorted(sound["alpha"].dropna().unique())
-        constant = 1.5 * max(exponents, default=1.0)
-        for index, comparison in enumerate(("equal length", "equal memory")):
-            color = shade(COLORS["artbp"], index, 2)
-            rows = sound[sound["comparison"] == comparison]
-            if rows.empty:
-                continue
-            rows = rows.assign(at=rows["alpha"].fillna(constant)).sort_values("at")
-            stored = rows["stored_mean_theory"]
-            at = (
-                f"$L_0$ = {rows['length'].iloc[0]:g}"
-                if comparison == "equal length"
-                else f"{stored.iloc[0]:.0f} stored steps"
-            )
-            for axes, scale in ((left, 1.0), (right, stored.where(np.isfinite(stored)))):
-                low, middle, high = (rows[key] * scale for key in ("variance_low", "variance", "variance_high"))
-                axes.errorbar(
-                    rows["at"],
-                    middle,
-                    yerr=[(middle - low).clip(lower=0), (high - middle).clip(lower=0)],
-                    fmt="o-",
-                    color=color,
-                    markersize=3.5,
-                    capsize=2,
-                    label=f"at {comparison}, {at}",
-                )
-                axes.plot(rows["at"], _shown(rows) * scale, "x", color="black", markersize=5)
-                _unseen(axes, rows["at"], rows, color, scale)
-        for axes in (left, right):
-            axes.set(xscale="log", yscale="log", xlabel="exponent α")
-            axes.set_xticks([*exponents, constant], [*(f"{tick:g}" for tick in exponents), "const."])
-            axes.xaxis.set_minor_locator(NullLocator())
-            _plain(axes)
-        left.set(title="Variance (×: predicted)", ylabel="variance / ‖g‖²")
-        right.set(title="Variance × mean stored steps", ylabel="variance / ‖g‖² × steps")
-        if len(sound):
-            figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-        note(
-            figure,
-            "const.: constant hazard; bars: 95 % interval; "
-            "↑: most of the predicted variance is in segments too rare to be among the draws",
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    sound = table[(table["method"] == "artbp") & table["reweight"] & (table["comparison"] != "length")]
+    exponents = sorted(sound["alpha"].dropna().unique())
+    constant = 1.5 * max(exponents, default=1.0)
+    for index, comparison in enumerate(("equal length", "equal memory")):
+        color = shade(COLORS["artbp"], index, 2)
+        rows = sound[sound["comparison"] == comparison]
+        if rows.empty:
+            continue
+        rows = rows.assign(at=rows["alpha"].fillna(constant)).sort_values("at")
+        stored = rows["stored_mean_theory"]
+        at = (
+            f"$L_0$ = {rows['length'].iloc[0]:g}"
+            if comparison == "equal length"
+            else f"{stored.iloc[0]:.0f} stored steps"
         )
-        return figure
+        for axes, scale in ((left, 1.0), (right, stored.where(np.isfinite(stored)))):
+            low, middle, high = (rows[key] * scale for key in ("variance_low", "variance", "variance_high"))
+            axes.errorbar(
+                rows["at"],
+                middle,
+                yerr=[(middle - low).clip(lower=0), (high - middle).clip(lower=0)],
+                fmt="o-",
+                color=color,
+                markersize=3.5,
+                capsize=2,
+                label=f"at {comparison}, {at}",
+            )
+            axes.plot(rows["at"], _shown(rows) * scale, "x", color="black", markersize=5)
+            _unseen(axes, rows["at"], rows, color, scale)
+    for axes in (left, right):
+        axes.set(xscale="log", yscale="log", xlabel="exponent α")
+        axes.set_xticks([*exponents, constant], [*(f"{tick:g}" for tick in exponents), "const."])
+        axes.xaxis.set_minor_locator(NullLocator())
+        _plain(axes)
+    left.set(title="Variance (×: predicted)", ylabel="variance / ‖g‖²")
+    right.set(title="Variance × mean stored steps", ylabel="variance / ‖g‖² × steps")
+    if len(sound):
+        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    note(
+        figure,
+        "const.: constant hazard; bars: 95 % interval; "
+        "↑: most of the predicted variance is in segments too rare to be among the draws",
+    )
+    return figure
 
 
+@house_style
 def influence(falls: pd.DataFrame, table: pd.DataFrame) -> Figure:
     """Influence against the lag; from its tail on the line fitted, and √(1 − 1/L0)^k of the constant hazards."""
-    with mpl.rc_context(fname=STYLE):
-        figure = Figure(figsize=(4.6, 3.6))
-        axes = figure.subplots()
+    figure = Figure(figsize=(4.6, 3.6))
+    axes = figure.subplots()
+    axes.plot(falls["lag"], falls["influence"], color=COLORS["artbp"], label="‖∂ℓ$_t$/∂s$_{t−k}$‖, root mean square")
+    axes.fill_between(falls["lag"], falls["low"], falls["high"], color=COLORS["artbp"], alpha=0.2, linewidth=0)
+    greatest = float(falls["influence"].max())
+    lowest = float(falls["influence"][falls["influence"] > 0].min())
+    found = fit_decay(falls)
+    if found is not None:
+        lags = np.arange(found.first, found.last + 1)
+        needed = least_length(found.ratio)
         axes.plot(
-            falls["lag"], falls["influence"], color=COLORS["artbp"], label="‖∂ℓ$_t$/∂s$_{t−k}$‖, root mean square"
+            lags,
+            found.level * found.ratio ** (lags - found.first),
+            color="black",
+            linestyle="--",
+            linewidth=1,
+            label=f"fit: {100 * (found.ratio - 1):+.2g} % a step, $L_0$ above {needed:.3g}".replace("-", "−"),
         )
-        axes.fill_between(falls["lag"], falls["low"], falls["high"], color=COLORS["artbp"], alpha=0.2, linewidth=0)
-        greatest = float(falls["influence"].max())
-        lowest = float(falls["influence"][falls["influence"] > 0].min())
-        found = fit_decay(falls)
-        if found is not None:
-            lags = np.arange(found.first, found.last + 1)
-            needed = least_length(found.ratio)
-            axes.plot(
-                lags,
-                found.level * found.ratio ** (lags - found.first),
-                color="black",
-                linestyle="--",
-                linewidth=1,
-                label=f"fit: {100 * (found.ratio - 1):+.2g} % a step, $L_0$ above {needed:.3g}".replace("-", "−"),
-            )
-            constant = table[(table["schedule"] == "constant") & (table["comparison"] == "length") & table["reweight"]]
-            lengths = sorted(constant["length"].unique())
-            for index, length in enumerate(lengths):
-                line = found.level * (1 - 1 / length) ** ((lags - found.first) / 2)
-                gray = str(0.35 + 0.4 * index / max(len(lengths) - 1, 1))
-                label = f"√(1 − 1/$L_0$)$^k$, $L_0$ = {length:g}"
-                axes.plot(
-                    lags, line, color=gray, linewidth=1, linestyle=[":", "-.", (0, (5, 1))][index % 3], label=label
-                )
-        axes.set(
-            yscale="log",
-            xlabel="lag k, steps",
-            ylabel="influence, loss per unit of state",
-            ylim=(max(lowest, greatest * 1e-12) / 3, None),
-        )
-        figure.legend(loc="outside lower center", ncols=2, fontsize=6.5)
-        note(figure, "gray: the slowest decay that a constant hazard bears; band: 95 % interval")
-        return figure
+        constant = table[(table["schedule"] == "constant") & (table["comparison"] == "length") & table["reweight"]]
+        lengths = sorted(constant["length"].unique())
+        for index, length in enumerate(lengths):
+            line = found.level * (1 - 1 / length) ** ((lags - found.first) / 2)
+            gray = str(0.35 + 0.4 * index / max(len(lengths) - 1, 1))
+            label = f"√(1 − 1/$L_0$)$^k$, $L_0$ = {length:g}"
+            axes.plot(lags, line, color=gray, linewidth=1, linestyle=[":", "-.", (0, (5, 1))][index % 3], label=label)
+    axes.set(
+        yscale="log",
+        xlabel="lag k, steps",
+        ylabel="influence, loss per unit of state",
+        ylim=(max(lowest, greatest * 1e-12) / 3, None),
+    )
+    figure.legend(loc="outside lower center", ncols=2, fontsize=6.5)
+    note(figure, "gray: the slowest decay that a constant hazard bears; band: 95 % interval")
+    return figure

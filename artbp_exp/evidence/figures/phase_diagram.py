@@ -9,14 +9,11 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from artbp_exp.evidence.claims.lengths import ARMS, of_arm
 from artbp_exp.evidence.figures.common import house_style
 from artbp_exp.evidence.optimum import reached_cells
+from artbp_exp.evidence.ptb_runs import METHODS
 
-METHODS = {
-    ("tbptt", True): "truncated BPTT",
-    ("artbp", True): "ARTBP",
-    ("artbp", False): "random cuts, not reweighted",
-}
 BEST, WORST = -12.0, 12.0
 """log10 of the losses at which the colours end."""
 
@@ -32,11 +29,10 @@ def phase_diagram(cells: pd.DataFrame) -> Figure:
     panels = figure.subplots(1, 3, sharey=True)
     lengths, rates = sorted(cells["length"].unique()), sorted(cells["lr"].unique())
     image: Any = None
-    for axes, (which, name) in zip(panels, METHODS.items(), strict=True):
-        chosen = cells[(cells["method"] == which[0]) & (cells["reweight"] == which[1])]
-        image = _panel(axes, chosen, lengths, rates)
+    for axes, name in zip(panels, ARMS, strict=True):
+        image = _panel(axes, of_arm(cells, name), lengths, rates)
         axes.grid(visible=False)
-        axes.set(xlabel=f"{'length $L$' if which[0] == 'tbptt' else 'mean length $L_0$'}, steps", title=name)
+        axes.set(xlabel=f"{'length $L$' if name == 'tbptt' else 'mean length $L_0$'}, steps", title=METHODS[name])
         axes.set_xticks(range(len(lengths)), [f"{length:g}" for length in lengths], rotation=60, fontsize=7)
         axes.set_yticks(range(len(rates)), [f"{rate:g}" for rate in rates], fontsize=7)
     panels[0].set_ylabel("learning rate η")

@@ -7,7 +7,7 @@ import pandas as pd
 
 from artbp_exp.evidence.best_rates.comparison import PTB
 from artbp_exp.evidence.claims.balancing import MEAN, of
-from artbp_exp.evidence.claims.lengths import ARMS, working
+from artbp_exp.evidence.claims.lengths import of_arm, working
 from artbp_exp.evidence.optimum import reached
 from artbp_exp.evidence.ptb_runs import METHODS
 from artbp_exp.evidence.tables.markdown import markdown
@@ -39,12 +39,12 @@ def _bias(results: Path) -> tuple[str, ...]:
 
 def _lengths(results: Path) -> tuple[str, ...]:
     cells = pd.read_csv(results / "phase_diagram" / "cells.csv")
-    shortest = [_shortest(cells, *ARMS[name]) for name in METHODS]
+    shortest = [_shortest(cells, name) for name in METHODS]
     return "influence balancing: shortest (mean) length that works, at some learning rate on every seed", *shortest
 
 
-def _shortest(cells: pd.DataFrame, method: str, reweight: bool) -> str:
-    found = working(cells[(cells["method"] == method) & (cells["reweight"] == reweight)])
+def _shortest(cells: pd.DataFrame, name: str) -> str:
+    found = working(of_arm(cells, name))
     least = found[found["works"]]["length"].min()
     return f"{least:g} steps" + (" (the shortest tried)" if least == cells["length"].min() else "")
 
