@@ -1,15 +1,14 @@
 """`artbp-diagnose` as a process: CSVs, figures, a run's checkpoint, one line for a mistake."""
 
-import os
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from artbp_exp.cli.diagnose import named_apart, quoted
+from tests.forked import artbp
 
 QUICK = (
     "diagnose.steps=60",
@@ -27,15 +26,7 @@ QUICK = (
 
 
 def tool(folder: Path, name: str, *overrides: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", f"artbp_exp.cli.{name}", *overrides],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
+    return artbp(name, *overrides, folder=folder)
 
 
 def test_synthetic_at_any_theta(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """The commands that made the committed evidence find it finished, and would run only what is missing."""
 
 import re
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
@@ -10,6 +8,7 @@ import pytest
 from artbp_exp.evidence.experiments import EXPERIMENTS
 from artbp_exp.evidence.recipe import recipe
 from tests.conftest import ROOT
+from tests.forked import forked
 
 PLAN = """
 from artbp_exp.cli.sweep import dry_run
@@ -30,14 +29,7 @@ PARTIAL = ("ptb_tier1", "_fair", "ptb_paper")
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_committed_runs_are_those_of_the_command(command: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PLAN, "--dry-run", *command.split()],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    done = forked(PLAN, "--dry-run", *command.split(), folder=ROOT)
     assert done.returncode == 0, done.stderr
     lines = re.findall(r"^results/\S+: (.+)$", done.stdout, re.MULTILINE)
     states = Counter(line.split()[0] for line in lines)

@@ -1,7 +1,5 @@
 """Overrides nobody should write: still a mistake of the user's, never a traceback."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from artbp_exp.errors import UserError
 from artbp_exp.run_config import RunConfig
 from artbp_exp.runs.identity import run_folder
 from artbp_exp.training.experiment import Experiment
+from tests.forked import artbp
 
 Configure = Callable[..., RunConfig]
 
@@ -41,23 +40,20 @@ def test_is_refused(configure: Configure, tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("odd", ["method=null", "task=null", "method=5"])
 def test_a_group_that_is_no_name_ends_the_program_with_2(tmp_path: Path, odd: str) -> None:
-    command = [sys.executable, "-m", "artbp_exp.cli.run", odd]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
+    done = artbp("run", odd, folder=tmp_path)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_in_quotes_may_have_any_name(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "artbp_exp.cli.run", "task.steps=10", 'run_dir="ü = é,1"']
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
+    done = artbp("run", "task.steps=10", 'run_dir="ü = é,1"', folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "ü = é,1" / "summary.json").is_file()
 
 
 def test_a_folder_name_that_no_file_system_takes_ends_the_program_with_2(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "artbp_exp.cli.run", "task.steps=10", f"run_dir={'x' * 300}"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
+    done = artbp("run", "task.steps=10", f"run_dir={'x' * 300}", folder=tmp_path)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert "File name too long" in line

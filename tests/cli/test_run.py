@@ -1,29 +1,20 @@
 """`artbp-run` as a process: exit codes, one line for a mistake, and what is left on the disk."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from artbp_exp import registry
+from tests.forked import artbp
 
 QUICK = ("task.steps=200", "task.size=4", "task.positive=1")
 
 
 def artbp_run(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "error::ResourceWarning", "-m", "artbp_exp.cli.run", *overrides],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    return artbp("run", *overrides, folder=folder)
 
 
 def files(folder: Path) -> list[str]:

@@ -21,6 +21,7 @@ from artbp_exp.runs import lock
 from tests.cli.test_run import QUICK, artbp_run
 from tests.cli.test_signals import rows, start, wait_for
 from tests.conftest import ROOT
+from tests.forked import forked
 
 needs_joblib = pytest.mark.skipif(
     importlib.util.find_spec("hydra_plugins.hydra_joblib_launcher") is None, reason="needs pip install .[sweep]"
@@ -118,8 +119,7 @@ def test_a_plug_in_that_is_not_installed(choice: str, module: str, tmp_path: Pat
     hidden = (
         f"import sys; sys.modules['hydra_plugins.hydra_{module}'] = None; from artbp_exp.cli.run import main; main()"
     )
-    command = [sys.executable, "-c", hidden, "-m", f"hydra/{choice}"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
+    done = forked(hidden, "-m", f"hydra/{choice}", folder=tmp_path)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
     assert f"error: hydra/{choice} is not installed; pip install" in done.stderr
 
@@ -164,6 +164,7 @@ SWEEPER = '''
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
+from tests.forked import forked
 
 
 class Bisection(Sweeper):

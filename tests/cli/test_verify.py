@@ -1,24 +1,16 @@
 """`artbp-verify` as a process: exit codes, verdicts, the CSV."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from tests.forked import artbp
+
 
 def artbp_verify(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "artbp_exp.cli.verify", *overrides],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
+    return artbp("verify", *overrides, folder=folder)
 
 
 def test_artbp_is_certified(tmp_path: Path) -> None:

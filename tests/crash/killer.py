@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+import torch
 
 from artbp_exp.cli import config as conf
 from artbp_exp.cli.sweep.isolate import preload
@@ -117,7 +118,9 @@ if __name__ == "__main__":
 
     provenance._git = lambda folder: {"git_commit": None, "git_dirty": None}  # asking git takes longer than the run
     preload()
+    torch.set_num_threads(1)
     with hydra.initialize_config_dir(conf.directory(), version_base="1.3"):
+        do(short("ptb", folder / "warm", corpus))  # compiled kernels are then there in every fork
         if what == "random":
             at_random_instants(folder, corpus, int(sys.argv[4]))
         else:

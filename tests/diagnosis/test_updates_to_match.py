@@ -37,11 +37,11 @@ def table_over(steps: int) -> pd.DataFrame:
 
 
 def test_updates_to_match_do_not_depend_on_the_window_while_the_ratio_does() -> None:
-    short, long = table_over(100), table_over(400)
+    short, long = table_over(50), table_over(200)
     ratios = [float(table["variance"][1] / table["bias2"][0]) for table in (short, long)]
     assert ratios[0] / ratios[1] == pytest.approx(4, rel=0.25)
     assert short["updates_to_match"][1] == pytest.approx(long["updates_to_match"][1], rel=0.25)
-    assert long["updates_to_match"][1] == pytest.approx(400 / LENGTH * ratios[1])
+    assert long["updates_to_match"][1] == pytest.approx(200 / LENGTH * ratios[1])
     assert long["updates_to_match_low"][1] < long["updates_to_match"][1] < long["updates_to_match_high"][1]
     # truncation and random cuts without reweighting keep their bias however many are averaged
     assert np.isnan(long["updates_to_match"][[0, 2]]).all()

@@ -1,7 +1,6 @@
 """Every command of the documentation is one that its program takes; a few are run, at a shrunken size."""
 
 import re
-import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from artbp_exp.cli.errors import options_explained
 from artbp_exp.cli.verify import split
 from tests.conftest import ROOT
 from tests.docs.pages import PAGES, Command, commands
+from tests.forked import artbp
 
 OTHERS = {
     "source": "activates a virtual environment",
@@ -149,8 +149,7 @@ def test_a_few_are_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     for line, small in SHRUNK.items():
         assert any(typed(line)), f"no page has {line} any more"
         program, *arguments = line.split()
-        words = [sys.executable, "-m", f"artbp_exp.cli.{program.removeprefix('artbp-')}", *arguments, small]
-        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = artbp(program.removeprefix("artbp-"), *arguments, small, folder=tmp_path)
         assert done.returncode == 0, done.stderr
     monkeypatch.chdir(tmp_path)
     for program, main in {"artbp-collect": collect.main, "artbp-figures curves": figures.main}.items():

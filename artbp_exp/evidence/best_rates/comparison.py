@@ -106,7 +106,8 @@ class Comparison:
             missing = [f"{rate:g}" for rate in self.grid if rate not in arm.means]
             where = "inside" if arm.inside(self.grid) else "at the edge of"
             yield notes(
-                f"{title}: best at η = {arm.best:g}, {where} the rates that were run, {len(arm.at_best)} seeds",
+                f"{title}: best at η = {arm.best:g}, {where} the rates that were run, "
+                f"seed{'s' * (len(arm.at_best) > 1)} {', '.join(map(str, sorted(arm.at_best)))}",
                 f"not yet run at {', '.join(missing)}" if missing else "",
             )
 
