@@ -128,7 +128,7 @@ class RunConfig:
         """Returns the settings as plain containers: the contents of `config.yaml`."""
         return {
             **{group: dict(getattr(self, group)) for group in GROUPS},
-            **{name: getattr(self, name) for name in PLAIN},
+            **{name: getattr(self, name) for name in UNGROUPED},
             "checkpoint": {"minutes": self.checkpoint_minutes},
             "optimized_metric": self.optimized_metric,
         }
@@ -138,7 +138,8 @@ GROUPS = ("model", "optimizer", "method", "boundary", "auxiliary", "logger", "ta
 """In the order in which a run folder's name tells them."""
 
 
-PLAIN = ("seed", "engine", "precision", "device", "threads", "results_dir", "run_dir", "overwrite")
+UNGROUPED = ("seed", "engine", "precision", "device", "threads", "results_dir", "run_dir", "overwrite")
+"""Settings that belong to no group, and are in `config.yaml` as they are here."""
 
 
 def _choice(group: str, everything: Mapping[str, Any]) -> Choice:

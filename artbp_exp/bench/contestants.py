@@ -141,10 +141,11 @@ def torch_module(
 def cell_loop(cell: nn.LSTMCell, x: Tensor, state: Any, segment: Segment) -> tuple[Tensor, Any]:
     """ARTBP as one writes it by hand: a loop over the cell, the carried gradient scaled between steps."""
     outputs = []
-    for row, factor in zip(x, [*segment.factors, 1.0], strict=True):
-        state = cell(row, state)
+    for index in range(segment.length):
+        state = cell(x[index], state)
         outputs.append(state[0])
-        state = carry(state, float(factor))
+        if index < segment.length - 1:
+            state = carry(state, float(segment.factors[index]))
     return torch.stack(outputs), state
 
 

@@ -26,7 +26,9 @@ def interleaved(
     scale: float = 1.0,
     quiet: bool | None = None,
 ) -> Rates:
-    """Rates of each contestant, (repeats,), in what its function returns per second.
+    """Rates of each contestant, (repeats,): `scale` times what its function returns, per second.
+
+    Work that it has queued on a GPU is waited for.
 
     Args:
         contestants: name → function that does some work and returns how much (symbols, steps, …).

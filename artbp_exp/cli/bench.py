@@ -25,6 +25,10 @@ BOUND = 300
 """The default of `method.memory`, steps."""
 
 
+LARGEST = 10_000
+"""Hidden units: a layer of them, its gradient and what Adam remembers take 6.4 GB."""
+
+
 def parser() -> argparse.ArgumentParser:
     """The options."""
     options = argparse.ArgumentParser(
@@ -44,15 +48,15 @@ def parser() -> argparse.ArgumentParser:
 
 def _sizes(text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) for part in parts):
-        raise argparse.ArgumentTypeError(f"must be whole numbers ≥ 1, with commas between them; got {text!r}")
+    if not all(part.isdecimal() and 0 < int(part) <= LARGEST for part in parts):
+        raise argparse.ArgumentTypeError(
+            f"must be whole numbers from 1 to {LARGEST}, with commas between them; got {text!r}"
+        )
     return [int(part) for part in parts]
 
 
 def measure(options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
     """All measurements: name of the CSV → rows."""
-    for hidden in options.hidden:
-        checks.in_memory("--hidden", hidden, 4 * hidden * hidden)
     repeats = checks.whole("--repeats", options.repeats, at_least=1)
     share = checks.number("--share", options.share, above=0)
     torch.set_num_threads(checks.whole("--threads", options.threads, at_least=1))

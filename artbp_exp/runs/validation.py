@@ -33,7 +33,7 @@ def damaged(file: Path, what: str) -> Never:
     Raises:
         UserError: always.
     """
-    raise UserError(f"{file} {what}; restore it, or move its folder away")
+    raise UserError(f"{file} {what}; restore it, or move it away")
 
 
 class Kept(dict[str, Any]):

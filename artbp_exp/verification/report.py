@@ -12,6 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from artbp_exp import checks
+from artbp_exp.errors import UserError
 from artbp_exp.files import try_writing, writing
 from artbp_exp.methods.base import Claim
 from artbp_exp.random_streams import RandomStreams
@@ -246,6 +247,11 @@ def write(path: Path, rows: list[Row], *, below: bool = False) -> None:
         UserError: the file cannot be written.
     """
     table = pd.DataFrame(rows)
-    with writing(path, REMEDY, refusals=(OSError, ValueError)):  # pandas says so of a table that another program cut
+    if below:
+        try:
+            table = pd.concat([pd.read_csv(path), table])
+        except (OSError, ValueError) as error:
+            raise UserError(f"cannot add to {path}, changed meanwhile: {error}; {REMEDY}") from error
+    with writing(path, REMEDY):
         path.parent.mkdir(parents=True, exist_ok=True)
-        (pd.concat([pd.read_csv(path), table]) if below else table).to_csv(path, index=False)
+        table.to_csv(path, index=False)

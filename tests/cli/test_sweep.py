@@ -164,7 +164,6 @@ SWEEPER = '''
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
-from tests.forked import forked
 
 
 class Bisection(Sweeper):

@@ -1,4 +1,4 @@
-"""Kills short runs again and again and resumes them: in a process that forks before torch has threads.
+"""Kills short runs again and again and resumes them: in forks of a process that has the compiled kernels.
 
 python -m tests.crash.killer FOLDER CORPUS random 30     at random instants
 python -m tests.crash.killer FOLDER CORPUS operation     at every operation on a file
@@ -60,13 +60,10 @@ def at_random_instants(root: Path, corpus: Path, count: int) -> None:
     # at every segment; every few; at the ends of passes only
     variants = [("ptb", "0"), ("ptb", "0.0005"), ("ptb", "null"), ("synthetic", "0"), ("synthetic", "0.0005")]
     for task, minutes in variants:
-        for folder in (
-            root / f"{task}-warm",
-            root / f"{task}-{minutes}",
-        ):
-            began = time.monotonic()
-            config = short(task, folder, corpus, f"checkpoint.minutes={minutes}")
-            assert ended(forked(lambda: do(config))) == 0  # noqa: B023
+        folder = root / f"{task}-{minutes}"
+        config = short(task, folder, corpus, f"checkpoint.minutes={minutes}")
+        began = time.monotonic()
+        assert ended(forked(lambda: do(config))) == 0  # noqa: B023
         seconds[task, minutes], wanted[task] = time.monotonic() - began, result(folder)
     kills = 0
     while kills < count:
@@ -118,9 +115,10 @@ if __name__ == "__main__":
 
     provenance._git = lambda folder: {"git_commit": None, "git_dirty": None}  # asking git takes longer than the run
     preload()
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # a fork could not use the threads of its parent
     with hydra.initialize_config_dir(conf.directory(), version_base="1.3"):
-        do(short("ptb", folder / "warm", corpus))  # compiled kernels are then there in every fork
+        for task in ("ptb", "synthetic"):
+            do(short(task, folder / f"warm-{task}", corpus))
         if what == "random":
             at_random_instants(folder, corpus, int(sys.argv[4]))
         else:

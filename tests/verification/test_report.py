@@ -94,5 +94,8 @@ def test_the_verdict_rests_on_full_size(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_a_table_cut_short_while_rows_are_added_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "table.csv").touch()
-    with pytest.raises(UserError, match=r"cannot write to .*table\.csv: No columns to parse from file; "):
+    with pytest.raises(
+        UserError,
+        match=r"cannot add to .*table\.csv, changed meanwhile: No columns to parse from file; ",
+    ):
         write(tmp_path / "table.csv", [{"check": "bias"}], below=True)
