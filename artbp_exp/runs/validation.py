@@ -28,12 +28,13 @@ RESULTS: Mapping[str, tuple[type, ...]] = {
 
 
 def damaged(file: Path, what: str) -> Never:
-    """Refuses a file of a run folder.
+    """Refuses a file: of a run, which is moved away as a whole, or a table beside the runs.
 
     Raises:
         UserError: always.
     """
-    raise UserError(f"{file} {what}; restore it, or move it away")
+    moved = "its folder" if (file.parent / "config.yaml").is_file() else "it"
+    raise UserError(f"{file} {what}; restore it, or move {moved} away")
 
 
 class Kept(dict[str, Any]):
