@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.func import jacrev, vmap
 
-from artbp_exp.methods.base import Claim
+from artbp_exp.methods.base import Claim, Method
 from artbp_exp.methods.online.one_product import OneProduct
 from artbp_exp.methods.online.online import InfluenceMethod, balance
 from artbp_exp.methods.online.stepping import traced
@@ -35,7 +35,7 @@ class KFRTRL(InfluenceMethod):
     claims = Claim.SIGNS
     signs = 2
 
-    def __init__(self, *, model: RecurrentModel, task: Task, update_every: int = 1) -> None:
+    def __init__(self, *, model: RecurrentModel, task: Task, update_every: int) -> None:
         super().__init__(name="kf_rtrl", model=model, task=task, update_every=update_every)
         self._product = OneProduct(model, self.name)
         names = list(self._stepping.parameters)
@@ -72,4 +72,6 @@ class KFRTRL(InfluenceMethod):
         return self._product.flat(torch.einsum("bz,bs,bsk->zk", left, arrived, right))
 
 
-build = KFRTRL
+def build(*, update_every: int = 1, model: RecurrentModel, task: Task) -> Method:
+    """Kronecker-factored RTRL, with an update every `update_every` steps; see `KFRTRL`."""
+    return KFRTRL(model=model, task=task, update_every=update_every)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.func import vjp, vmap
 
-from artbp_exp.methods.base import Claim
+from artbp_exp.methods.base import Claim, Method
 from artbp_exp.methods.online.online import InfluenceMethod, balance
 from artbp_exp.methods.online.stepping import traced
 from artbp_exp.recurrent import RecurrentModel
@@ -32,7 +32,7 @@ class UORO(InfluenceMethod):
 
     claims = Claim.SIGNS
 
-    def __init__(self, *, model: RecurrentModel, task: Task, update_every: int = 1) -> None:
+    def __init__(self, *, model: RecurrentModel, task: Task, update_every: int) -> None:
         super().__init__(name="uoro", model=model, task=task, update_every=update_every)
         self.signs = self._stepping.size
         self._next = traced(vmap(self._rank_one, in_dims=(None, 0, 0, 0, 0, 0)))
@@ -59,4 +59,6 @@ class UORO(InfluenceMethod):
         return torch.einsum("bs,bs,bp->p", arrived, left, right)
 
 
-build = UORO
+def build(*, update_every: int = 1, model: RecurrentModel, task: Task) -> Method:
+    """Unbiased online recurrent optimisation, with an update every `update_every` steps; see `UORO`."""
+    return UORO(model=model, task=task, update_every=update_every)
