@@ -1,6 +1,7 @@
 """Commands in forks of a process that has loaded torch and them: a start takes a tenth of a second, and not three."""
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -16,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from artbp_exp.cli.sweep.isolate import preload
 from tests.conftest import ROOT
 
 COMMANDS = ("run", "verify", "diagnose")
@@ -77,6 +79,8 @@ def _server() -> "subprocess.Popen[str]":
 def _serve() -> None:
     for module in LOADED:
         importlib.import_module(module)
+    preload()
+    gc.freeze()  # or each child would look through all of torch when it ends
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
