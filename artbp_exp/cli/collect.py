@@ -62,7 +62,6 @@ def main() -> None:
         repeats = len(table) - int(summary["runs"].sum())
         again = f"; {repeats} repeat{'' if repeats > 1 else 's'} another, which counts once" if repeats else ""
         print(f"{len(table)} runs ({counts}{again}) → {out}")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,9 @@
 """What every command does at its entry: a mistake of the user's is one line and exit code 2."""
 
 import argparse
-import codecs
 import re
 import signal
 import sys
-import unicodedata
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from artbp_exp.cli.output import exit_code_of_output, print_anything
 from artbp_exp.errors import UserError, nearest
 
 PLUGINS = {
@@ -24,13 +23,12 @@ PLUGINS = {
 }
 """Choices that packages besides this one bring along → how to get them."""
 
-PLAIN = {"…": "...", "→": "->", "≥": ">=", "≤": "<=", "−": "-", "–": "-", "·": "*", "×": "x", "÷": "/"}
-"""Signs that this program prints → what a terminal shows that lacks them."""
-
 
 @contextmanager
 def entry_point(*, reports: bool = True, options: Collection[str] = ()) -> Iterator[None]:
     """Wraps the body of a command: `explained`, on a terminal of any encoding, with each warning in one line.
+
+    It ends with exit code 2 where standard output did not take all that was printed (a full disk).
 
     Args:
         reports: the command only reads and prints. It ends quietly when nobody reads its output (`… | head`).
@@ -40,8 +38,15 @@ def entry_point(*, reports: bool = True, options: Collection[str] = ()) -> Itera
     if reports and hasattr(signal, "SIGPIPE"):  # not on Windows
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     warn_in_a_line()
-    with explained(), options_explained(options):
-        yield
+    try:
+        with explained(), options_explained(options):
+            yield
+    except SystemExit as end:
+        lost = exit_code_of_output()
+        end.code = end.code or lost
+        raise
+    if lost := exit_code_of_output():
+        sys.exit(lost)
 
 
 @contextmanager
@@ -59,29 +64,6 @@ def options_explained(options: Collection[str]) -> Iterator[None]:
         yield
     finally:
         argparse.ArgumentParser.error = usual  # type: ignore[method-assign]  # as above
-
-
-def print_anything() -> None:
-    """From now on a sign that the terminal's encoding lacks is replaced by the nearest one, and never an error."""
-    codecs.register_error("plain", _plain)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # not where a test or a notebook has put another object
-            stream.reconfigure(errors="plain")
-
-
-def _plain(error: UnicodeError) -> tuple[str, int]:
-    """Error handler of a stream: writes the nearest that its encoding has, else a question mark."""
-    assert isinstance(error, UnicodeEncodeError)
-
-    def nearest_sign(sign: str) -> str:
-        plain = PLAIN.get(sign, sign)
-        plain = "".join(PLAIN.get(part, part) for part in unicodedata.normalize("NFKD", plain))
-        name = unicodedata.name(sign, "")
-        if name.startswith("GREEK SMALL LETTER "):
-            plain = name.rpartition(" ")[2].lower()
-        return plain.encode("ascii", "ignore").decode() or "?"
-
-    return "".join(map(nearest_sign, error.object[error.start : error.end])), error.end
 
 
 @contextmanager

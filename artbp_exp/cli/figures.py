@@ -1,7 +1,6 @@
 """`artbp-figures`: draw the figures from the records in a results folder."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from artbp_exp.cli.errors import entry_point, folder_of, path
@@ -147,7 +146,6 @@ def main() -> None:
                 draw_curves(results, options.out or results / "figures")
             else:
                 draw(results, options.out, wanted)
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from artbp_exp.cli import config as conf
-from artbp_exp.cli.errors import entry_point, explained, one_line, print_anything
+from artbp_exp.cli.errors import entry_point, explained, one_line
 from artbp_exp.cli.job import mark_failed, run
+from artbp_exp.cli.output import print_anything
 from artbp_exp.cli.signals import Stop, handled, preemptible, raise_interrupted
 from artbp_exp.cli.sweep.dry_run import dry_run
 from artbp_exp.cli.sweep.isolate import isolated, preload
