@@ -10,6 +10,7 @@ from torch import Tensor
 
 from artbp_exp.diagnosis.bootstrap import certain, measures, products
 from artbp_exp.diagnosis.checkpoint import Checkpoint
+from artbp_exp.diagnosis.crossings import crossings
 from artbp_exp.diagnosis.grid import Settings
 from artbp_exp.methods import make_method
 from artbp_exp.methods.base import Draw, Method
@@ -21,7 +22,7 @@ from artbp_exp.theory.unbiased import is_unbiased
 from artbp_exp.training.gradient import Gradients, Loop, TaskLoop
 from artbp_exp.truncation import Scheme, Segment
 from artbp_exp.verification.enumeration import pass_over
-from artbp_exp.verification.oracle import Full, squared_crossings
+from artbp_exp.verification.oracle import Full
 
 MOST_OFFSETS = 8
 """Offsets of the cuts at which a method that draws nothing is measured, at most."""
@@ -54,14 +55,12 @@ def measure_at(
     model, task = checkpoint.model, checkpoint.task
     method = make_method(settings, model=model, task=task, engine=engine)
     scheme: Scheme | None = getattr(method, "scheme", None)
-    streams, crossings = task.batch_size, None
-    if scheme is not None:
-        crossings = squared_crossings(model, full, scheme.factors(task.steps), streams=streams)
+    streams = task.batch_size
     row = measure(
         TaskLoop(task=task, method=method, trainables=model),
         method,
         as_vector(full.gradient),
-        crossings=crossings,
+        crossed=None if scheme is None else crossings(model, full, scheme, streams=streams),
         streams=streams,
         draws=draws,
         starts=starts,
@@ -84,7 +83,7 @@ def measure(
     method: Method | Scheme,
     truth: Tensor,
     *,
-    crossings: Crossings | None,
+    crossed: Crossings | None,
     streams: int,
     draws: int,
     starts: int,
@@ -98,8 +97,8 @@ def measure(
         loop: at θ.
         method: whose draws `loop` runs.
         truth: full BPTT's gradient, shape (P,).
-        crossings: of the exact variance; None predicts nothing.
-        streams: in `crossings`.
+        crossed: what cuts take away; None predicts nothing.
+        streams: in `crossed`.
         draws: gradients; a method that draws nothing takes one for each offset of its cuts instead.
         starts: beginnings from which the variance is predicted.
         batch_size: streams B at which κ is turned into a factor.
@@ -125,10 +124,8 @@ def measure(
     if scheme is None:
         return row | NOT_STORED
     # the formula takes all segments of a pass to be drawn alike
-    if crossings is not None and unbiased and scheme.first is None:
-        formula = predicted_variance(
-            scheme, loop.steps, crossings, streams=streams, starts=starts, draws=draws, rng=rng
-        )
+    if crossed is not None and unbiased and scheme.first is None:
+        formula = predicted_variance(scheme, loop.steps, crossed, streams=streams, starts=starts, draws=draws, rng=rng)
         row |= {
             "predicted": formula.variance / found.size,
             "predicted_low": formula.low / found.size,

@@ -125,42 +125,21 @@ def crossing(
             leaf.register_hook(lambda gradient, factor=factor: factor * gradient)
 
 
-def squared_crossings(
-    model: RecurrentModel, full: Full, factors: Sequence[float] | np.ndarray, *, streams: int = 1
-) -> Crossings:
-    """The squared norms of `crossing`, as the formulas in `artbp_exp.theory` ask for them.
+def squared_crossings(model: RecurrentModel, full: Full, factors: Sequence[float] | np.ndarray) -> Crossings:
+    """The squared norms of `crossing`, all streams together, as the formulas in `artbp_exp.theory` ask for them.
 
     Args:
         model: at θ.
         full: of the sequence.
         factors: m after a segment's first, second, … step.
-        streams: B, to tell the streams apart; 1 takes them all together.
     """
-    separate = [full] if streams == 1 else [_only(full, stream) for stream in range(streams)]
     multipliers = [float(factor) for factor in factors]
 
     def squares(start: int, stops: Sequence[int]) -> tuple[Floats, Floats]:
-        crossed = zip(*(crossing(model, one, start, stops, multipliers) for one in separate), strict=True)
-        pairs = [(_squared(sum(parts[1:], parts[0])), sum(map(_squared, parts))) for parts in crossed]
-        together, apart = np.array(pairs).T
-        return together, apart
+        found = np.array([float(one.square().sum()) for one in crossing(model, full, start, stops, multipliers)])
+        return found, found
 
     return squares
-
-
-def _squared(vector: Tensor) -> float:
-    return float(vector.square().sum())
-
-
-def _only(full: Full, stream: int) -> Full:
-    """The same, with what arrives at every other stream set to zero."""
-
-    def keep(tensor: Tensor) -> Tensor:
-        kept = torch.zeros_like(tensor)
-        kept[stream] = tensor[stream]
-        return kept
-
-    return replace(full, arriving=[map_state(keep, state) for state in full.arriving])
 
 
 def compensated(

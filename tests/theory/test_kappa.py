@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from artbp_exp import registry
+from artbp_exp.diagnosis.crossings import crossings as crossings_of
 from artbp_exp.diagnosis.measure import as_vector, vector
 from artbp_exp.methods import segment_method
 from artbp_exp.recurrent import RecurrentModel
@@ -13,7 +14,7 @@ from artbp_exp.tasks.window import Window
 from artbp_exp.theory.predicted_variance import predicted_variance
 from artbp_exp.training.gradient import TaskLoop
 from artbp_exp.truncation import Scheme
-from artbp_exp.verification.oracle import full_bptt, squared_crossings
+from artbp_exp.verification.oracle import full_bptt
 from artbp_exp.verification.small import small_task
 
 STEPS = 8
@@ -40,7 +41,7 @@ def test_kappa_is_what_enumeration_says(streams: int, schedule: dict[str, Any]) 
     # the loss is a mean over streams: independent cuts add up the variances of its shares
     each = [Window(task, start=0, steps=STEPS, streams=1, first=stream) for stream in range(streams)]
     apart = sum(variance(model, one, scheme) for one in each) / streams**2
-    crossings = squared_crossings(model, full_bptt(model, task), scheme.factors(STEPS), streams=streams)
+    crossings = crossings_of(model, full_bptt(model, task), scheme, streams=streams)
     found = predicted_variance(
         scheme,
         STEPS,

@@ -88,7 +88,7 @@ class Study:
                 loop,
                 scheme,
                 self.first.truth,
-                crossings=crossings(loop, scheme) if self._predicts else None,
+                crossed=crossings(loop, scheme) if self._predicts else None,
                 streams=1,
                 draws=self._draws,
                 starts=PLACES,
