@@ -15,8 +15,8 @@ SETTING = {"batch_size": 64, "forget_bias": 2}
 """Of the runs with replicates."""
 
 
-def logs(results: Path) -> pd.DataFrame | None:
-    """All of them, a row for each run and epoch; None where they are not there."""
+def logs(results: Path) -> pd.DataFrame:
+    """All of them, a row for each run and epoch; no row where they are not there."""
     return read(results / FILE, COLUMNS, words=("method",))
 
 
@@ -26,9 +26,11 @@ def replicated(table: pd.DataFrame) -> pd.DataFrame:
     return chosen
 
 
-def lead(table: pd.DataFrame) -> Spread:
+def lead(table: pd.DataFrame) -> Spread | None:
     """ARTBP's lead, its interval by Welch's t, at our runs' end point: the mean over the last quarter of epochs."""
     mine = replicated(table)
+    if mine.empty:
+        return None
     last = mine[mine["epoch"] > mine["epoch"].max() - late(int(mine["epoch"].max()))]
     ends = last.groupby(["method", "run"])["valid_bpc"].mean()
     found = stats.ttest_ind(ends["tbptt"], ends["artbp"], equal_var=False).confidence_interval()

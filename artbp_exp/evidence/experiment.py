@@ -36,8 +36,8 @@ def of_tables(figure: Callable[..., Figure], *files: str | Path) -> Draw:
     """Draws CSVs, if all of them are there and have a row."""
 
     def draw(results: Path) -> Figure | None:
-        tables = [table for file in files if (table := read(results / file)) is not None and len(table)]
-        return figure(*tables) if len(tables) == len(files) else None
+        tables = [read(results / file) for file in files]
+        return None if any(table.empty for table in tables) else figure(*tables)
 
     return draw
 

@@ -52,7 +52,7 @@ def _random_cuts(results: Path) -> list[Run]:
 
 def _ptb_evidence(results: Path) -> Figure | None:
     logs, runs = authors.logs(results), arms(results / RECIPE)
-    return ptb_evidence(runs, logs) if runs or logs is not None else None
+    return ptb_evidence(runs, logs) if runs or len(logs) else None
 
 
 def _ptb_paper(results: Path) -> Figure | None:

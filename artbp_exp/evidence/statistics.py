@@ -1,8 +1,8 @@
 """Intervals for a handful of seeds, and differences between means with a pooled noise."""
 
 import warnings
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -28,21 +28,22 @@ class Spread:
 
     points: tuple[float, ...]
     center: float
-    low: float | None
-    high: float | None
+    low: float | None = None
+    high: float | None = None
     statistic: str = "median"
 
 
-def spread(values: Sequence[float]) -> Spread:
-    """Median with its 95 % bootstrap interval (BCa, 9999 resamples, scipy); none below three values.
+def spread(values: Iterable[float]) -> Spread | None:
+    """Median with its 95 % bootstrap interval (BCa, 9999 resamples, scipy); no interval below three values.
 
     With as few as three it is about their range, and covers the true median less often than it says.
     """
-    points = np.asarray(values, dtype=float)
-    if points.size < 3:
-        return bare(values)
-    low, high = (points[0], points[0]) if np.ptp(points) == 0 else _bca(points)
-    return Spread(points=tuple(points.tolist()), center=float(np.median(points)), low=float(low), high=float(high))
+    found = bare(values)
+    if found is None or len(found.points) < 3:
+        return found
+    points = np.array(found.points)
+    low, high = (found.center, found.center) if np.ptp(points) == 0 else _bca(points)
+    return replace(found, low=low, high=high)
 
 
 def _bca(points: np.ndarray) -> tuple[float, float]:
@@ -64,17 +65,18 @@ def _bca(points: np.ndarray) -> tuple[float, float]:
     return found
 
 
-def bare(values: Sequence[float]) -> Spread:
+def bare(values: Iterable[float]) -> Spread | None:
     """Points and median without an interval: for values that are no sample of anything (sizes, lengths, settings)."""
-    return Spread(points=tuple(map(float, values)), center=float(np.median(values)), low=None, high=None)
+    points = tuple(map(float, values))
+    return Spread(points=points, center=float(np.median(points))) if points else None
 
 
-def without_chance(values: Sequence[float]) -> tuple[Spread, str]:
+def without_chance(values: Sequence[float]) -> tuple[Spread | None, str]:
     """Of runs that draw nothing, and so give the same for every seed: a single point, and the remark that says so.
 
     Seeds that differ after all are seeds, with their interval and no remark.
     """
-    if len(values) > 1 and np.ptp(values) != 0:
+    if len(set(values)) != 1:
         return spread(values), ""
     return bare(values[:1]), "deterministic: its seeds coincide"
 
@@ -130,6 +132,13 @@ def contrast(cells: Mapping[Cell, Sequence[float]], weights: Mapping[Cell, float
     value = sum(weight * float(filled[cell].mean()) for cell, weight in weights.items())
     error = noise * float(np.sqrt(sum(weight**2 / filled[cell].size for cell, weight in weights.items())))
     return Contrast(value=value, error=error, freedom=freedom, noise=noise)
+
+
+def contrasts(
+    cells: Mapping[Cell, Sequence[float]], weights: Mapping[str, Mapping[Cell, float]]
+) -> dict[str, Contrast]:
+    """Key → the contrast with its weights, of those that can be tested."""
+    return {key: test for key, each in weights.items() if (test := contrast(cells, each)) is not None}
 
 
 def holm(levels: Sequence[float]) -> list[float]:

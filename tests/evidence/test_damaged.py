@@ -54,7 +54,7 @@ def test_missing_segments_are_warned_of_and_missing_in_the_rows(tmp_path: Path) 
 def test_of_influence_balancing(tmp_path: Path) -> None:
     balancing_run(tmp_path, seed=0, segments="a,b")
     with pytest.raises(UserError, match=r"seed0/segments.csv has 'a' in its column length, which is not a number"):
-        balancing_claims(tmp_path)
+        list(balancing_claims(tmp_path))
 
 
 def test_of_the_phase_diagrams(tmp_path: Path) -> None:

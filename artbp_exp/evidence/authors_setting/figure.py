@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -57,12 +56,11 @@ def ptb_paper(setting: Setting) -> Figure:
 
 
 def _bands(axes: Axes, setting: Setting) -> None:
-    if setting.logs is None:
-        return
-    logged = {epoch: authors.at_epoch(setting.logs, epoch) for epoch in range(1, EPOCHS + 1)}
+    logs = authors.replicated(setting.logs)
     for method in ("tbptt", "artbp"):
-        mean, sd = np.array([logged[epoch][method] for epoch in logged]).T
-        axes.fill_between(list(logged), mean - sd, mean + sd, color=color_of(method), alpha=0.2, linewidth=0)
+        runs = logs[logs["method"] == method].groupby("epoch")["valid_bpc"]
+        mean, sd = runs.mean(), runs.std()
+        axes.fill_between(mean.index, mean - sd, mean + sd, color=color_of(method), alpha=0.2, linewidth=0)
 
 
 def apart(levels: Mapping[str, float], gap: float) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from artbp_exp.evidence.authors_setting.runs import ARMS, LOGGED, Cells
-from artbp_exp.evidence.statistics import Contrast, contrast
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +32,10 @@ class Row:
         """Those of its cells that were run here."""
         return [cell for cell in (self.first, self.second) if cell in ARMS]
 
-    def test(self, cells: Cells) -> Contrast | None:
-        """The difference of means, with the noise of a run pooled over every cell, the authors' five runs included."""
-        return contrast({name: list(cell.values()) for name, cell in cells.items()}, {self.first: 1, self.second: -1})
+    @property
+    def weights(self) -> dict[str, float]:
+        """Cell → its weight in the difference."""
+        return {self.first: 1, self.second: -1}
 
     def points(self, cells: Cells) -> list[float]:
         """Of each seed that both have; against the logs, of each run from their mean."""

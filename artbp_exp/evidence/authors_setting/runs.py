@@ -51,12 +51,12 @@ class Setting:
     Attributes:
         runs: arm → seed → run, finished or not.
         curves: arm → seed → training and validation bpc, indexed by the epoch.
-        logs: every logged run; None where they are not there.
+        logs: every logged run; no row where they are not there.
     """
 
     runs: dict[str, dict[int, Run]]
     curves: dict[str, dict[int, pd.DataFrame]]
-    logs: pd.DataFrame | None
+    logs: pd.DataFrame
 
     @classmethod
     def of(cls, results: Path) -> "Setting":
@@ -91,11 +91,9 @@ class Setting:
             arm: {seed: float(c.loc[epochs, column].mean()) for seed, c in curves.items() if epoch in c.index}
             for arm, curves in self.curves.items()
         }
-        if self.logs is not None:
-            table = authors.replicated(self.logs)
-            means = table[table["epoch"].isin(epochs)].groupby(["method", "run"])[column].mean()
-            cells |= {cell: means[method].to_dict() for method, cell in LOGGED.items()}
-        return cells
+        table = authors.replicated(self.logs)
+        means = table[table["epoch"].isin(epochs)].groupby(["method", "run"])[column].mean()
+        return cells | {LOGGED[method]: means[method].to_dict() for method in table["method"].unique()}
 
     def behind(self, arm: str, epoch: int) -> Iterator[str]:
         """The runs of an arm that have not come so far, and where they stand."""
@@ -117,7 +115,6 @@ def paper_table(results: Path) -> str:
     """The arms at the last epoch that all have, beside the authors' logs, as Markdown."""
     setting = Setting.of(results)
     assert setting.epoch is not None
-    assert setting.logs is not None
     logged = authors.at_epoch(setting.logs, setting.epoch)
     measured = [setting.at(setting.epoch, column) for column in COLUMNS]
     rows = []

@@ -8,6 +8,7 @@ from typing import Any
 
 from artbp_exp.errors import UserError
 from artbp_exp.evidence.ptb_runs import diverged, end_points, finished
+from artbp_exp.evidence.segments import stored_steps
 from artbp_exp.runs.identity import ADDED, identity
 from artbp_exp.runs.load import Run
 
@@ -84,9 +85,7 @@ class Arm:
     def stored(self) -> float | None:
         """Mean stored steps as drawn, Σ N(N − 1)/2 / Σ N over the segments of a finished run; None without one."""
         for run in (run for runs in self.rates.values() for run in runs.values() if finished(run)):
-            drawn = run.segments()
-            length, count = drawn["length"].to_numpy(float), drawn["count"].to_numpy(float)
-            return float((count * length * (length - 1) / 2).sum() / (count * length).sum())
+            return stored_steps(run)
         return None
 
 

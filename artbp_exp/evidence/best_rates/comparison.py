@@ -6,11 +6,12 @@ from functools import partial
 from pathlib import Path
 
 from artbp_exp.evidence.best_rates.arms import Arm, arms
-from artbp_exp.evidence.claims.claim import FAILS, HOLDS, NOT_YET, OPEN, Claim, notes
+from artbp_exp.evidence.claims.claim import HOLDS, NOT_YET, OPEN, Claim, notes
 from artbp_exp.evidence.claims.ptb.measured import estimate
 from artbp_exp.evidence.ptb_runs import late
 from artbp_exp.evidence.recipe import recipe
-from artbp_exp.evidence.statistics import CONFIDENCE, Contrast, bare, contrast, holm
+from artbp_exp.evidence.statistics import Contrast, contrast
+from artbp_exp.evidence.verdicts import Verdicts
 from artbp_exp.runs.load import load_all
 
 
@@ -63,32 +64,30 @@ class Comparison:
     def claims(self, results: Path) -> list[Claim]:
         """A row for each question."""
         found = self.arms(results)
-        tests = [_lead(found, question) for question in self.questions]
-        levels = iter(holm([test.p for test in tests if test is not None]))
-        adjusted = [None if test is None else next(levels) for test in tests]
-        return [self._claim(found, *row) for row in zip(self.questions, tests, adjusted, strict=True)]
+        tests = {question.key: _lead(found, question) for question in self.questions}
+        verdicts = Verdicts(tests={key: test for key, test in tests.items() if test is not None})
+        return [self._claim(found, question, verdicts) for question in self.questions]
 
-    def _claim(self, found: dict[str, Arm], question: Question, test: Contrast | None, level: float | None) -> Claim:
+    def _claim(self, found: dict[str, Arm], question: Question, verdicts: Verdicts) -> Claim:
         own, other = question.own, question.other
-        points = leads(found, own, other)
-        verdict = OPEN if points else NOT_YET
-        if test is not None and level is not None and level < 1 - CONFIDENCE:
-            # the arm that is behind may have a better rate beyond those that were run
-            behind = found[other if test.value > 0 else own]
-            verdict = OPEN if not behind.inside(self.grid) else HOLDS if test.value > 0 else FAILS
+        points, verdict, test = leads(found, own, other), verdicts.of(question.key), verdicts.tests.get(question.key)
+        # the arm that is behind may have a better rate beyond those that were run
+        if verdict != OPEN and not found[other if verdict == HOLDS else own].inside(self.grid):
+            verdict = OPEN
         return Claim(
             key=f"{self.name}_{question.key}",
             claim=f"{question.claim}, each at its best learning rate ({self.setting})",
-            paper=question.paper,
             source="section 6.2" if question.paper else "this project",
+            paper=question.paper,
             quantity=(
                 f"mean validation bpc over the last {late(self.epochs)} epochs, of {other} minus that of {own}; "
                 "above 0 ARTBP is ahead"
             ),
-            found=(estimate(points, test) if test else bare(points)) if points else None,
-            verdict=verdict,
-            note=notes(
-                f"p = {test.p:.2g}, adjusted {level:.2g}" if test and level is not None else "",
+        ).measured(
+            estimate(points, test),
+            verdict if points else NOT_YET,
+            notes(
+                f"p = {test.p:.2g}, adjusted {verdicts.adjusted[question.key]:.2g}" if test else "",
                 "no arm has a second seed, so there is no noise to hold this against" if points and not test else "",
                 *self._where(found, (own, other)),
             ),

@@ -4,9 +4,10 @@ import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from artbp_exp.evidence.claims.claim import Claim, judged
+from artbp_exp.evidence.claims.claim import Claim
 from artbp_exp.evidence.optimum import NEAR, distance, reached
 from artbp_exp.evidence.recipe import recipe
+from artbp_exp.evidence.segments import steps_per_segment, stored_steps
 from artbp_exp.evidence.statistics import spread
 from artbp_exp.runs.load import Run, load_runs
 
@@ -18,10 +19,46 @@ SAME_COST = 0.02
 """Relative difference in the cost of an update up to which it counts as the same."""
 
 
-def balancing_claims(results: Path) -> list[Claim]:
+def balancing_claims(results: Path) -> Iterator[Claim]:
     """The rows on ARTBP at the learning rate of the recipe."""
     runs = of(load_runs(results / NAME), "artbp", MEAN)
-    return [_converges(runs), *_cost(runs)]
+    yield Claim(
+        key="converges",
+        claim=f"ARTBP with segments of {MEAN} steps on average converges, on every seed",
+        source="section 6.1",
+        paper=True,
+        quantity="|θ − θ*| after 10⁶ steps, over what it was at the start",
+    ).measured(
+        spread(map(distance, runs)),
+        all(map(reached, runs)),
+        f"holds: below {NEAR:g} on every seed",
+        missing=_missing(runs),
+    )
+    with_segments = [run for run in runs if _has_segments(run)]
+    costs = [steps_per_segment(run) / MEAN for run in with_segments]
+    yield Claim(
+        key="cost",
+        claim="An update of ARTBP costs, on average, what one of truncated BPTT of the same length costs",
+        source="abstract",
+        paper=True,
+        quantity=f"steps of forward and backward computation per update, over L0 = {MEAN}",
+    ).measured(
+        spread(costs),
+        all(abs(cost - 1) < SAME_COST for cost in costs),
+        f"holds: within {100 * SAME_COST:g} % of 1 on every seed",
+        missing=_missing(with_segments),
+    )
+    stored = [stored_steps(run) / ((MEAN - 1) / 2) for run in with_segments]
+    yield Claim(
+        key="memory",
+        claim="ARTBP holds more steps in memory than truncated BPTT of the same length, because lengths vary",
+        quantity=f"mean number of stored steps, over that of truncated BPTT with L = {MEAN}, (L − 1)/2",
+    ).measured(
+        spread(stored),
+        all(ratio > 1 for ratio in stored),
+        "for segments of random length N it is E[N(N − 1)]/(2 E[N]), about L0(α − 2)/(α − 3); here α = 6",
+        missing=_missing(with_segments),
+    )
 
 
 def of(runs: list[Run], method: str, length: float) -> list[Run]:
@@ -30,54 +67,9 @@ def of(runs: list[Run], method: str, length: float) -> list[Run]:
     return sorted(chosen, key=lambda run: run.config["seed"])
 
 
-def _converges(runs: list[Run]) -> Claim:
-    absent = _absent(runs)
-    return Claim(
-        key="converges",
-        claim=f"ARTBP with segments of {MEAN} steps on average converges, on every seed",
-        source="section 6.1",
-        paper=True,
-        quantity="|θ − θ*| after 10⁶ steps, over what it was at the start",
-        found=spread([distance(run) for run in runs]) if runs else None,
-        verdict=judged(all(map(reached, runs)), missing=not runs or bool(absent)),
-        note=absent or f"holds: below {NEAR:g} on every seed",
-    )
-
-
-def _absent(runs: Iterable[Run]) -> str:
+def _missing(runs: Iterable[Run]) -> str:
     absent = sorted(set(recipe(NAME).seeds) - {run.config["seed"] for run in runs})
     return f"missing: seed {', '.join(map(str, absent))}" if absent else ""
-
-
-def _cost(runs: list[Run]) -> Iterator[Claim]:
-    chosen = [run for run in runs if _has_segments(run)]
-    costs, stored = [], []
-    for run in chosen:
-        table = run.segments()
-        length, count = table["length"].to_numpy(float), table["count"].to_numpy(float)
-        steps = float((length * count).sum())
-        costs.append(steps / float(count.sum()) / MEAN)
-        stored.append(float((length * (length - 1) / 2 * count).sum()) / steps / ((MEAN - 1) / 2))
-    absent = _absent(chosen)
-    yield Claim(
-        key="cost",
-        claim="An update of ARTBP costs, on average, what one of truncated BPTT of the same length costs",
-        source="abstract",
-        paper=True,
-        quantity=f"steps of forward and backward computation per update, over L0 = {MEAN}",
-        found=spread(costs) if costs else None,
-        verdict=judged(all(abs(cost - 1) < SAME_COST for cost in costs), missing=not costs or bool(absent)),
-        note=absent or f"holds: within {100 * SAME_COST:g} % of 1 on every seed",
-    )
-    yield Claim(
-        key="memory",
-        claim="ARTBP holds more steps in memory than truncated BPTT of the same length, because lengths vary",
-        quantity=f"mean number of stored steps, over that of truncated BPTT with L = {MEAN}, (L − 1)/2",
-        found=spread(stored) if stored else None,
-        verdict=judged(all(ratio > 1 for ratio in stored), missing=not stored or bool(absent)),
-        note=absent
-        or "for segments of random length N it is E[N(N − 1)]/(2 E[N]), about L0(α − 2)/(α − 3); here α = 6",
-    )
 
 
 def _has_segments(run: Run) -> bool:

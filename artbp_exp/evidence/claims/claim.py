@@ -1,6 +1,6 @@
 """One row of the report."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from artbp_exp.evidence.statistics import Spread
 
@@ -17,11 +17,11 @@ class Claim:
         claim: in words.
         source: where it is made.
         paper: whether the paper makes it; else it is this project's.
-        quantity: what was measured, with its unit.
+        quantity: what is measured, with its unit.
+        unit: what the points are, in the plural.
         found: over the points; None where nothing was measured yet.
         verdict: one of the five above; `MEASURED` where nothing is claimed.
         note: what a reader should know beside the numbers; says what is missing.
-        unit: what the points are, in the plural.
     """
 
     key: str
@@ -29,21 +29,30 @@ class Claim:
     source: str = "this project"
     paper: bool = False
     quantity: str
-    found: Spread | None
-    verdict: str
-    note: str = ""
     unit: str = "seeds"
+    found: Spread | None = None
+    verdict: str = NOT_YET
+    note: str = ""
+
+    def measured(self, found: Spread | None, verdict: bool | str, note: str = "", *, missing: str = "") -> "Claim":
+        """The claim with what was measured.
+
+        Args:
+            found: over the points.
+            verdict: one of the five above, or whether the claim holds.
+            note: beside the numbers; the claim's own where there is none.
+            missing: which runs are, in words; where there are such, the claim has no verdict, and this is its note.
+        """
+        if missing:
+            return replace(self, found=found, note=missing)
+        words = verdict if isinstance(verdict, str) else HOLDS if verdict else FAILS
+        return replace(self, found=found, verdict=words, note=note or self.note)
 
     @property
     def counted(self) -> str:
         """How many points the row rests on, such as `10 seeds` or `1 run`."""
         count = len(self.found.points) if self.found else 0
         return f"{count} {self.unit.removesuffix('s') if count == 1 else self.unit}"
-
-
-def judged(holds: bool, *, missing: bool) -> str:
-    """`NOT_YET` where something is missing, else whether the claim holds."""
-    return NOT_YET if missing else HOLDS if holds else FAILS
 
 
 def notes(*parts: str) -> str:

@@ -1,13 +1,12 @@
 """Rows on bias, variance and memory, from what `artbp-diagnose` wrote into `results/diagnose`."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from artbp_exp.evidence.claims.claim import FAILS, HOLDS, MEASURED, NOT_YET, OPEN, Claim, number
+from artbp_exp.evidence.claims.claim import FAILS, HOLDS, MEASURED, OPEN, Claim, number
 from artbp_exp.evidence.read import read
 from artbp_exp.evidence.statistics import bare
 
@@ -38,58 +37,58 @@ def diagnosis_claims(results: Path) -> list[Claim]:
 def commands(results: Path) -> list[str]:
     """What made the tables, as each of them says."""
     tables = (read(results / "diagnose" / name / "checkpoint.csv", ABOUT, words=("command",)) for name in CHECKPOINTS)
-    said = [str(about["command"].iloc[0]) for about in tables if about is not None and len(about)]
-    return said or ["artbp-diagnose"]
+    return [str(about["command"].iloc[0]) for about in tables if len(about)] or ["artbp-diagnose"]
 
 
-def _checkpoint(name: str, folder: Path) -> Iterator[Claim]:
-    table, about = read(folder / "methods.csv"), read(folder / "checkpoint.csv", ABOUT, words=("command",))
-    if table is None or about is None or about.empty or not set(table.columns) >= NEEDED:
-        table, facts = None, pd.Series()
-    else:
-        table, facts = read(folder / "methods.csv", [*NEEDED, *NUMBERS]), about.iloc[0]
-    yield _formula(table, name)
-    yield _updates(table, facts, name)
-
-
-def _formula(table: pd.DataFrame | None, name: str) -> Claim:
-    """z = (measured − predicted)/√(standard errors², summed) of each distinct setting, two-sided."""
-    found, verdict, note = None, NOT_YET, ""
-    if table is not None:
-        distinct = table.dropna(subset=["predicted"]).drop_duplicates(SETTING)
-        rows = distinct[distinct["predicted_rare"] <= UNSEEN]
-        verdict, note = OPEN, "no setting whose draws could show its variance"
-    if table is not None and len(rows):
-        measured, predicted = rows["variance"].to_numpy(), rows["predicted"].to_numpy()
-        error = np.hypot(rows["variance_se"].to_numpy(), rows["predicted_se"].to_numpy())
-        limit = float(stats.norm.isf(ERROR_RATE / 2 / len(rows)))
-        z = float(np.abs((measured - predicted) / error).max())
-        hidden = float((limit * error / predicted).max())
-        verdict = FAILS if z > limit else HOLDS if hidden <= POWER else OPEN
-        ratios = measured / predicted
-        found = bare(ratios.tolist())
-        note = (
-            f"{_agreement(z, limit, len(rows))}; a measured difference above {_percent(hidden)} would have counted as "
-            f"disagreement in every one of them. Ratios {ratios.min():.3f} to {ratios.max():.3f}; largest difference "
-            f"{z:.2f} standard errors, of the {limit:.2f} allowed (5 % for all settings together, Bonferroni). holds: "
-            f"no difference is larger, and what is allowed is at most {_percent(POWER)} of the prediction in each"
-            f"{_left_out(distinct[distinct['predicted_rare'] > UNSEEN])}"
-        )
-    return Claim(
+def _checkpoint(name: str, folder: Path) -> tuple[Claim, Claim]:
+    formula = Claim(
         key=f"formula_{name}",
         claim=f"The measured variance is the one that the closed formula predicts ({CHECKPOINTS[name]})",
         quantity="measured variance over predicted variance, a point for each setting of ARTBP",
-        found=found,
         unit="settings",
-        verdict=verdict,
-        note=note,
     )
+    updates = Claim(
+        key=f"updates_{name}",
+        claim=(
+            "How many ARTBP updates must be averaged before their noise is smaller than truncated BPTT's systematic "
+            f"bias ({CHECKPOINTS[name]})"
+        ),
+        quantity=(
+            "updates N* = (T/L0) · variance of ARTBP's gradient / squared systematic bias of truncated BPTT's, both of "
+            "the sum over T steps, at mean length L0 and L = L0; a point for each length"
+        ),
+        unit="lengths",
+    )
+    about = read(folder / "checkpoint.csv", ABOUT, words=("command",))
+    if about.empty or not set(read(folder / "methods.csv").columns) >= NEEDED:
+        return formula, updates
+    table = read(folder / "methods.csv", [*NEEDED, *NUMBERS])
+    return _formula(formula, table), _updates(updates, table, about.iloc[0])
 
 
-def _agreement(z: float, limit: float, settings: int) -> str:
-    if z > limit:
-        return f"Measured and predicted disagree in at least one of {settings} settings"
-    return f"Measured and predicted agree in all {settings} settings"
+def _formula(claim: Claim, table: pd.DataFrame) -> Claim:
+    """z = (measured − predicted)/√(standard errors², summed) of each distinct setting, two-sided."""
+    distinct = table.dropna(subset=["predicted"]).drop_duplicates(SETTING)
+    hidden = distinct["predicted_rare"] > UNSEEN
+    rows, count = distinct[~hidden], int((~hidden).sum())
+    if not count:
+        return claim.measured(None, OPEN, "no setting whose draws could show its variance")
+    measured, predicted = rows["variance"], rows["predicted"]
+    error = np.hypot(rows["variance_se"], rows["predicted_se"])
+    limit = float(stats.norm.isf(ERROR_RATE / 2 / count))
+    z = float(((measured - predicted) / error).abs().max())
+    shown = float((limit * error / predicted).max())
+    ratios = measured / predicted
+    agree = f"disagree in at least one of {count}" if z > limit else f"agree in all {count}"
+    return claim.measured(
+        bare(ratios),
+        FAILS if z > limit else HOLDS if shown <= POWER else OPEN,
+        f"Measured and predicted {agree} settings; a measured difference above {_percent(shown)} would have counted as "
+        f"disagreement in every one of them. Ratios {ratios.min():.3f} to {ratios.max():.3f}; largest difference "
+        f"{z:.2f} standard errors, of the {limit:.2f} allowed (5 % for all settings together, Bonferroni). holds: "
+        f"no difference is larger, and what is allowed is at most {_percent(POWER)} of the prediction in each"
+        f"{_left_out(distinct[hidden])}",
+    )
 
 
 def _percent(share: float) -> str:
@@ -109,43 +108,28 @@ def _left_out(rows: pd.DataFrame) -> str:
     )
 
 
-def _updates(table: pd.DataFrame | None, facts: pd.Series, name: str) -> Claim:
-    found, verdict, note = None, NOT_YET, ""
-    if table is not None:
-        rows = table[(table["comparison"] == "length") & (table["schedule"] == "paper")]
-        rows = rows.dropna(subset=["updates_to_match"]).sort_values("length")
-        if len(rows):
-            found, verdict = bare(rows["updates_to_match"].tolist()), MEASURED
-            each = "; ".join(
-                f"length {row['length']:g}: {number(row['updates_to_match'])} "
-                f"({_between(row['updates_to_match_low'], row['updates_to_match_high'])})"
-                for _, row in rows.iterrows()
-            )
-            common = (
-                f"the part of the bias that is the same on other text, from {facts['bias_streams']} streams of it"
-                if facts["bias_streams"] > 1
-                else "all of the bias, as every window of the data is alike here"
-            )
-            note = (
-                f"{each}. In brackets: from the ends of the 95 % intervals of the variance and of the bias. "
-                f"Systematic bias: {common}. Both over T = {facts['steps']} steps, the variance with "
-                f"{facts['streams']} stream{'s' if facts['streams'] > 1 else ''}; with more, N* falls as the "
-                f"variance does. The updates' errors are taken as uncorrelated"
-            )
-    return Claim(
-        key=f"updates_{name}",
-        claim=(
-            "How many ARTBP updates must be averaged before their noise is smaller than truncated BPTT's systematic "
-            f"bias ({CHECKPOINTS[name]})"
-        ),
-        quantity=(
-            "updates N* = (T/L0) · variance of ARTBP's gradient / squared systematic bias of truncated BPTT's, both of "
-            "the sum over T steps, at mean length L0 and L = L0; a point for each length"
-        ),
-        found=found,
-        unit="lengths",
-        verdict=verdict,
-        note=note,
+def _updates(claim: Claim, table: pd.DataFrame, facts: pd.Series) -> Claim:
+    rows = table[(table["comparison"] == "length") & (table["schedule"] == "paper")]
+    rows = rows.dropna(subset=["updates_to_match"]).sort_values("length")
+    if rows.empty:
+        return claim
+    each = "; ".join(
+        f"length {row['length']:g}: {number(row['updates_to_match'])} "
+        f"({_between(row['updates_to_match_low'], row['updates_to_match_high'])})"
+        for _, row in rows.iterrows()
+    )
+    common = (
+        f"the part of the bias that is the same on other text, from {facts['bias_streams']} streams of it"
+        if facts["bias_streams"] > 1
+        else "all of the bias, as every window of the data is alike here"
+    )
+    return claim.measured(
+        bare(rows["updates_to_match"]),
+        MEASURED,
+        f"{each}. In brackets: from the ends of the 95 % intervals of the variance and of the bias. "
+        f"Systematic bias: {common}. Both over T = {facts['steps']} steps, the variance with "
+        f"{facts['streams']} stream{'s' if facts['streams'] > 1 else ''}; with more, N* falls as the "
+        f"variance does. The updates' errors are taken as uncorrelated",
     )
 
 

@@ -1,17 +1,17 @@
 """Claims about unbiasedness, from what `artbp-verify verify.everything=true` wrote."""
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import pandas as pd
 
 from artbp_exp import registry
-from artbp_exp.evidence.claims.claim import NOT_YET, Claim, judged
+from artbp_exp.evidence.claims.claim import Claim
 from artbp_exp.evidence.read import read
 from artbp_exp.evidence.statistics import bare
 
 SWEEP, LAGS = Path("verify", "everything.csv"), Path("verify", "everything_lags.csv")
-UNBIASED = "For fixed parameters ARTBP's gradient is, on average, that of full BPTT"
 COLUMNS = ("method", "model", "engine", "patterns", "relative_bias", "variance_error", "verdict", "expected")
 LAG_COLUMNS = ("method", "broken", "lags", "factor_error", "verdict", "expected")
 WORDS = ("method", "model", "engine", "broken", "verdict", "expected")
@@ -40,10 +40,47 @@ ROUNDING = 1e-9
 SHOWN = 3
 """Combinations that are named where some are missing."""
 
+UNBIASED = Claim(
+    key="unbiased",
+    claim="For fixed parameters ARTBP's gradient is, on average, that of full BPTT",
+    source="Proposition 1",
+    paper=True,
+    quantity=(
+        "relative bias: the mean gradient over all ways to cut a short sequence, each with its probability, "
+        "against the true gradient; a point for each combination of method, model and engine"
+    ),
+    unit="combinations",
+)
+BIASED = Claim(
+    key="biased",
+    claim=(
+        f"Truncated BPTT, random lengths without reweighting and {len(BROKEN)} broken variants of ARTBP are "
+        "biased, and the check detects it"
+    ),
+    quantity="relative bias, as in the row above",
+    unit="combinations",
+)
+VARIANCE = Claim(
+    key="variance",
+    claim="The variance of ARTBP's gradient equals a closed formula (docs/method.md)",
+    quantity=(
+        "relative difference between the variance over all ways to cut a short sequence and the formula; "
+        "a point for each combination"
+    ),
+    unit="combinations",
+)
+LAG_BY_LAG = Claim(
+    key="lags",
+    claim="Segments are drawn, and factors computed, as the hazard says, at lags far beyond a short sequence as well",
+    quantity="relative error of the product of the factors over all lags tried; a point for each setting of a method",
+    unit="settings",
+)
+
 
 def exact_claims(results: Path) -> list[Claim]:
     """The rows from `results/verify/everything.csv` and `everything_lags.csv`."""
-    return [*_enumerated(results / SWEEP), _lag_by_lag(results / LAGS)]
+    sweep, lags = read(results / SWEEP, COLUMNS, words=WORDS), read(results / LAGS, LAG_COLUMNS, words=WORDS)
+    return [*_enumerated(sweep), _lag_by_lag(lags)]
 
 
 def absent(table: pd.DataFrame) -> set[tuple[str, ...]]:
@@ -75,97 +112,45 @@ def _unseen(labels: pd.Series, methods: list[str]) -> set[str]:
     return set(methods) - {label.split()[0] for label in labels}
 
 
-def _enumerated(path: Path) -> list[Claim]:
-    table = read(path, COLUMNS, words=WORDS)
-    missing = set() if table is None else absent(table)
-    if table is None or missing:
-        quantity = "relative bias over all ways to cut a short sequence"
-        return [_not_yet("unbiased", UNBIASED, quantity, missing)]
+def _enumerated(table: pd.DataFrame) -> list[Claim]:
+    if missing := absent(table):
+        return [replace(UNBIASED, note=_named(missing))]
     sound, biased = table[table["expected"] == "certified"], table[table["expected"] == "refuted"]
     # full BPTT, and truncated BPTT longer than the sequence, are unbiased for want of cuts: they prove nothing here
     drawn = sound[sound["method"].str.startswith("artbp") & (sound["patterns"] > 1)]
     agree, caught = drawn["verdict"] == "certified", biased["verdict"] == "refuted"
     formula = drawn["variance_error"].dropna()
     return [
-        Claim(
-            key="unbiased",
-            claim=UNBIASED,
-            source="Proposition 1",
-            paper=True,
-            quantity=(
-                "relative bias: the mean gradient over all ways to cut a short sequence, each with its probability, "
-                "against the true gradient; a point for each combination of method, model and engine"
-            ),
-            found=bare(drawn["relative_bias"].tolist()),
-            unit="combinations",
-            verdict=judged(bool(agree.all()), missing=False),
-            note=(
-                f"{agree.sum()} of {len(drawn)} agree but for rounding, in float64; "
-                f"largest bias {drawn['relative_bias'].max():.1e}; {len(sound) - len(drawn)} more never cut and are "
-                "not counted"
-            ),
+        UNBIASED.measured(
+            bare(drawn["relative_bias"]),
+            bool(agree.all()),
+            f"{agree.sum()} of {len(drawn)} agree but for rounding, in float64; "
+            f"largest bias {drawn['relative_bias'].max():.1e}; {len(sound) - len(drawn)} more never cut and are "
+            "not counted",
         ),
-        Claim(
-            key="biased",
-            claim=(
-                f"Truncated BPTT, random lengths without reweighting and {len(BROKEN)} broken variants of ARTBP are "
-                "biased, and the check detects it"
-            ),
-            quantity="relative bias, as in the row above",
-            found=bare(biased["relative_bias"].tolist()),
-            unit="combinations",
-            verdict=judged(bool(caught.all()), missing=False),
-            note=f"detected in {caught.sum()} of {len(biased)}; least bias {biased['relative_bias'].min():.1e}",
+        BIASED.measured(
+            bare(biased["relative_bias"]),
+            bool(caught.all()),
+            f"detected in {caught.sum()} of {len(biased)}; least bias {biased['relative_bias'].min():.1e}",
         ),
-        Claim(
-            key="variance",
-            claim="The variance of ARTBP's gradient equals a closed formula (docs/method.md)",
-            quantity=(
-                "relative difference between the variance over all ways to cut a short sequence and the formula; "
-                "a point for each combination"
-            ),
-            found=bare(formula.tolist()),
-            unit="combinations",
-            verdict=judged(bool((formula < ROUNDING).all()), missing=False),
-            note=f"largest difference {formula.max():.1e}",
-        ),
+        VARIANCE.measured(bare(formula), bool((formula < ROUNDING).all()), f"largest difference {formula.max():.1e}"),
     ]
 
 
-def _lag_by_lag(path: Path) -> Claim:
-    claim = "Segments are drawn, and factors computed, as the hazard says, at lags far beyond a short sequence as well"
-    quantity = "relative error of the product of the factors over all lags tried; a point for each setting of a method"
-    table = read(path, LAG_COLUMNS, words=WORDS)
-    missing = set() if table is None else absent_lags(table)
-    if table is None or missing:
-        return _not_yet("lags", claim, quantity, missing)
+def _lag_by_lag(table: pd.DataFrame) -> Claim:
+    if missing := absent_lags(table):
+        return replace(LAG_BY_LAG, note=_named(missing))
     sound, broken = table[table["broken"].isna()], table[table["broken"].notna()]
     agreeing, caught = sound["verdict"] == "certified", broken["verdict"] == "refuted"
-    return Claim(
-        key="lags",
-        claim=claim,
-        quantity=quantity,
-        found=bare(sound["factor_error"].tolist()),
-        unit="settings",
-        verdict=judged(bool(agreeing.all() and caught.all()), missing=False),
-        note=(
-            f"{agreeing.sum()} of {len(sound)} agree, at up to {sound['lags'].max()} lags; of {len(broken)} variants "
-            f"of ARTBP that are broken at long lags only ({', '.join(broken['broken'])}) {caught.sum()} are detected"
-        ),
+    return LAG_BY_LAG.measured(
+        bare(sound["factor_error"]),
+        bool(agreeing.all() and caught.all()),
+        f"{agreeing.sum()} of {len(sound)} agree, at up to {sound['lags'].max()} lags; of {len(broken)} variants "
+        f"of ARTBP that are broken at long lags only ({', '.join(broken['broken'])}) {caught.sum()} are detected",
     )
 
 
-def _not_yet(key: str, claim: str, quantity: str, missing: set[tuple[str, ...]]) -> Claim:
-    """Of a sweep of which there is nothing, or not all."""
+def _named(missing: set[tuple[str, ...]]) -> str:
     shown = ", ".join(" × ".join(filter(None, combination)) for combination in sorted(missing)[:SHOWN])
     more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
-    return Claim(
-        key=key,
-        claim=claim,
-        source="Proposition 1" if key == "unbiased" else "this project",
-        paper=key == "unbiased",
-        quantity=quantity,
-        found=None,
-        verdict=NOT_YET,
-        note=f"missing: {shown}{more}" if missing else "",
-    )
+    return f"missing: {shown}{more}"

@@ -1,11 +1,12 @@
 """Claims about the lengths that segments must have, from the phase diagrams' CSVs."""
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import pandas as pd
 
-from artbp_exp.evidence.claims.claim import NOT_YET, Claim, judged
+from artbp_exp.evidence.claims.claim import NOT_YET, Claim
 from artbp_exp.evidence.optimum import reached_cells
 from artbp_exp.evidence.read import read
 from artbp_exp.evidence.recipe import recipe
@@ -44,30 +45,28 @@ def wanted_sizes() -> tuple[int, ...]:
     return tuple(int(size) for size in recipe("phase_sizes").values("task.size"))
 
 
-def _diagram(cells: pd.DataFrame | None) -> Claim:
-    found, note, verdict = None, "", NOT_YET
-    if cells is not None and not (note := gaps(cells)):
-        brackets = {name: bracket(working(of_arm(cells, name))) for name in ARMS}
-        longest = float(cells["length"].max())
-        random, artbp = (min(brackets[name][1], longest) for name in ("random", "artbp"))
-        found = bare([random / artbp])
-        verdict = judged(brackets["random"][1] > brackets["artbp"][1], missing=False)
-        note = (
-            f"of the lengths of the grid: ARTBP {said(brackets['artbp'])}; random cuts without reweighting "
-            f"{said(brackets['random'])}; truncated BPTT {said(brackets['tbptt'])}. The whole grid gives one number, "
-            f"so there is no interval. holds: without reweighting the shortest that works is longer than ARTBP's"
-        )
-    return Claim(
+def _diagram(cells: pd.DataFrame) -> Claim:
+    claim = Claim(
         key="needs_reweighting",
         claim="Without reweighting, random cuts do not do what ARTBP does on influence balancing",
         quantity=(
             "shortest mean length of the grid with which every seed reaches θ* at some learning rate: random cuts "
             "without reweighting over ARTBP"
         ),
-        found=found,
         unit="grids",
-        verdict=verdict,
-        note=note,
+    )
+    absent = gaps(cells)
+    if cells.empty or absent:
+        return replace(claim, note=absent)
+    brackets = {name: bracket(working(of_arm(cells, name))) for name in ARMS}
+    longest = float(cells["length"].max())
+    random, artbp = (min(brackets[name][1], longest) for name in ("random", "artbp"))
+    return claim.measured(
+        bare([random / artbp]),
+        brackets["random"][1] > brackets["artbp"][1],
+        f"of the lengths of the grid: ARTBP {said(brackets['artbp'])}; random cuts without reweighting "
+        f"{said(brackets['random'])}; truncated BPTT {said(brackets['tbptt'])}. The whole grid gives one number, "
+        f"so there is no interval. holds: without reweighting the shortest that works is longer than ARTBP's",
     )
 
 
@@ -81,39 +80,30 @@ def gaps(cells: pd.DataFrame) -> str:
     return f"missing: {absent} runs of the grid" if absent else ""
 
 
-def _sizes(cells: pd.DataFrame | None) -> Claim:
-    found, note, verdict = None, "", NOT_YET
-    if cells is not None:
-        absent = [n for n in wanted_sizes() if lacks(cells, n)]
-        works = working(cells[~cells["size"].isin(absent)])
-        brackets = {
-            n: {name: bracket(works[(works["size"] == n) & (works["method"] == name)]) for name in ("tbptt", "artbp")}
-            for n in sorted(works["size"].unique())
-        }
-        # where truncated BPTT works at no length tried, the longest is a lower bound; where ARTBP does not, 0
-        ratios = [
-            (low if least == INFINITY else least) / b["artbp"][1]
-            for b in brackets.values()
-            for low, least in [b["tbptt"]]
-        ]
-        shorter = all(b["artbp"][1] <= b["tbptt"][0] for b in brackets.values())
-        found = bare(ratios) if ratios else None
-        verdict = judged(shorter, missing=shorter and bool(absent))
-        parts = [f"n = {n}: truncated BPTT {said(b['tbptt'])}; ARTBP {said(b['artbp'])}" for n, b in brackets.items()]
-        parts += [f"Missing, wholly or in part: n = {', '.join(map(str, absent))}"] if absent else []
-        note = ". ".join(parts)
-    return Claim(
+def _sizes(cells: pd.DataFrame) -> Claim:
+    claim = Claim(
         key="sizes",
         claim="At every size of the system ARTBP needs shorter segments than truncated BPTT",
         quantity=(
             "shortest length that works with truncated BPTT over shortest mean length that works with ARTBP, of the "
             "lengths tried; it works if every seed reaches θ* at some learning rate. A point for each size n, in units"
         ),
-        found=found,
         unit="sizes",
-        verdict=verdict,
-        note=note,
     )
+    absent = [n for n in wanted_sizes() if lacks(cells, n)]
+    works = working(cells[~cells["size"].isin(absent)])
+    brackets = {
+        n: {name: bracket(works[(works["size"] == n) & (works["method"] == name)]) for name in ("tbptt", "artbp")}
+        for n in sorted(works["size"].unique())
+    }
+    # where truncated BPTT works at no length tried, the longest is a lower bound; where ARTBP does not, 0
+    ratios = [
+        (low if least == INFINITY else least) / b["artbp"][1] for b in brackets.values() for low, least in [b["tbptt"]]
+    ]
+    shorter = all(b["artbp"][1] <= b["tbptt"][0] for b in brackets.values())
+    parts = [f"n = {n}: truncated BPTT {said(b['tbptt'])}; ARTBP {said(b['artbp'])}" for n, b in brackets.items()]
+    parts += [f"Missing, wholly or in part: n = {', '.join(map(str, absent))}"] if absent else []
+    return claim.measured(bare(ratios), NOT_YET if shorter and absent else shorter, ". ".join(parts))
 
 
 def lacks(cells: pd.DataFrame, size: int) -> bool:

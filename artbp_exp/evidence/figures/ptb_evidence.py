@@ -36,14 +36,14 @@ class Panel:
 
 
 @house_style
-def ptb_evidence(arms: Arms, logs: pd.DataFrame | None) -> Figure:
+def ptb_evidence(arms: Arms, logs: pd.DataFrame) -> Figure:
     """Above: validation bits per character against epochs, a line a run. Below: by how much ARTBP is ahead.
 
     Args:
         arms: the runs, finished or not.
         logs: the authors', of which the replicated runs are drawn.
     """
-    panels = [*_own(arms), *([] if logs is None else [_authors(authors.replicated(logs))])]
+    panels = [*_own(arms), *([_authors(authors.replicated(logs))] if len(logs) else [])]
     figure = Figure(figsize=(7.0, 4.2))
     places = figure.subplots(2, len(panels), sharey="row", sharex="col", height_ratios=(3, 2), squeeze=False)
     for (above, below), panel in zip(places.T, panels, strict=True):

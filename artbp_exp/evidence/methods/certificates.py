@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from artbp_exp.evidence.claims.claim import Claim, judged
-from artbp_exp.evidence.claims.exact import SWEEP, WORDS
+from artbp_exp.evidence.claims.claim import Claim
+from artbp_exp.evidence.claims.exact import COLUMNS, SWEEP, WORDS
 from artbp_exp.evidence.read import read
 from artbp_exp.evidence.statistics import bare
 
@@ -23,20 +23,19 @@ SAYS = (
 
 def certificate_claims(results: Path) -> Iterator[Claim]:
     """A row for each thing that a method can say of its gradient, from `results/verify/everything.csv`."""
-    table = read(results / SWEEP, ("relative_bias",), words=WORDS)
+    table = read(results / SWEEP, ("claim", *COLUMNS), words=("claim", *WORDS))
+    table = table[~table["engine"].str.startswith("broken: ") & table["relative_bias"].notna()]
     for says, key, words in SAYS:
-        rows = None if table is None or "claim" not in table else table[table["claim"] == says]
-        if rows is not None:
-            rows = rows[~rows["engine"].str.startswith("broken: ") & rows["relative_bias"].notna()]
-        missing = rows is None or rows.empty
-        agree = 0 if rows is None else int((rows["verdict"] == rows["expected"]).sum())
-        names = [] if rows is None else sorted({label.split()[0] for label in rows["method"]})
-        yield Claim(
+        claim = Claim(
             key=f"certificate_{key}",
             claim=f"Every method {words}",
             quantity="relative bias of the mean gradient; a point for each combination of method, model and engine",
-            found=None if rows is None or rows.empty else bare(rows["relative_bias"].tolist()),
             unit="combinations",
-            verdict=judged(rows is not None and agree == len(rows), missing=missing),
-            note="" if rows is None or rows.empty else f"{agree} of {len(rows)} confirmed; methods: {', '.join(names)}",
         )
+        rows = table[table["claim"] == says]
+        if len(rows):
+            agree = int((rows["verdict"] == rows["expected"]).sum())
+            names = sorted({label.split()[0] for label in rows["method"]})
+            note = f"{agree} of {len(rows)} confirmed; methods: {', '.join(names)}"
+            claim = claim.measured(bare(rows["relative_bias"]), agree == len(rows), note)
+        yield claim

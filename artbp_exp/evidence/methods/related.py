@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from artbp_exp.evidence.claims.claim import NOT_YET, OPEN, Claim, judged
+from artbp_exp.evidence.claims.claim import OPEN, Claim
 from artbp_exp.evidence.methods.arms import grouped
 from artbp_exp.evidence.read import read
 from artbp_exp.evidence.statistics import bare
@@ -49,100 +49,98 @@ def _told(found: dict[str, list[float]]) -> str:
 
 
 def _copy(found: dict[str, list[float]]) -> Claim:
-    names = ("SAB, detached every 5 steps", "SAB, detached every 1000 steps", "truncated BPTT, L = 5")
-    sparse, full, cut = (found.get(name) for name in names)
-    verdict, note = NOT_YET, _told(found)
-    if sparse and full and cut:
-        if max(full) > min(cut) - NEAR:  # the runs are too short for full BPTT to show what truncation costs
-            verdict, note = OPEN, f"full BPTT is not ahead of truncated BPTT either: these runs cannot tell; {note}"
-        else:
-            verdict = judged(max(sparse) < min(max(full) + NEAR, min(cut) - NEAR), missing=False)
-    return Claim(
+    claim = Claim(
         key="sab_copy",
         claim="Sparse attentive backtracking comes near full BPTT on copy memory, where truncated BPTT fails",
         source="Ke et al. 2018, abstract",
         quantity="held-out loss at the end over chance: SAB, its model under full BPTT, truncated BPTT",
-        found=bare([*sparse, *full, *cut]) if sparse and full and cut else None,
         unit="runs",
-        verdict=verdict,
-        note=note,
+        note=_told(found),
     )
+    names = ("SAB, detached every 5 steps", "SAB, detached every 1000 steps", "truncated BPTT, L = 5")
+    sparse, full, cut = (found.get(name, []) for name in names)
+    if not (sparse and full and cut):
+        return claim
+    points = bare([*sparse, *full, *cut])
+    if max(full) > min(cut) - NEAR:  # the runs are too short for full BPTT to show what truncation costs
+        note = f"full BPTT is not ahead of truncated BPTT either: these runs cannot tell; {claim.note}"
+        return claim.measured(points, OPEN, note)
+    return claim.measured(points, max(sparse) < min(max(full) + NEAR, min(cut) - NEAR))
 
 
 def _artbp_on_copy(found: dict[str, list[float]], runs: list[Run]) -> Iterator[Claim]:
     """Against truncated BPTT of the same mean length, of the same memory, and against its own cuts."""
-    name, own = "ARTBP, L0 = 5, α = 6", found.get("ARTBP, L0 = 5, α = 6", [])
+    own = "ARTBP, L0 = 5, α = 6"
     kept = {label: members[0].summary["stored_numbers"] for label, members in _members(runs).items()}
     for key, rival in (
         ("length", "truncated BPTT, L = 5"),
         ("memory", "truncated BPTT, L = 8"),
         ("reweighting", "random cuts, not reweighted, L0 = 5, α = 6"),
     ):
-        others = found.get(rival, [])
-        there = bool(own and others)
-        yield Claim(
+        claim = Claim(
             key=f"artbp_copy_{key}",
             claim=f"ARTBP learns copy memory on every seed, {rival} on none",
-            source="this project",
-            quantity=f"held-out loss at the end over chance: {name}; {rival}",
-            found=bare([*own, *others]) if there else None,
+            quantity=f"held-out loss at the end over chance: {own}; {rival}",
             unit="runs",
-            verdict=judged(there and max(own) < NEAR and min(others) > 2 * NEAR, missing=not there),
-            note=f"{_told({label: found[label] for label in (name, rival)})}; numbers kept for a stream: "
-            f"{kept[name]:.0f}, {kept[rival]:.0f}"
-            if there
-            else "",
         )
+        if {own, rival} <= found.keys():
+            claim = claim.measured(
+                bare([*found[own], *found[rival]]),
+                max(found[own]) < NEAR and min(found[rival]) > 2 * NEAR,
+                f"{_told({label: found[label] for label in (own, rival)})}; numbers kept for a stream: "
+                f"{kept[own]:.0f}, {kept[rival]:.0f}",
+            )
+        yield claim
 
 
 def _digits(found: dict[str, list[float]]) -> Iterator[Claim]:
-    alone = found.get("truncated BPTT, L = 16")
+    alone = found.get("truncated BPTT, L = 16", [])
     for kind in ("reconstruction", "prediction"):
-        beside = found.get(f"truncated BPTT, L = 16 + {kind}")
-        verdict = NOT_YET
-        if alone and beside:
-            ahead, behind = min(beside) > max(alone), max(beside) <= max(alone)
-            verdict = judged(ahead, missing=False) if ahead or behind else OPEN
-        yield Claim(
+        claim = Claim(
             key=f"auxiliary_digits_{kind}",
             claim=f"With {kind} as an auxiliary loss, truncated BPTT tells more digits than alone, on every seed",
             source="after Trinh et al. 2018; no published number at this size",
             quantity="share of held-out digits that are right, at a run's row of least held-out loss, less the mean of "
             "truncated BPTT alone; a point a run",
-            found=bare([value - float(np.mean(alone)) for value in beside]) if alone and beside else None,
             unit="runs",
-            verdict=verdict,
             note=_told(found),
         )
+        beside = found.get(f"truncated BPTT, L = 16 + {kind}", [])
+        if alone and beside:
+            ahead, behind = min(beside) > max(alone), max(beside) <= max(alone)
+            leads = bare(value - float(np.mean(alone)) for value in beside)
+            claim = claim.measured(leads, ahead if ahead or behind else OPEN)
+        yield claim
 
 
 def _law(results: Path) -> Claim:
-    table = read(results / LAW, ("strength", "error"))
-    rows = None if table is None else table.dropna(subset=["strength"])
-    rows = None if rows is None else rows[rows["strength"] >= 100]
-    slope = None if rows is None or len(rows) < 2 else np.polyfit(np.log(rows["strength"]), np.log(rows["error"]), 1)[0]
-    return Claim(
+    claim = Claim(
         key="tprop_law",
         claim="The bias of target propagation falls as 1/λ, where the free states are solved for",
         source="this project; derived",
         quantity="slope of log error against log λ, λ from 100 to 10 000, on influence balancing",
-        found=None if slope is None else bare([slope]),
         unit="fit",
-        verdict=judged(slope is not None and abs(slope + 1) < 0.05, missing=slope is None),
-        note="" if table is None else f"error from {table['error'].dropna().max():.2g} to {table['error'].min():.2g}",
     )
+    table = read(results / LAW, ("strength", "error"))
+    rows = table[table["strength"] >= 100]
+    if len(rows) < 2:
+        return claim
+    slope = np.polyfit(np.log(rows["strength"]), np.log(rows["error"]), 1)[0]
+    note = f"error from {table['error'].max():.2g} to {table['error'].min():.2g}"
+    return claim.measured(bare([slope]), abs(slope + 1) < 0.05, note)
 
 
 def _penn_treebank(runs: list[Run]) -> Claim:
-    found = {run.config["method"]["name"]: float(run.summary["valid_bpc"]) for run in runs}
-    there = {"tprop", "tbptt"} <= found.keys()
-    return Claim(
+    claim = Claim(
         key="tprop_ptb",
         claim="Target propagation generally underperforms BPTT",
         source="Wiseman et al. 2017, abstract",
         quantity="validation bits per character after an epoch, 100 units: TPROP's less truncated BPTT's",
-        found=bare([found["tprop"] - found["tbptt"]]) if there else None,
         unit="pairs",
-        verdict=judged(there and found["tprop"] > found["tbptt"], missing=not there),
-        note="blocks and segments of 10 steps, one seed" if there else "the recipe methods_ptb has not been run",
+        note="the recipe methods_ptb has not been run",
     )
+    found = {run.config["method"]["name"]: float(run.summary["valid_bpc"]) for run in runs}
+    if not {"tprop", "tbptt"} <= found.keys():
+        return claim
+    behind = found["tprop"] - found["tbptt"]
+    return claim.measured(bare([behind]), behind > 0, "blocks and segments of 10 steps, one seed")

@@ -85,7 +85,7 @@ def with_palette(png: bytes) -> bytes:
 def _logs(results: Path) -> list[list[str]]:
     """The authors' curves: validation bpc of each method at each epoch."""
     table = authors.logs(results)
-    if table is None:
+    if table.empty:
         return []
     names = ("ARTBP", "truncated BPTT")
     single = [f"{name}, B = {batch}, forget bias {bias}" for batch, bias in SINGLE for name in names]

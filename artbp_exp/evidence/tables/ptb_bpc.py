@@ -33,6 +33,6 @@ def _row(measured: Measured, arm: Arm) -> tuple[str, ...]:
     if method != "artbp":
         weights = ahead(method, carried=carried)
         leads = [f"{value:+.3f}" for value in paired(measured.own, weights).values()]
-        found = measured.tests(weights)[0]
+        found = measured.test(weights)
         mean = f"{found.value:+.3f} ± {found.half:.3f}" if found else ""
     return STATES[carried], METHODS[method], ", ".join(ends), ", ".join(leads), mean, ", ".join(test)

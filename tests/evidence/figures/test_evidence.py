@@ -103,7 +103,7 @@ def begun(path: Path, valid: list[float]) -> Run:
 def test_a_lead_is_drawn_as_far_as_both_runs_of_a_seed_have_come(tmp_path: Path) -> None:
     own, others = begun(tmp_path / "a", [2.0, 1.7, 1.5]), begun(tmp_path / "b", [1.9, 1.8])
     arms = {("artbp", True): {3: own}, ("tbptt", True): {3: others, 4: own}}
-    figure = ptb_evidence(arms, None)
+    figure = ptb_evidence(arms, authors.logs(tmp_path))
     above, below = figure.axes  # a panel for the state carried, and none for what was not run
     assert above.get_title() == "LSTM, 256 units\nstate carried"
     (line,) = [line for line in below.lines if line.get_marker() == "."]

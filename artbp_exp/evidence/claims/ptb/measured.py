@@ -44,10 +44,9 @@ class Measured:
             replicates={arm: [*ends.values(), *other[arm].values()] for arm, ends in own.items()},
         )
 
-    def tests(self, weights: Weights) -> tuple[Contrast | None, Contrast | None]:
-        """The contrast over all replicates, and with the repeated runs in the place of those of their seeds."""
-        again = {arm: list(ends.values()) for arm, ends in self.again.items()}
-        return contrast(self.replicates, weights), contrast(again, weights)
+    def test(self, weights: Weights) -> Contrast | None:
+        """The contrast over all replicates."""
+        return contrast(self.replicates, weights)
 
 
 def _ends(found: Arms) -> Ends:
@@ -67,10 +66,11 @@ def ahead(other: str, *, carried: bool) -> Weights:
 
 def estimate(points: list[float], test: Contrast | None) -> Spread | None:
     """The points, and the estimate and interval of their test where there is one."""
-    if not points or test is None:
-        return bare(points) if points else None
+    found = bare(points)
+    if found is None or test is None:
+        return found
     low, high = test.value - test.half, test.value + test.half
-    return Spread(points=tuple(points), center=test.value, low=low, high=high, statistic="mean")
+    return Spread(points=found.points, center=test.value, low=low, high=high, statistic="mean")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ def leads(results: Path) -> list[Lead]:
     for carried, method in product(STATES, [method for method in METHODS if method != "artbp"]):
         weights = ahead(method, carried=carried)
         own, again = paired(measured.own, weights), paired(measured.again, weights)
-        lead = estimate(list(own.values()), measured.tests(weights)[0])
+        lead = estimate(list(own.values()), measured.test(weights))
         if lead is not None:
             repeated = tuple(again[seed] for seed in own if again[seed] != own[seed])
             found.append(Lead(carried=carried, method=method, lead=lead, repeated=repeated))

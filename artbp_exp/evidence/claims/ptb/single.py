@@ -1,82 +1,42 @@
-"""Rows on Penn Treebank that are no test of the family: the authors' logs, an equivalence, and what rounding does."""
+"""Rows on Penn Treebank that are no test of the family: the authors' logs, and what rounding does."""
 
 from collections.abc import Iterator
 
 import pandas as pd
 
 from artbp_exp.evidence import authors
-from artbp_exp.evidence.claims.claim import FAILS, HOLDS, MEASURED, NOT_YET, OPEN, Claim, notes
-from artbp_exp.evidence.claims.ptb.measured import Measured, ahead, estimate, paired
-from artbp_exp.evidence.claims.ptb.rows import AGAIN, RESET, Row
-from artbp_exp.evidence.ptb_runs import EPOCHS, ROUNDING, STATES, TITLE, late
+from artbp_exp.evidence.claims.claim import FAILS, HOLDS, MEASURED, OPEN, Claim, notes
+from artbp_exp.evidence.claims.ptb.measured import Measured, ahead, paired
+from artbp_exp.evidence.claims.ptb.rows import RESET
+from artbp_exp.evidence.ptb_runs import ROUNDING, TITLE
 from artbp_exp.evidence.statistics import bare
 
 
-def logged(logs: pd.DataFrame | None) -> Claim:
+def logged(logs: pd.DataFrame) -> Claim:
     """What the authors' own logs say."""
-    found, verdict, note = None, NOT_YET, ""
-    if logs is not None:
-        found = authors.lead(logs)
-        assert found.low is not None
-        assert found.high is not None
-        verdict = HOLDS if found.low > 0 else FAILS if found.high < 0 else OPEN
-        runs = authors.replicated(logs).groupby("method")["run"].nunique()["artbp"]
-        valid, train = authors.at_epoch(logs, 20), authors.at_epoch(logs, 20, "train_bpc")
-        note = notes(
-            f"{runs} runs of each method, interval by Welch's t",
-            f"at epoch 20 validation is {valid['artbp'][0]:.3f} ± {valid['artbp'][1]:.3f} against "
-            f"{valid['tbptt'][0]:.3f} ± {valid['tbptt'][1]:.3f} (mean ± sd) and training {train['artbp'][0]:.3f} "
-            f"against {train['tbptt'][0]:.3f}: ARTBP trains worse and generalises better",
-            RESET,
-        )
-    return Claim(
+    claim = Claim(
         key="logs",
         claim="ARTBP ends ahead of truncated BPTT in the authors' logs (their cell, 1000 units, B = 64; state reset)",
         source="section 6.2; their logs, not measured here",
         paper=True,
         quantity="mean validation bpc over the last 5 of 20 epochs, of truncated BPTT minus ARTBP's",
-        found=found,
         unit="differences",
-        verdict=verdict,
-        note=note,
     )
-
-
-REWEIGHTING = Row(
-    key="reweighting",
-    claim=f"The reweighting changes the end point by less than half of the authors' logged lead ({TITLE})",
-    quantity=(
-        f"mean validation bpc over the last {late(EPOCHS)} epochs, of random cuts without reweighting minus ARTBP's, "
-        "mean of state carried and reset; a point for each state and seed"
-    ),
-    differences=tuple(ahead("random", carried=carried) for carried in STATES),
-)
-
-
-def reweighting(measured: Measured, logs: pd.DataFrame | None) -> Claim:
-    """That the reweighting makes no difference worth naming: an equivalence, with its margin."""
-    row = REWEIGHTING
-    points, tests = row.points(measured.own), measured.tests(row.weights)
-    margin = authors.lead(logs).center / 2 if logs is not None else None
-    verdict, said = NOT_YET, ""
-    if points and margin is not None:
-        inside = [test is not None and abs(test.value) + test.half < margin for test in tests]
-        outside = [test is not None and abs(test.value) - test.half > margin for test in tests]
-        verdict = HOLDS if all(inside) else FAILS if all(outside) else OPEN
-        said = (
-            f"holds: the 95 % interval lies within ±{margin:.4f}, {AGAIN} as well; the margin was chosen after these "
-            "runs had been seen"
-        )
-    return Claim(
-        key=row.key,
-        claim=row.claim,
-        source=row.source,
-        quantity=row.quantity,
-        found=estimate(points, tests[0]),
-        verdict=verdict,
-        unit=row.unit,
-        note=row.note(measured, said),
+    found = authors.lead(logs)
+    if found is None:
+        return claim
+    assert found.low is not None
+    assert found.high is not None
+    runs = authors.replicated(logs).groupby("method")["run"].nunique()["artbp"]
+    valid, train = authors.at_epoch(logs, 20), authors.at_epoch(logs, 20, "train_bpc")
+    note = notes(
+        f"{runs} runs of each method, interval by Welch's t",
+        f"at epoch 20 validation is {valid['artbp'][0]:.3f} ± {valid['artbp'][1]:.3f} against "
+        f"{valid['tbptt'][0]:.3f} ± {valid['tbptt'][1]:.3f} (mean ± sd) and training {train['artbp'][0]:.3f} "
+        f"against {train['tbptt'][0]:.3f}: ARTBP trains worse and generalises better",
+        RESET,
     )
+    return claim.measured(found, HOLDS if found.low > 0 else FAILS if found.high < 0 else OPEN, note)
 
 
 def rounding(measured: Measured) -> Iterator[Claim]:
