@@ -79,7 +79,7 @@ def draw_curves(root: Path, out: Path) -> list[Path]:
     panels: dict[str, list[Line]] = {}
     for task in sorted({run.config["task"]["name"] for run in once}):
         mine = [run for run in once if run.config["task"]["name"] == task]
-        panels[task] = lines(mine, [identity(run.config) for run in mine])
+        panels[task] = lines(mine)
         if len(panels[task]) > MOST:
             print(
                 f"{task}: {len(panels[task])} settings, of which the first {MOST} are drawn; name a folder with fewer"

@@ -73,7 +73,7 @@ class Experiment:
 
     Attributes:
         heading: of the report under which it stands; experiments that share one follow one another.
-        sources: files and folders below the results folder that it is made from.
+        sources: files and folders below the results folder that it is made from; by default those of its recipes.
         recipes: in `conf/experiment`, whose commands make the runs.
         made_by: the command that makes all of the sources.
         claims: results folder → its rows of the report; `nothing` where it is no part of the report.
@@ -83,13 +83,18 @@ class Experiment:
     """
 
     heading: str
-    sources: tuple[str, ...]
+    sources: tuple[str, ...] = ()
     recipes: tuple[str, ...] = ()
     made_by: str
     claims: Callable[[Path], Iterable[Claim]] = nothing
     commands: Callable[[Path], Iterable[str]] = nothing
     figures: tuple[Picture, ...] = ()
     tables: Mapping[str, Mapping[str, Table]] = field(default_factory=dict)
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """What it is made from."""
+        return self.sources or self.recipes
 
     def all_commands(self, results: Path) -> list[str]:
         """Every command that made it."""

@@ -64,7 +64,6 @@ def _best_rates(comparison: Comparison) -> Experiment:
     setting = f"{comparison.setting[0].upper()}{comparison.setting[1:]}"
     return Experiment(
         heading="Every method at its own best learning rate",
-        sources=(comparison.name,),
         recipes=(comparison.name,),
         made_by="make evidence",
         claims=comparison.claims,
@@ -112,7 +111,6 @@ EXPERIMENTS = (
     ),
     Experiment(
         heading=BALANCING,
-        sources=("influence_balancing",),
         recipes=("influence_balancing",),
         made_by="make evidence",
         claims=balancing_claims,
@@ -127,7 +125,6 @@ EXPERIMENTS = (
     ),
     Experiment(
         heading=BALANCING,
-        sources=("learning_rates",),
         recipes=("learning_rates",),
         made_by="make evidence",
         claims=rate_claims,
@@ -142,7 +139,6 @@ EXPERIMENTS = (
     ),
     Experiment(
         heading=LENGTHS,
-        sources=("phase_diagram",),
         recipes=("phase_diagram",),
         made_by="make phase",
         claims=diagram_claims,
@@ -159,7 +155,6 @@ EXPERIMENTS = (
     ),
     Experiment(
         heading=LENGTHS,
-        sources=("phase_sizes",),
         recipes=("phase_sizes",),
         made_by="make phase",
         claims=size_claims,
@@ -201,7 +196,6 @@ EXPERIMENTS = (
     ),
     Experiment(
         heading="Penn Treebank, one character at a time",
-        sources=(RECIPE,),
         recipes=(RECIPE,),
         made_by="make evidence",
         claims=family.ptb_claims,

@@ -10,13 +10,21 @@ NEAR = 0.01
 START = 0.5
 """θ at the start of the runs whose CSV does not say it (`model.theta` of the recipes)."""
 
+TINY = 1e-17
+"""Least |θ − θ*| that is told from 0, and that a log axis shows."""
 
-def distance(run: Run) -> float:
-    """|θ − θ*| at the end over |θ − θ*| at the start; infinite where the run diverged."""
+
+def end(run: Run) -> float:
+    """|θ − θ*| at the end; infinite where the run diverged."""
     theta = run.summary["theta"]
     if run.summary["status"] == "diverged" or theta is None:
         return float("inf")
-    return float(abs(theta - run.summary["theta_optimal"])) / start(run)
+    return float(abs(theta - run.summary["theta_optimal"]))
+
+
+def distance(run: Run) -> float:
+    """The same over |θ − θ*| at the start."""
+    return end(run) / start(run)
 
 
 def start(run: Run) -> float:

@@ -141,6 +141,15 @@ def contrasts(
     return {key: test for key, each in weights.items() if (test := contrast(cells, each)) is not None}
 
 
+def estimate(points: Iterable[float], test: Contrast | None) -> Spread | None:
+    """The points, and the estimate and interval of their test where there is one."""
+    found = bare(points)
+    if found is None or test is None:
+        return found
+    low, high = test.value - test.half, test.value + test.half
+    return replace(found, center=test.value, low=low, high=high, statistic="mean")
+
+
 def holm(levels: Sequence[float]) -> list[float]:
     """Levels of a family of tests, adjusted so that one below α is a false alarm in at most a share α of families.
 

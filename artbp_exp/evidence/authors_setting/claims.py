@@ -11,10 +11,9 @@ from artbp_exp.evidence import authors
 from artbp_exp.evidence.authors_setting.rows import ROWS, Row
 from artbp_exp.evidence.authors_setting.runs import ARMS, COLUMNS, LOGGED, TITLE, Cells, Setting, curve, in_float32
 from artbp_exp.evidence.claims.claim import NOT_YET, OPEN, Claim, notes
-from artbp_exp.evidence.claims.ptb.measured import estimate
 from artbp_exp.evidence.claims.ptb.rows import RESET
 from artbp_exp.evidence.ptb_runs import late
-from artbp_exp.evidence.statistics import bare, contrasts
+from artbp_exp.evidence.statistics import bare, contrasts, estimate
 from artbp_exp.evidence.verdicts import Verdicts, agreed
 
 CLOSE = 0.005

@@ -7,12 +7,13 @@ from statistics import fmean
 from typing import Any
 
 from artbp_exp.errors import UserError
+from artbp_exp.evidence.arms import kind, label
+from artbp_exp.evidence.figures.common import color_of
 from artbp_exp.evidence.ptb_runs import diverged, end_points, finished
 from artbp_exp.evidence.segments import stored_steps
 from artbp_exp.runs.identity import ADDED, identity
 from artbp_exp.runs.load import Run
 
-NAMES = {"tbptt": "truncated BPTT", "artbp": "ARTBP", "awd": "AWD-LSTM's lengths", "uniform": "uniform lengths"}
 FREE = ("seed", "optimizer.lr", "precision", "engine", "task.data_dir")
 """Settings in which the runs of an arm may differ."""
 
@@ -23,12 +24,12 @@ class Arm:
 
     Attributes:
         title: in words.
-        method: its configuration.
+        color: of its lines.
         rates: learning rate → seed → its run, ended or not.
     """
 
     title: str
-    method: dict[str, Any]
+    color: str
     rates: dict[float, dict[int, Run]] = field(default_factory=dict)
 
     @cached_property
@@ -98,12 +99,12 @@ def arms(runs: Iterable[Run]) -> dict[str, Arm]:
     found: dict[str, Arm] = {}
     settings: dict[str, tuple[Run, dict[str, Any]]] = {}
     for run in runs:
-        title, mine = _title(run.config), ADDED | identity(run.config)
+        title, mine = _title(run), ADDED | identity(run.config)
         first, others = settings.setdefault(title, (run, mine))
         for key in (mine.keys() | others.keys()) - set(FREE):
             if mine.get(key) != others.get(key):
                 raise UserError(f"{first.path} and {run.path} differ in {key}; move one of them elsewhere")
-        arm = found.setdefault(title, Arm(title=title, method=dict(run.config["method"])))
+        arm = found.setdefault(title, Arm(title=title, color=color_of(kind(run))))
         seeds = arm.rates.setdefault(float(run.config["optimizer"]["lr"]), {})
         first = seeds.setdefault(int(run.config["seed"]), run)
         if first is not run:
@@ -111,20 +112,12 @@ def arms(runs: Iterable[Run]) -> dict[str, Arm]:
     return found
 
 
-def _title(config: dict[str, Any]) -> str:
-    method, optimizer = config["method"], config["optimizer"]
-    name = NAMES.get(method["name"], method["name"])
-    if method["name"] == "artbp" and not method.get("reweight", True):
-        name = "random cuts, not reweighted"
-    parts = [name, f"L{'0' if method['name'] == 'artbp' else ''} = {method['length']:g}"]
-    if method["name"] == "artbp":
-        parts.append("constant hazard" if method["schedule"] == "constant" else f"α = {method['alpha']:g}")
-    if method.get("phase", "fixed") == "random":
-        parts.append("random phase")
-    if optimizer.get("length_aware"):
-        parts.append("length-aware Adam")
-    if method["name"] == "awd" and not optimizer.get("length_scaling"):
-        parts.append("rate not scaled")
-    if optimizer.get("schedule", "constant") == "constant":
-        parts.append("no decay")
-    return ", ".join(parts)
+def _title(run: Run) -> str:
+    method, optimizer = run.config["method"], run.config["optimizer"]
+    apart = {
+        "random phase": method.get("phase") == "random",
+        "length-aware Adam": optimizer.get("length_aware"),
+        "rate not scaled": method["name"] == "awd" and not optimizer.get("length_scaling"),
+        "no decay": optimizer.get("schedule", "constant") == "constant",
+    }
+    return ", ".join([label(run), *(said for said, so in apart.items() if so)])

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from artbp_exp.evidence.best_rates.arms import Arm, arms
 from artbp_exp.evidence.claims.claim import HOLDS, NOT_YET, OPEN, Claim, notes
-from artbp_exp.evidence.claims.ptb.measured import estimate
 from artbp_exp.evidence.ptb_runs import late
 from artbp_exp.evidence.recipe import recipe
-from artbp_exp.evidence.statistics import Contrast, contrast
+from artbp_exp.evidence.statistics import Contrast, contrast, estimate
 from artbp_exp.evidence.verdicts import Verdicts
 from artbp_exp.runs.load import load_all
 

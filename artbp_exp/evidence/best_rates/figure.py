@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from artbp_exp.evidence.best_rates.arms import Arm
-from artbp_exp.evidence.figures.common import LINES, color_of, house_style, note
+from artbp_exp.evidence.figures.common import LINES, house_style, note
 
 HIGHEST = 0.3
 """Bits above the best end point up to which the left axis reaches; what is beyond is a number at its edge."""
@@ -24,8 +24,7 @@ def best_rates(arms: dict[str, Arm]) -> Figure:
     drawn: Counter[str] = Counter()
     top = min((arm.level for arm in ranked), default=0.0) + HIGHEST
     for row, arm in enumerate(ranked):
-        random = arm.method["name"] == "artbp" and not arm.method.get("reweight", True)
-        color = color_of("random" if random else arm.method["name"])
+        color = arm.color
         if len(arm.means) > 1:
             look = {"color": color, "linestyle": LINES[drawn[color] % len(LINES)]}
             drawn[color] += 1

@@ -7,14 +7,13 @@ import numpy as np
 
 from artbp_exp.evidence.claims.balancing import MEAN, of
 from artbp_exp.evidence.claims.claim import NOT_YET, Claim, notes
-from artbp_exp.evidence.optimum import NEAR, distance, reached, start
+from artbp_exp.evidence.optimum import NEAR, TINY, distance, reached, start
+from artbp_exp.evidence.read import grouped
 from artbp_exp.evidence.recipe import recipe
 from artbp_exp.evidence.statistics import Spread, spread, without_chance
 from artbp_exp.runs.load import Run, load_runs
 
 NAME = "learning_rates"
-TINY = 1e-17
-"""Least distance from θ* that is told from 0."""
 
 
 def rate_claims(results: Path) -> list[Claim]:
@@ -117,10 +116,7 @@ def _missing(runs: Iterable[Run]) -> str:
 
 
 def _by_seed(runs: Iterable[Run]) -> dict[int, list[Run]]:
-    found: dict[int, list[Run]] = {}
-    for run in runs:
-        found.setdefault(run.config["seed"], []).append(run)
-    return found
+    return grouped(runs, lambda run: run.config["seed"])
 
 
 def _least(runs: list[Run], measure: Callable[[Run], float]) -> tuple[Spread | None, str]:

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from artbp_exp.evidence.figures.common import COLORS, house_style, new_figure, note, shade
+from artbp_exp.evidence.figures.common import COLORS, house_style, note, shade
 
 BASE = "nn.LSTM one-hot"
 BARS = [
@@ -28,8 +28,8 @@ def bench(throughput: pd.DataFrame, sequence: pd.DataFrame, mean: pd.DataFrame) 
         sequence: `sequence_length.csv`.
         mean: `mean_length.csv`.
     """
-    figure, (left, middle, right) = new_figure(3)
-    figure.set_size_inches(10.5, 3.6)
+    figure = Figure(figsize=(10.5, 3.6))
+    left, middle, right = figure.subplots(1, 3)
     table = throughput.pivot(index="hidden", columns="contestant", values="median")
     width = 0.8 / len(BARS)
     for index, (name, label, color) in enumerate(BARS):

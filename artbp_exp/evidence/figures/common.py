@@ -14,6 +14,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
+from artbp_exp.evidence.read import grouped
 from artbp_exp.files import writing
 from artbp_exp.runs.load import Run
 
@@ -81,12 +82,6 @@ def house_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return styled
 
 
-def new_figure(columns: int) -> tuple[Figure, list[Axes]]:
-    """A figure with `columns` panels side by side. Touches no global state of pyplot."""
-    figure = Figure()
-    return figure, [figure.add_subplot(1, columns, index + 1) for index in range(columns)]
-
-
 def save(figure: Figure, path: Path) -> list[Path]:
     """Writes `path`.png and `path`.pdf, the same bytes for the same data. Returns what was written.
 
@@ -104,10 +99,8 @@ def save(figure: Figure, path: Path) -> list[Path]:
 
 def arms(runs: Iterable[Run]) -> dict[Arm, list[Run]]:
     """Runs by method and length: methods in alphabetical order, lengths ascending."""
-    grouped: dict[Arm, list[Run]] = {}
-    for run in sorted(runs, key=lambda run: (run.summary["method"], run.summary["length"] or 0)):
-        grouped.setdefault((run.summary["method"], run.summary["length"]), []).append(run)
-    return grouped
+    ordered = sorted(runs, key=lambda run: (run.summary["method"], run.summary["length"] or 0))
+    return grouped(ordered, lambda run: (run.summary["method"], run.summary["length"]))
 
 
 def label(which: Arm) -> str:
@@ -157,17 +150,19 @@ def spread(runs: list[Run], column: str, grid: np.ndarray) -> tuple[np.ndarray, 
     Returns:
         Three arrays of shape (N,).
     """
-    table = np.empty((len(runs), grid.size))
-    for index, run in enumerate(runs):
-        metrics: pd.DataFrame = run.metrics("step", column)
-        at = np.searchsorted(metrics["step"].to_numpy(), grid, side="right") - 1
-        values = metrics[column].to_numpy(dtype=float)
-        table[index] = np.where(at >= 0, values[at.clip(0)], np.nan)
-        if run.summary["status"] == "diverged":
-            table[index, grid > metrics["step"].iloc[-1]] = np.nan
-    seen = ~np.isnan(table)
-    counted, some = np.where(seen, table, np.inf), seen.any(axis=0)
-    median = np.where(seen.sum(axis=0) * 2 > len(runs), np.median(counted, axis=0), np.nan)
-    least = np.where(some, counted.min(axis=0), np.nan)
-    greatest = np.where(some, np.where(seen, table, -np.inf).max(axis=0), np.nan)
-    return median, least, greatest
+    columns = []
+    for run in runs:
+        metrics = run.metrics("step", column).drop_duplicates("step", keep="last").set_index("step")[column]
+        last = metrics.index[-1] if run.summary["status"] == "diverged" else np.inf
+        columns.append(metrics.reindex(grid, method="ffill").where(grid <= last))
+    table = pd.concat(columns, axis=1)
+    many = table.notna().sum(axis=1) * 2 > len(runs)
+    median = table.fillna(np.inf).median(axis=1).where(many)
+    return median.to_numpy(), table.min(axis=1).to_numpy(), table.max(axis=1).to_numpy()
+
+
+def band(axes: Axes, runs: list[Run], column: str, grid: np.ndarray, **look: Any) -> None:
+    """Draws the median over runs as a line, and their range as a band; see `spread`."""
+    median, least, greatest = spread(runs, column, grid)
+    axes.plot(grid, median, **look)
+    axes.fill_between(grid, least, greatest, color=look["color"], alpha=0.18, linewidth=0)

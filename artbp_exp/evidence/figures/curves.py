@@ -1,6 +1,6 @@
 """Figure: any runs, loss or bits per character as training goes on, a line for each setting that differs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,17 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from artbp_exp.evidence.figures.common import LINES, color_of, house_style, new_figure, shade, spread
-from artbp_exp.runs.identity import as_text
+from artbp_exp.evidence.arms import kind
+from artbp_exp.evidence.figures.common import LINES, band, color_of, house_style, shade
+from artbp_exp.runs.identity import as_text, identity
 from artbp_exp.runs.load import Run
 
 MOST = 12
 """Lines in a panel; more cannot be told apart."""
 
 METHOD = "method.name"
-
-Settings = Mapping[str, object]
-"""Dotted key → value, of all settings that make a run another computation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +34,12 @@ class Line:
     runs: list[Run]
 
 
-def lines(runs: Sequence[Run], settings: Sequence[Settings]) -> list[Line]:
+def lines(runs: Sequence[Run]) -> list[Line]:
     """Runs grouped by the settings that differ among them, the seed apart, and sorted by them, the method first.
 
     A setting that only some have (α of ARTBP) counts as differing where those that have it differ.
     """
+    settings = [identity(run.config) for run in runs]
     keys = sorted(
         {key for each in settings for key in each} - {"seed", "experiment"},
         key=lambda key: (key != METHOD, not key.startswith("method."), key),
@@ -71,10 +70,10 @@ def curves(panels: dict[str, list[Line]]) -> Figure:
     Args:
         panels: task → its lines.
     """
-    figure, places = new_figure(len(panels))
     most = max(min(len(each), MOST) for each in panels.values())
-    figure.set_size_inches(4.8 * len(panels), 3.2 + 0.15 * most)
-    for axes, (task, all_lines) in zip(places, panels.items(), strict=True):
+    figure = Figure(figsize=(4.8 * len(panels), 3.2 + 0.15 * most))
+    places = figure.subplots(1, len(panels), squeeze=False)
+    for axes, (task, all_lines) in zip(places.flat, panels.items(), strict=True):
         _panel(axes, task, all_lines)
     return figure
 
@@ -104,20 +103,12 @@ def _panel(axes: Axes, task: str, all_lines: list[Line]) -> None:
 
 def _looks(drawn: list[Line]) -> list[dict[str, Any]]:
     """The colour of the method, as in every figure, and shades and line styles of it for its settings."""
-    kinds = [_kind(line.runs[0]) for line in drawn]
-    places = [kinds[:index].count(kind) for index, kind in enumerate(kinds)]
+    kinds = [kind(line.runs[0]) for line in drawn]
+    places = [kinds[:index].count(mine) for index, mine in enumerate(kinds)]
     return [
-        {"color": shade(color_of(kind), place, kinds.count(kind)), "linestyle": LINES[place % len(LINES)]}
-        for kind, place in zip(kinds, places, strict=True)
+        {"color": shade(color_of(mine), place, kinds.count(mine)), "linestyle": LINES[place % len(LINES)]}
+        for mine, place in zip(kinds, places, strict=True)
     ]
-
-
-def _kind(run: Run) -> str:
-    """What gives the line its colour: the method, or what stands at a cut or beside the loss."""
-    method = run.config["method"]
-    beside = [run.config.get(group, {}).get("name", "none") for group in ("boundary", "auxiliary")]
-    name = "random" if method["name"] == "artbp" and not method.get("reweight", True) else str(method["name"])
-    return next((other for other in beside if other != "none"), name)
 
 
 def _levels(axes: Axes, runs: list[Run]) -> None:
@@ -134,9 +125,7 @@ def _steps(axes: Axes, runs: list[Run], look: dict[str, Any], column: str) -> No
     last = max(float(end["step"]) for end in ends)
     spaced = np.geomspace(min(10, last), last, 200) if column == "loss" else np.linspace(1, last, 200)
     grid = np.unique(spaced.round())
-    median, least, greatest = spread(runs, column, grid)
-    axes.plot(grid, median, **look)
-    axes.fill_between(grid, least, greatest, color=look["color"], alpha=0.18, linewidth=0)
+    band(axes, runs, column, grid, **look)
     for run, end in zip(runs, ends, strict=True):
         if run.summary["status"] == "diverged":
             axes.plot(end["step"], end[column], "x", color=look["color"])

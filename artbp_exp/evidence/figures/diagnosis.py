@@ -88,10 +88,10 @@ def bias_and_variance(table: pd.DataFrame) -> Figure:
         at = mine["length"] * (1 + 0.03 * (index - 1.5))
         seen = mine["bias2_low"] > 0
         left.plot(at, mine["bias2"].where(seen, mine["bias2_high"].clip(lower=1e-12)), color=color, linewidth=0.7)
-        _bars(left, at[seen], mine[seen], "bias2", color, name)
+        _bars(left, at[seen], mine[seen], "bias2", fmt="o", color=color, linewidth=1)
         left.plot(at[~seen], mine["bias2_high"][~seen], "v", color=color, markerfacecolor="white", markersize=5)
         drawn = mine["variance"] > 0
-        _bars(right, at[drawn], mine[drawn], "variance", color, name)
+        _bars(right, at[drawn], mine[drawn], "variance", fmt="o", color=color, linewidth=1)
         right.plot(at[drawn], mine["variance"][drawn], color=color, linewidth=0.7)
         right.plot(at, _shown(mine), "x", color="black", markersize=5)
         _unseen(right, at, mine, color)
@@ -138,10 +138,10 @@ def _plain(axes: Axes) -> None:
         axes.yaxis.set_minor_locator(NullLocator())
 
 
-def _bars(axes: Axes, at: pd.Series, rows: pd.DataFrame, column: str, color: str, name: str) -> None:
-    middle, low, high = (rows[key].to_numpy() for key in (column, f"{column}_low", f"{column}_high"))
-    error = [np.maximum(middle - low, 0), np.maximum(high - middle, 0)]
-    axes.errorbar(at, middle, yerr=error, fmt="o", color=color, markersize=3.5, linewidth=1, capsize=2, label=name)
+def _bars(axes: Axes, at: pd.Series, rows: pd.DataFrame, column: str, scale: Any = 1.0, **look: Any) -> None:
+    middle, low, high = (rows[key] * scale for key in (column, f"{column}_low", f"{column}_high"))
+    error = [(middle - low).clip(lower=0), (high - middle).clip(lower=0)]
+    axes.errorbar(at, middle, yerr=error, markersize=3.5, capsize=2, **look)
 
 
 @house_style
@@ -165,17 +165,7 @@ def variance_and_cost(table: pd.DataFrame) -> Figure:
             else f"{stored.iloc[0]:.0f} stored steps"
         )
         for axes, scale in ((left, 1.0), (right, stored.where(np.isfinite(stored)))):
-            low, middle, high = (rows[key] * scale for key in ("variance_low", "variance", "variance_high"))
-            axes.errorbar(
-                rows["at"],
-                middle,
-                yerr=[(middle - low).clip(lower=0), (high - middle).clip(lower=0)],
-                fmt="o-",
-                color=color,
-                markersize=3.5,
-                capsize=2,
-                label=f"at {comparison}, {at}",
-            )
+            _bars(axes, rows["at"], rows, "variance", scale, fmt="o-", color=color, label=f"at {comparison}, {at}")
             axes.plot(rows["at"], _shown(rows) * scale, "x", color="black", markersize=5)
             _unseen(axes, rows["at"], rows, color, scale)
     for axes in (left, right):

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from artbp_exp.evidence.figures.common import arms, house_style, label, looks, new_figure, note, spread
+from artbp_exp.evidence.figures.common import arms, band, house_style, label, looks, note
 from artbp_exp.runs.load import Run
 
 CEILING = 1e9
@@ -17,18 +17,16 @@ def influence_balancing(runs: list[Run]) -> Figure:
     Args:
         runs: of the synthetic task, several methods and seeds.
     """
-    figure, (left, right) = new_figure(2)
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
     last = max(run.summary["steps"] for run in runs)
     grid = np.unique(np.geomspace(10, last, 200).round())
     grouped = arms(runs)
     for which, style in looks(grouped).items():
         members = grouped[which]
         for axes, column in ((left, "loss"), (right, "theta")):
-            median, least, greatest = spread(members, column, grid)
-            axes.plot(grid, median, label=label(which), **style)
-            axes.fill_between(grid, least, greatest, color=style["color"], alpha=0.18, linewidth=0)
-        diverged = [run for run in members if run.summary["status"] == "diverged"]
-        for run in diverged:
+            band(axes, members, column, grid, label=label(which), **style)
+        for run in (run for run in members if run.summary["status"] == "diverged"):
             end = run.metrics("step", "loss").iloc[-1]
             left.plot(end["step"], min(end["loss"], CEILING), "x", color=style["color"], clip_on=False)
     left.set(xscale="log", yscale="log", xlabel="steps", ylabel="loss", title="Loss", ylim=(1e-20, CEILING))
@@ -37,7 +35,6 @@ def influence_balancing(runs: list[Run]) -> Figure:
     right.annotate("θ*", (grid[0], optimum), xytext=(2, 3), textcoords="offset points")
     right.set(xscale="log", xlabel="steps", ylabel="θ", title="Parameter", ylim=(-1.0, 3.0))
     left.legend(loc="lower left")
-    counts = sorted({len(members) for members in grouped.values()})
-    seeds = " or ".join(map(str, counts))
+    seeds = " or ".join(map(str, sorted({len(members) for members in grouped.values()})))
     note(figure, f"line: median of {seeds} seeds; band: their range; ×: ended as diverged; dotted: the optimum θ*")
     return figure

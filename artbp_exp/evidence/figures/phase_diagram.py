@@ -49,16 +49,17 @@ def phase_diagram(cells: pd.DataFrame) -> Figure:
 
 
 def _panel(axes: Axes, chosen: pd.DataFrame, lengths: list[float], rates: list[float]) -> Any:
-    grid = np.full((len(rates), len(lengths)), np.nan)
-    for _, members in chosen.groupby(["length", "lr"]):
-        length, rate = members["length"].iloc[0], members["lr"].iloc[0]
-        i, j = rates.index(rate), lengths.index(length)
-        diverged = members["status"] == "diverged"
-        loss = members["loss"].where(~diverged, np.inf).fillna(np.inf).clip(lower=1e-30)
-        grid[i, j] = np.log10(loss.median())
-        if diverged.any():
-            axes.plot(j, i, "x", color="white" if grid[i, j] > 0 else "black", markersize=3.5, markeredgewidth=0.9)
-        elif reached_cells(members).all():
-            axes.plot(j, i, ".", color="black", markersize=3.5)
-    shown = np.clip(grid, BEST, WORST)
-    return axes.imshow(shown, norm=Normalize(BEST, WORST), cmap="cividis_r", origin="lower", aspect="auto")
+    lost = chosen["status"] == "diverged"
+    loss = chosen["loss"].where(~lost, np.inf).fillna(np.inf).clip(lower=1e-30)
+    runs = chosen.assign(loss=loss, lost=lost, near=reached_cells(chosen)).groupby(["length", "lr"], as_index=False)
+    cells = runs.agg({"loss": "median", "lost": "any", "near": "all"})
+    cells["loss"] = np.log10(cells["loss"])
+    for cell in cells.to_dict("records"):
+        at = lengths.index(cell["length"]), rates.index(cell["lr"])
+        if cell["lost"]:
+            axes.plot(*at, "x", color="white" if cell["loss"] > 0 else "black", markersize=3.5, markeredgewidth=0.9)
+        elif cell["near"]:
+            axes.plot(*at, ".", color="black", markersize=3.5)
+    grid = cells.pivot(index="lr", columns="length", values="loss").reindex(index=rates, columns=lengths)
+    scale = Normalize(BEST, WORST)
+    return axes.imshow(grid.clip(BEST, WORST), norm=scale, cmap="cividis_r", origin="lower", aspect="auto")

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from artbp_exp.evidence.figures.common import color_of, house_style, new_figure, shade
+from artbp_exp.evidence.figures.common import color_of, house_style, shade
 from artbp_exp.runs.load import Run
 from artbp_exp.truncation.artbp import build
 
@@ -20,7 +20,8 @@ def segment_lengths(runs: list[Run]) -> Figure:
     Args:
         runs: with random cuts; of several with one scheme the draws are put together, each seed's once.
     """
-    figure, (axes,) = new_figure(1)
+    figure = Figure()
+    axes = figure.subplots()
     groups: dict[str, list[Run]] = {}
     for run in runs:
         method = run.config["method"]

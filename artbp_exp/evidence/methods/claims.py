@@ -22,7 +22,7 @@ SEEDS, MAJORITY = 5, 3
 
 def recall_claims(results: Path) -> list[Claim]:
     """The rows from `results/methods_recall`."""
-    found = {row.arm.label: row for row in rows(load_runs(results / FOLDER))}
+    found = {row.label: row for row in rows(load_runs(results / FOLDER))}
     return [_wall(found.get(WALL)), *_beyond(found), *_online(found), _snap_and_uoro(found)]
 
 
@@ -56,8 +56,8 @@ def _beyond(found: dict[str, Row]) -> Iterator[Claim]:
         more, most = any(own > other for own, other in far.values()), max(own for own, _ in far.values())
         few = min(map(len, row.by_steps.values())) < SEEDS
         yield Claim(
-            key=f"recall_beyond_{row.arm.label}",
-            claim=f"{row.arm.label}: learns a lag that a segment of truncated BPTT of the same memory does not hold",
+            key=f"recall_beyond_{row.label}",
+            claim=f"{row.label}: learns a lag that a segment of truncated BPTT of the same memory does not hold",
             quantity=f"seeds that learn lags beyond 5 within {STEPS:,} steps, a point for each lag",
             unit="lags",
         ).measured(

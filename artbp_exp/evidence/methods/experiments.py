@@ -33,7 +33,6 @@ METHODS = (
     ),
     Experiment(
         heading=HEADING,
-        sources=("methods_recall",),
         recipes=("methods_recall",),
         made_by=MADE_BY,
         claims=recall_claims,
@@ -52,7 +51,6 @@ METHODS = (
     ),
     Experiment(
         heading=HEADING,
-        sources=("methods_balancing",),
         recipes=("methods_balancing",),
         made_by=MADE_BY,
         claims=balancing_claims,

@@ -7,8 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from artbp_exp.evidence.figures.common import LINES, color_of, house_style, spread
-from artbp_exp.evidence.methods.arms import grouped
+from artbp_exp.evidence.arms import kind, label
+from artbp_exp.evidence.figures.common import LINES, band, color_of, house_style
+from artbp_exp.evidence.read import grouped
 from artbp_exp.runs.load import Run
 
 
@@ -76,15 +77,13 @@ def levels_figure(panels: Mapping[str, list[Run]]) -> Figure:
 
 
 def _lines(axes: Axes, runs: list[Run], column: str) -> None:
-    for index, (arm, members) in enumerate(grouped(runs).items()):
+    for index, (arm, members) in enumerate(grouped(runs, label).items()):
         tables = [run.metrics("step", column).dropna(subset=[column]) for run in members]
         rows = min(map(len, tables))
         grid = np.max([table["step"].to_numpy()[:rows] for table in tables], axis=0)  # by when every seed has its row
-        median, least, greatest = spread(members, column, grid)
         seeds = f"{len(members)} seeds" if len(members) > 1 else "1 run"
-        style = LINES[index % len(LINES)]
-        axes.plot(grid, median, color=arm.color, linestyle=style, label=f"{arm.label} ({seeds})")
-        axes.fill_between(grid, least, greatest, color=arm.color, alpha=0.18, linewidth=0)
+        look = {"color": color_of(kind(members[0])), "linestyle": LINES[index % len(LINES)]}
+        band(axes, members, column, grid, label=f"{arm} ({seeds})", **look)
 
 
 @house_style

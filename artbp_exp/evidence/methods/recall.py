@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import pandas as pd
 
-from artbp_exp.evidence.methods.arms import Arm, grouped
+from artbp_exp.evidence.arms import kind, label
+from artbp_exp.evidence.figures.common import color_of
+from artbp_exp.evidence.read import grouped
 from artbp_exp.evidence.tables.markdown import markdown
 from artbp_exp.runs.load import Run, load_runs
 
@@ -28,14 +31,16 @@ class Row:
     """An arm over all lags.
 
     Attributes:
-        arm: which.
+        label: of the arm.
+        color: of its cells.
         memory: numbers kept for each stream.
         cost: seconds a step, see `step_cost`.
         by_steps: lag → for each seed whether it had learned after `STEPS`.
         by_time: the same after `SECONDS`.
     """
 
-    arm: Arm
+    label: str
+    color: str
     memory: float
     cost: float
     by_steps: dict[int, list[bool]]
@@ -49,20 +54,21 @@ class Row:
 
 def rows(runs: list[Run]) -> list[Row]:
     """A row for each arm: classes of equal memory one after the other, in each the best first."""
-    found = [_row(arm, members) for arm, members in grouped(runs).items()]
+    found = [_row(*arm) for arm in grouped(runs, label).items()]
     return sorted(found, key=lambda row: (row.rank, -sum(map(sum, row.by_steps.values())), row.memory))
 
 
-def _row(arm: Arm, runs: list[Run]) -> Row:
+def _row(name: str, runs: list[Run]) -> Row:
     cost = step_cost(runs)
-    by_steps: dict[int, list[bool]] = {}
-    by_time: dict[int, list[bool]] = {}
-    for run in sorted(runs, key=lambda run: (run.config["task"]["lag"], run.config["seed"])):
-        lag = int(run.config["task"]["lag"])
-        by_steps.setdefault(lag, []).append(learned(run, STEPS))
-        by_time.setdefault(lag, []).append(learned(run, SECONDS / cost))
-    memory = sum(run.summary["stored_numbers"] for run in runs) / len(runs)
-    return Row(arm=arm, memory=memory, cost=cost, by_steps=by_steps, by_time=by_time)
+    lags = dict(sorted(grouped(runs, lambda run: int(run.config["task"]["lag"])).items()))
+    return Row(
+        label=name,
+        color=color_of(kind(runs[0])),
+        memory=fmean(run.summary["stored_numbers"] for run in runs),
+        cost=cost,
+        by_steps={lag: [learned(run, STEPS) for run in mine] for lag, mine in lags.items()},
+        by_time={lag: [learned(run, SECONDS / cost) for run in mine] for lag, mine in lags.items()},
+    )
 
 
 def learned(run: Run, step: float) -> bool:
@@ -89,7 +95,7 @@ def recall_table(results: Path) -> str:
     cells = []
     for row in table:
         shares = (f"{_share(row.by_steps.get(lag))}; {_share(row.by_time.get(lag))}" for lag in lags)
-        cells.append([row.arm.label, f"{row.memory:,.0f}", f"{1e6 * row.cost:.0f}", *shares])
+        cells.append([row.label, f"{row.memory:,.0f}", f"{1e6 * row.cost:.0f}", *shares])
     return markdown([counted, "numbers kept", "µs a step", *(f"k = {lag}" for lag in lags)], cells)
 
 

@@ -34,9 +34,9 @@ def recall_figure(runs: list[Run]) -> Figure:
         axes.tick_params(length=0)
         for side in ("left", "bottom"):
             axes.spines[side].set_visible(False)
-    left.set_yticks(heights, [f"{row.arm.label}  ({row.memory:,.0f})" for row in table])
+    left.set_yticks(heights, [f"{row.label}  ({row.memory:,.0f})" for row in table])
     for tick, row in zip(left.get_yticklabels(), table, strict=True):
-        tick.set_color(row.arm.color)
+        tick.set_color(row.color)
     _headings(left, table, heights)
     figure.suptitle(
         f"Seeds that learn to recall a sign from k steps ago (loss below {LEARNED:g} of chance)\n"
@@ -65,7 +65,7 @@ def _cells(axes: Axes, height: float, row: Row, cells: list[list[bool]]) -> None
         if not seeds:
             continue
         share = sum(seeds) / len(seeds)
-        color = tuple(1 - share * (1 - part) for part in to_rgb(row.arm.color))
+        color = tuple(1 - share * (1 - part) for part in to_rgb(row.color))
         axes.bar(column, 0.92, bottom=height - 0.46, width=0.94, color=color, edgecolor="#cccccc", linewidth=0.5)
         dark = sum(color) < 1.6
         axes.text(column, height, f"{sum(seeds)}/{len(seeds)}", ha="center", va="center", color="w" if dark else "k")

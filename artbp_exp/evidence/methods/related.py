@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from artbp_exp.evidence.arms import label
 from artbp_exp.evidence.claims.claim import OPEN, Claim
-from artbp_exp.evidence.methods.arms import grouped
-from artbp_exp.evidence.read import read
+from artbp_exp.evidence.read import grouped, read
 from artbp_exp.evidence.statistics import bare
 from artbp_exp.runs.load import Run, load_runs
 
@@ -30,22 +30,18 @@ def related_claims(results: Path) -> Iterator[Claim]:
 def _scores(runs: list[Run]) -> dict[str, list[float]]:
     """Arm → the held-out loss at the end over chance, for each seed."""
     return {
-        label: [float(run.metrics("valid_loss")["valid_loss"].iloc[-1]) / run.summary["chance"] for run in members]
-        for label, members in _members(runs).items()
+        arm: [float(run.metrics("valid_loss")["valid_loss"].iloc[-1]) / run.summary["chance"] for run in members]
+        for arm, members in grouped(runs, label).items()
     }
 
 
 def _accuracies(runs: list[Run]) -> dict[str, list[float]]:
     """Arm → the share of held-out digits that are right at the best row, for each seed."""
-    return {label: [run.summary["valid_accuracy"] for run in members] for label, members in _members(runs).items()}
-
-
-def _members(runs: list[Run]) -> dict[str, list[Run]]:
-    return {arm.label: members for arm, members in grouped(runs).items()}
+    return {arm: [run.summary["valid_accuracy"] for run in mine] for arm, mine in grouped(runs, label).items()}
 
 
 def _told(found: dict[str, list[float]]) -> str:
-    return "; ".join(f"{label}: {', '.join(f'{value:.3f}' for value in values)}" for label, values in found.items())
+    return "; ".join(f"{arm}: {', '.join(f'{value:.3f}' for value in values)}" for arm, values in found.items())
 
 
 def _copy(found: dict[str, list[float]]) -> Claim:
@@ -71,7 +67,7 @@ def _copy(found: dict[str, list[float]]) -> Claim:
 def _artbp_on_copy(found: dict[str, list[float]], runs: list[Run]) -> Iterator[Claim]:
     """Against truncated BPTT of the same mean length, of the same memory, and against its own cuts."""
     own = "ARTBP, L0 = 5, α = 6"
-    kept = {label: members[0].summary["stored_numbers"] for label, members in _members(runs).items()}
+    kept = {arm: members[0].summary["stored_numbers"] for arm, members in grouped(runs, label).items()}
     for key, rival in (
         ("length", "truncated BPTT, L = 5"),
         ("memory", "truncated BPTT, L = 8"),
@@ -87,7 +83,7 @@ def _artbp_on_copy(found: dict[str, list[float]], runs: list[Run]) -> Iterator[C
             claim = claim.measured(
                 bare([*found[own], *found[rival]]),
                 max(found[own]) < NEAR and min(found[rival]) > 2 * NEAR,
-                f"{_told({label: found[label] for label in (own, rival)})}; numbers kept for a stream: "
+                f"{_told({arm: found[arm] for arm in (own, rival)})}; numbers kept for a stream: "
                 f"{kept[own]:.0f}, {kept[rival]:.0f}",
             )
         yield claim

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from artbp_exp.evidence.claims.claim import FAILS, HOLDS, MEASURED, NOT_YET, OPEN, Claim, interval, number
 from artbp_exp.evidence.report.answers import answers
@@ -112,7 +111,6 @@ def render(name: str, sections: Sequence[Section], logs: Table) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"number": number, "interval": interval, "cell": _cell, "points": _points, "slug": slug}
-    environment.filters["source"] = lambda text: Markup(text)
     claims = [claim for section in sections for claim in section.claims]
     headings = [section.heading for section in sections]
     headings += [NOT_SETTLED] * any(section.open for section in sections) + [CURVES] * bool(logs) + [READING]

@@ -38,7 +38,7 @@ def write_report(results: Path) -> tuple[list[Claim], list[Path]]:
     """
     if not results.is_dir():
         raise UserError(f"results={results} is not a folder; name the one that holds the CSVs with --results")
-    sources = list(dict.fromkeys(source for each in REPORTED for source in each.sources))
+    sources = list(dict.fromkeys(source for each in REPORTED for source in each.records))
     if not any((results / source).exists() for source in sources):
         raise UserError(
             f"{results} holds none of this repository's evidence ({', '.join(sources)}), so there is nothing to "
@@ -57,7 +57,7 @@ def _sections(results: Path) -> Iterator[Section]:
         claims = [claim for experiment in experiments for claim in experiment.claims(results)]
         commands = [command for experiment in experiments for command in experiment.all_commands(results)]
         figures = [drawn for experiment in experiments for drawn in _drawn(results, experiment)]
-        sources = dict.fromkeys(s for each in experiments for s in each.sources if (results / s).exists())
+        sources = dict.fromkeys(s for each in experiments for s in each.records if (results / s).exists())
         yield Section(
             heading=heading,
             claims=claims,

@@ -7,7 +7,7 @@ import pandas as pd
 
 from artbp_exp.evidence.best_rates.comparison import PTB
 from artbp_exp.evidence.claims.balancing import MEAN, of
-from artbp_exp.evidence.claims.lengths import of_arm, working
+from artbp_exp.evidence.claims.lengths import bracket, of_arm, working
 from artbp_exp.evidence.optimum import reached
 from artbp_exp.evidence.ptb_runs import METHODS
 from artbp_exp.evidence.tables.markdown import markdown
@@ -44,9 +44,8 @@ def _lengths(results: Path) -> tuple[str, ...]:
 
 
 def _shortest(cells: pd.DataFrame, name: str) -> str:
-    found = working(of_arm(cells, name))
-    least = found[found["works"]]["length"].min()
-    return f"{least:g} steps" + (" (the shortest tried)" if least == cells["length"].min() else "")
+    below, least = bracket(working(of_arm(cells, name)))
+    return f"{least:g} steps" + ("" if below else " (the shortest tried)")
 
 
 def _balancing(results: Path) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ def run(
     optimizer = {"lr": rate, "schedule": "cosine"} | (optimizer or {})
     folder = results / PTB.name / "-".join(map(str, [*method.values(), *optimizer.values()])) / f"seed{seed}"
     folder.mkdir(parents=True)
-    settings = {"task": {"name": "ptb", "epochs": 10}, "optimizer": optimizer, "seed": seed}
+    settings = {"task": {"name": "ptb", "epochs": 10}, "model": {"name": "lstm"}, "optimizer": optimizer, "seed": seed}
     (folder / "config.yaml").write_text(yaml.safe_dump(settings | {"method": method}))
     summary = {"status": "diverged" if lost else "finished", "test_bpc": end - 0.05, "method": method["name"]}
     (folder / "summary.json").write_text(json.dumps(summary))

@@ -39,7 +39,7 @@ def bench(tmp_path: Path) -> Path:
 
 
 def by_label(results: Path) -> dict[str, Row]:
-    return {row.arm.label: row for row in rows(load_runs(results / FOLDER))}
+    return {row.label: row for row in rows(load_runs(results / FOLDER))}
 
 
 def test_learned_at_equal_steps_and_at_equal_time(bench: Path) -> None:

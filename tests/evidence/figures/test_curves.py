@@ -11,7 +11,6 @@ from artbp_exp.cli.figures import draw, draw_curves, main
 from artbp_exp.errors import UserError
 from artbp_exp.evidence.figures.common import COLORS, shade
 from artbp_exp.evidence.figures.curves import MOST, Line, curves, lines
-from artbp_exp.runs.identity import identity
 from artbp_exp.runs.load import load_runs
 
 
@@ -37,8 +36,7 @@ TBPTT = {"name": "tbptt", "length": 100}
 
 
 def grouped(root: Path) -> list[Line]:
-    runs = load_runs(root)
-    return lines(runs, [identity(each.config) for each in runs])
+    return lines(load_runs(root))
 
 
 def test_a_line_for_each_setting_that_differs_seeds_together(tmp_path: Path) -> None:
@@ -84,7 +82,7 @@ def test_runs_with_epochs_are_drawn_against_them_on_a_panel_of_their_own(tmp_pat
     written = draw_curves(tmp_path, tmp_path / "out")
     assert [path.name for path in written] == ["curves.png", "curves.pdf"]
     runs = [each for each in load_runs(tmp_path) if each.config["task"]["name"] == "ptb"]
-    (axes,) = curves({"ptb": lines(runs, [identity(each.config) for each in runs])}).axes
+    (axes,) = curves({"ptb": lines(runs)}).axes
     assert list(axes.lines[0].get_xdata()) == [1, 2]
     assert list(axes.lines[0].get_ydata()) == pytest.approx([2.4, 2.2])
     assert axes.get_legend().get_texts()[0].get_text() == "method=tbptt (2 seeds)"

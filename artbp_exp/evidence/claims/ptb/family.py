@@ -5,11 +5,11 @@ from pathlib import Path
 
 from artbp_exp.evidence import authors
 from artbp_exp.evidence.claims.claim import NOT_YET, OPEN, Claim
-from artbp_exp.evidence.claims.ptb.measured import Measured, estimate
+from artbp_exp.evidence.claims.ptb.measured import Measured
 from artbp_exp.evidence.claims.ptb.rows import AGAIN, ROWS, Row
 from artbp_exp.evidence.claims.ptb.single import logged, rounding
 from artbp_exp.evidence.ptb_runs import ROUNDING, arms, diverged
-from artbp_exp.evidence.statistics import contrasts
+from artbp_exp.evidence.statistics import contrasts, estimate
 from artbp_exp.evidence.verdicts import Verdicts, agreed
 
 

@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from artbp_exp.evidence.ptb_runs import METHODS, RECIPE, ROUNDING, STATES, Arm, Arms, arms, end_points
-from artbp_exp.evidence.statistics import Contrast, Spread, bare, contrast
+from artbp_exp.evidence.statistics import Contrast, Spread, contrast, estimate
 
 Weights = Mapping[Arm, float]
 """Arm → its weight in a difference of mean end points."""
@@ -62,15 +62,6 @@ def paired(ends: Ends, weights: Weights) -> dict[int, float]:
 def ahead(other: str, *, carried: bool) -> Weights:
     """ARTBP's lead over another method."""
     return {(other, carried): 1, ("artbp", carried): -1}
-
-
-def estimate(points: list[float], test: Contrast | None) -> Spread | None:
-    """The points, and the estimate and interval of their test where there is one."""
-    found = bare(points)
-    if found is None or test is None:
-        return found
-    low, high = test.value - test.half, test.value + test.half
-    return Spread(points=found.points, center=test.value, low=low, high=high, statistic="mean")
 
 
 @dataclass(frozen=True, kw_only=True)
