@@ -25,7 +25,7 @@ LOADED = (
     "artbp_exp.autograd.fused.compiled",
     "artbp_exp.training.experiment",
     "artbp_exp.runs.folder",
-    "artbp_exp.diagnosis.run",
+    "artbp_exp.diagnosis.run.diagnose",
     "artbp_exp.verification.report",
     "artbp_exp.evidence.figures.diagnosis",
     *(f"artbp_exp.cli.{name}" for name in COMMANDS),

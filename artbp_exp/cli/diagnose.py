@@ -62,7 +62,7 @@ def _diagnose(chosen: RunConfig, own: dict[str, Any], command: str) -> Path:
     """Measures and draws; a folder that cannot be written is refused before anything is computed."""
     out = Path(checks.text("diagnose.out", own["out"]))
     # torch takes a second to load: not before it is needed
-    from artbp_exp.diagnosis.run import REMEDY, diagnose
+    from artbp_exp.diagnosis.run.diagnose import REMEDY, diagnose
     from artbp_exp.evidence.figures.diagnosis import draw
 
     with writing(out, REMEDY):

@@ -9,26 +9,21 @@ import torch
 from torch import Tensor
 
 from artbp_exp.diagnosis.bootstrap import certain, measures, products
-from artbp_exp.diagnosis.checkpoint import Checkpoint
-from artbp_exp.diagnosis.crossings import crossings
-from artbp_exp.diagnosis.grid import Settings
-from artbp_exp.methods import make_method
 from artbp_exp.methods.base import Draw, Method
 from artbp_exp.theory.exact_variance import Crossings
 from artbp_exp.theory.predicted_variance import predicted_variance
 from artbp_exp.theory.stored_steps import drawn_stored_steps
 from artbp_exp.theory.survival import hazards
 from artbp_exp.theory.unbiased import is_unbiased
-from artbp_exp.training.gradient import Gradients, Loop, TaskLoop
+from artbp_exp.training.gradient import Gradients, Loop
 from artbp_exp.truncation import Scheme, Segment
 from artbp_exp.verification.enumeration import pass_over
-from artbp_exp.verification.oracle import Full
 
 MOST_OFFSETS = 8
 """Offsets of the cuts at which a method that draws nothing is measured, at most."""
 
-LEAST_DRAWS = 3
-"""Gradients that an interval takes, at least."""
+LEAST_DRAWS = 8
+"""Gradients whatever the time: the bootstrap interval of fewer is too narrow."""
 
 ENDS = ("", "_low", "_high")
 NOT_PREDICTED = {
@@ -39,43 +34,6 @@ NOT_STORED = dict.fromkeys(
     ("mean_length", "stored_mean", "stored_mean_theory", "stored_peak", "kept_mean", "kept_peak", "recomputed"),
     math.nan,
 )
-
-
-def measure_at(
-    checkpoint: Checkpoint,
-    full: Full,
-    settings: Settings,
-    *,
-    engine: str,
-    draws: int,
-    starts: int,
-    rng: np.random.Generator,
-) -> dict[str, Any]:
-    """The row of `methods.csv` of one method; see `measure`."""
-    model, task = checkpoint.model, checkpoint.task
-    method = make_method(settings, model=model, task=task, engine=engine)
-    scheme: Scheme | None = getattr(method, "scheme", None)
-    streams = task.batch_size
-    row = measure(
-        TaskLoop(task=task, method=method, trainables=model),
-        method,
-        as_vector(full.gradient),
-        crossed=None if scheme is None else crossings(model, full, scheme, streams=streams),
-        streams=streams,
-        draws=draws,
-        starts=starts,
-        batch_size=checkpoint.batch_size,
-        rng=rng,
-    )
-    return {
-        "length": settings.get("length", None if scheme is None else scheme.length),
-        "schedule": settings.get("schedule", settings.get("phase")),
-        "alpha": settings.get("alpha"),
-        "reweight": scheme is None or scheme.reweight,
-        "every": settings.get("every", 1),
-        "method": settings["name"],
-        **row,
-    }
 
 
 def measure(
@@ -106,9 +64,9 @@ def measure(
         enough: asked after each gradient whether to do without the others; a method that draws takes `LEAST_DRAWS`.
     """
     scheme = method if isinstance(method, Scheme) else getattr(method, "scheme", None)
-    random = scheme is None or _is_random(scheme, loop.steps)
+    random = is_random(scheme, loop.steps)
     outcomes: Iterable[Iterable[Draw]]
-    if random or scheme is None:
+    if scheme is None or random:
         outcomes = (drawn(method, loop.steps, rng) for _ in range(draws))
     else:
         outcomes = at_offsets(scheme, loop.steps)
@@ -123,8 +81,7 @@ def measure(
     row: dict[str, Any] = {"unbiased": unbiased, "draws": len(gradients), **statistics, **NOT_PREDICTED}
     if scheme is None:
         return row | NOT_STORED
-    # the formula takes all segments of a pass to be drawn alike
-    if crossed is not None and unbiased and scheme.first is None:
+    if crossed is not None and is_predicted(scheme, loop.steps):
         formula = predicted_variance(scheme, loop.steps, crossed, streams=streams, starts=starts, draws=draws, rng=rng)
         row |= {
             "predicted": formula.variance / found.size,
@@ -174,7 +131,16 @@ def as_vector(gradients: Gradients) -> Tensor:
     return torch.cat([one.flatten() for one in gradients.values()])
 
 
-def _is_random(scheme: Scheme, steps: int) -> bool:
-    """Whether any cut within `steps` steps is neither certain nor impossible."""
+def is_random(scheme: Scheme | None, steps: int) -> bool:
+    """Whether any cut within `steps` steps is neither certain nor impossible; so is what has no scheme."""
+    if scheme is None:
+        return True
     each = [hazards(one, steps - 1) for one in (scheme, scheme.at(0))]
     return any((hazard * (1 - hazard)).any() for hazard in each)
+
+
+def is_predicted(scheme: Scheme | None, steps: int) -> bool:
+    """Whether the exact formula has the variance: it takes all segments of a pass to be drawn alike."""
+    if scheme is None or scheme.first is not None:
+        return False
+    return is_random(scheme, steps) and is_unbiased(scheme, steps)

@@ -148,7 +148,16 @@ def check_episodes(model: RecurrentModel, method: Method, task: Task, name: str)
             f"model={name} keeps a memory of its episode, and task={task.name} is one stream of {task.steps} steps; "
             f"take a task of episodes, such as task=copy"
         )
-    if method.scheme is None or can_cut(method.scheme, task.episode):
+    refuse_cuts(model, method, task.episode, name)
+
+
+def refuse_cuts(model: RecurrentModel, method: Method, steps: int, name: str) -> None:
+    """Refuses a method that cuts an episode of `steps` steps where the state of `model=name` grows.
+
+    Raises:
+        UserError: see above.
+    """
+    if model.grows and (method.scheme is None or can_cut(method.scheme, steps)):
         raise UserError(
             f"model={name} keeps a memory of its episode, which method={method.name} does not carry across an update; "
             f"take method=bptt, and model.truncate for the truncation"

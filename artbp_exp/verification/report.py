@@ -1,7 +1,6 @@
 """Says on the terminal and in a CSV whether one configuration is certified."""
 
 import math
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from artbp_exp import checks
 from artbp_exp.errors import UserError
@@ -18,7 +16,7 @@ from artbp_exp.methods.base import Claim
 from artbp_exp.random_streams import RandomStreams
 from artbp_exp.run_config import RunConfig
 from artbp_exp.theory.unbiased import can_cut
-from artbp_exp.verification.enumeration import VARIANCE_TOLERANCE, Exact, Subject
+from artbp_exp.verification.enumeration import VARIANCE_TOLERANCE, Exact
 from artbp_exp.verification.full_size import CEILING, FACTOR_TOLERANCE, TOLERANCE, lag_by_lag, prescribed
 from artbp_exp.verification.judgement import Judgement, judge
 from artbp_exp.verification.monte_carlo import (
@@ -30,6 +28,7 @@ from artbp_exp.verification.monte_carlo import (
     monte_carlo,
     variance_of_one,
 )
+from artbp_exp.verification.progress import progress, seconds_of
 from artbp_exp.verification.small import randomised
 from artbp_exp.verification.smoothed import certify_claim
 from artbp_exp.verification.subject import Shrunk, measured, prescribable, sampled, shrunk
@@ -114,7 +113,7 @@ def _claimed(claim: Claim, exact: Exact, verdict: Judgement) -> str:
 def _enumerate(small: Shrunk, precision: str, head: str = "") -> tuple[Exact, list[Row]]:
     method, steps = small.subject.method, small.subject.task.steps
     what, then = ("outcome", "of") if small.subject.scheme is None else ("way", "to cut")
-    with _bar(None, "outcomes") as bar:
+    with progress(None, "outcomes") as bar:
         exact = certify_claim(small.subject, each=lambda found: bar.update())
     print(
         f"\nexact, {exact.patterns} {what}{'s' if exact.patterns > 1 else ''} {then} {steps} steps, engine "
@@ -170,7 +169,8 @@ def _sample(
     computed = str(next(subject.model.parameters()).dtype).removeprefix("torch.")
     if autocast is not None:
         computed += f", products in {str(autocast).removeprefix('torch.')}"
-    each, wanted = _seconds(subject), draws
+    rng = np.random.default_rng(0)  # the run's stream is left alone
+    each, wanted = seconds_of(lambda: drawn(subject, rng)), draws
     if seconds is not None:
         draws = min(draws, max(LEAST_DRAWS, int(seconds / each)))
     fewer = f"; not {wanted}: verify.seconds={seconds:g}" if draws < wanted else ""
@@ -179,7 +179,7 @@ def _sample(
         f"engine {engine}, in {computed} (about {math.ceil(draws * each)} s{fewer})",
         flush=True,
     )
-    with _bar(draws, "draws") as bar:
+    with progress(draws, "draws") as bar:
         variance = variance_of_one(subject, draws)
         intervals = monte_carlo(subject, cuts=cuts, draws=draws, variance=variance, autocast=autocast, each=bar.update)
     print(explained(intervals))
@@ -212,20 +212,6 @@ def _print(rows: Sequence[Row], marks: Sequence[str] | None = None) -> None:
             value += f"  [{row['low']:+9.2e}, {row['high']:+9.2e}]  ± {row['half_width']:.1e}"
         mark = marks[index] if marks else "ok" if row["holds"] else "WRONG"
         print(f"  {row['check']:<{width}}  {row['parameter']:<16} {value:>9}  {mark}")
-
-
-def _bar(total: int | None, unit: str) -> "tqdm[Any]":
-    """On a terminal only, and gone when it is done."""
-    return tqdm(total=total, unit=f" {unit}", leave=False, disable=not sys.stderr.isatty())
-
-
-def _seconds(subject: Subject) -> float:
-    """Of one draw. Of the second: the first compiles what there is to compile. The run's stream is left alone."""
-    rng = np.random.default_rng(0)
-    drawn(subject, rng)
-    began = time.perf_counter()
-    drawn(subject, rng)
-    return time.perf_counter() - began
 
 
 def check_writable(path: Path) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from artbp_exp.diagnosis.advice import advice
 from artbp_exp.diagnosis.comparisons import compare_schedules, variance_estimate
+from artbp_exp.diagnosis.run.advice import advice
 
 NAN = float("nan")
 EVIDENCE = Path(__file__).parents[2] / "results" / "diagnose"

@@ -3,7 +3,9 @@
 import io
 import pickle
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,20 +13,21 @@ import pandas as pd
 import pytest
 import torch
 
-from artbp_exp.diagnosis import run
-from artbp_exp.diagnosis.checkpoint import load
+from artbp_exp.diagnosis import clock
 from artbp_exp.diagnosis.influence import influence_by_lag
-from artbp_exp.diagnosis.measure import measure_at
-from artbp_exp.diagnosis.run import diagnose, window_verdict
+from artbp_exp.diagnosis.run import diagnose as run
+from artbp_exp.diagnosis.run import rows
+from artbp_exp.diagnosis.run.checkpoint import load
+from artbp_exp.diagnosis.run.diagnose import diagnose, window_verdict
 from artbp_exp.errors import UserError
 from artbp_exp.run_config import RunConfig
-from artbp_exp.verification.oracle import full_bptt
+from tests.small import measured_at
 
 Configure = Callable[..., RunConfig]
 
 OWN: dict[str, Any] = {
     "run": None, "start": 0, "warm_up": 20, "steps": 60, "streams": 2, "bias_streams": 4, "draws": 4, "starts": 4,
-    "losses": 2, "lags": 10,
+    "losses": 2, "lags": 10, "budget": None,
     "lengths": [5], "truncated_lengths": [5], "alpha": 4, "length": 5, "alphas": [4], "memory": 8,
 }  # fmt: skip
 
@@ -44,16 +47,13 @@ def settings(configure: Configure, own_corpus: Path) -> Callable[[bool], RunConf
 
 
 def test_the_state_is_carried_whatever_the_run_does(settings: Callable[[bool], RunConfig]) -> None:
-    rows = []
+    found_rows = []
     for carry in (True, False):
         found = load(settings(carry), OWN)
         assert found.run_carries == carry
         assert found.batch_size == 4
-        full = full_bptt(found.model, found.task)
-        method = {"name": "artbp", "length": 5, "alpha": 4}
-        rng = np.random.default_rng(0)
-        rows.append(measure_at(found, full, method, engine="auto", draws=40, starts=4, rng=rng))
-    pd.testing.assert_series_equal(pd.Series(rows[0]), pd.Series(rows[1]))
+        found_rows.append(measured_at(found, {"name": "artbp", "length": 5, "alpha": 4}, draws=40, starts=4))
+    pd.testing.assert_series_equal(pd.Series(found_rows[0]), pd.Series(found_rows[1]))
 
 
 def test_an_episode_is_measured_whole_and_at_lags_that_its_losses_have(configure: Configure) -> None:
@@ -125,9 +125,10 @@ def test_a_setting_in_two_comparisons_is_measured_once_and_each_has_its_own_cuts
 
     def spy(*args: Any, rng: np.random.Generator, **kwargs: Any) -> dict[str, Any]:
         seeds.append(str(rng.bit_generator.state))
-        return measure_at(*args, rng=rng, **kwargs)
+        return measured_once(*args, rng=rng, **kwargs)
 
-    monkeypatch.setattr(run, "measure_at", spy)
+    measured_once = rows.measure_at
+    monkeypatch.setattr(rows, "measure_at", spy)
     diagnose(settings(True), OWN, out=tmp_path, command="artbp-diagnose")
     table = pd.read_csv(tmp_path / "methods.csv")
     paper = table[(table["length"] == 5) & (table["alpha"] == 4) & table["reweight"]]
@@ -139,6 +140,7 @@ def test_a_setting_in_two_comparisons_is_measured_once_and_each_has_its_own_cuts
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
+        ({"budget": 0}, r"diagnose\.budget must be a number > 0; got 0"),
         ({"draws": 2}, r"diagnose\.draws must be a whole number ≥ 3"),
         ({"starts": 3}, r"diagnose\.starts must be a whole number ≥ 4"),
         ({"losses": 1}, r"diagnose\.losses must be a whole number ≥ 2"),
@@ -191,3 +193,62 @@ def test_every_registered_method_has_a_row_or_a_reason(
     assert "left out: jittered at length 2: method.length must be" in capsys.readouterr().out
     assert (table["method"] == "noisy").sum() == 1
     assert "nan" not in (tmp_path / "advice.txt").read_text(encoding="utf-8")
+
+
+def test_a_budget_bounds_everything_and_the_advice_says_so(
+    settings: Callable[[bool], RunConfig], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """By a clock that goes on by a millisecond whenever it is looked at, and a draw and a place that take a second."""
+    ticks = (n / 1000 for n in count())
+    monkeypatch.setattr(clock, "time", SimpleNamespace(perf_counter=ticks.__next__))
+    monkeypatch.setattr(rows, "seconds_of", lambda run: 1.0)
+    # ten settings, of which those that draw take 32 + 8 s each
+    own = OWN | {"draws": 32, "starts": 8, "budget": 200}
+    text = diagnose(settings(True), own, out=tmp_path, command="artbp-diagnose")
+    said = capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "methods.csv")
+    drawn = int(table["draws"].max())
+    assert 8 < drawn < 32
+    assert f"on {drawn} draws each and from " in said
+    assert "; 32 draws would take " in said
+    assert f"diagnose.budget=200 had time for {drawn} of 32 draws, " in text
+    assert pd.read_csv(tmp_path / "checkpoint.csv")["starts"].iloc[0] < 8
+
+
+def test_what_the_time_has_no_room_for_is_left_out(
+    settings: Callable[[bool], RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = count(step=100)
+    monkeypatch.setattr(clock, "time", SimpleNamespace(perf_counter=ticks.__next__))
+    text = diagnose(settings(True), OWN | {"budget": 1}, out=tmp_path, command="artbp-diagnose")
+    assert len(pd.read_csv(tmp_path / "methods.csv")) == 1
+    assert "diagnose.budget=1 had time for 2 of 4 streams, 1 of " in text
+
+
+def test_an_interruption_leaves_whole_rows(
+    settings: Callable[[bool], RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure_at, calls = rows.measure_at, count()
+
+    def interrupted(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return measure_at(*args, **kwargs)
+
+    monkeypatch.setattr(rows, "measure_at", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        diagnose(settings(True), OWN, out=tmp_path, command="artbp-diagnose")
+    table = pd.read_csv(tmp_path / "methods.csv")
+    assert list(table["method"])[:2] == ["tbptt", "artbp"]
+    assert table["bias2_lasting"].notna().iloc[0]
+    assert {"updates_to_match", "predicted"} < set(table.columns)
+
+
+def test_a_model_that_nothing_may_cut_is_refused_as_a_run_refuses_it(configure: Configure, tmp_path: Path) -> None:
+    """`model=sab` keeps all earlier states of its episode."""
+    small = ("task.blanks=4", "task.episodes=3", "task.batch_size=8", "model.hidden_size=3", "method=bptt")
+    config = configure("task=copy", "model=sab", *small)
+    with pytest.raises(UserError, match="model=sab keeps a memory of its episode, which method=tbptt does not carry"):
+        diagnose(config, OWN, out=tmp_path, command="artbp-diagnose")
+    assert not list(tmp_path.iterdir())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from artbp_exp import artbp
-from artbp_exp.diagnosis.crossings import crossings
+from artbp_exp.diagnosis.run.crossings import crossings
 from artbp_exp.verification.oracle import full_bptt, squared_crossings
 from tests.cells import CARRIED
 from tests.small import small

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from artbp_exp import registry
-from artbp_exp.diagnosis.grid import COMPARED, Grid, methods, with_stored_steps
+from artbp_exp.diagnosis.run.grid import COMPARED, Grid, methods, with_stored_steps
 from artbp_exp.diagnosis.words import said
 from artbp_exp.errors import UserError
 from tests.small import measured, small

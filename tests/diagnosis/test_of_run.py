@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from artbp_exp.diagnosis.checkpoint import of_run
-from artbp_exp.diagnosis.run import diagnose, run_facts
+from artbp_exp.diagnosis.run.checkpoint import of_run
+from artbp_exp.diagnosis.run.diagnose import diagnose, run_facts
 from artbp_exp.errors import UserError
 from artbp_exp.registry import directory
 from artbp_exp.run_config import RunConfig

@@ -7,7 +7,8 @@ import torch
 from artbp_exp.autograd import leaves
 from artbp_exp.diagnosis import systematic_bias as measured
 from artbp_exp.diagnosis.measure import vector
-from artbp_exp.diagnosis.systematic_bias import OFFSETS, systematic_bias
+from artbp_exp.diagnosis.run.streams import systematic_bias
+from artbp_exp.diagnosis.systematic_bias import OFFSETS
 from artbp_exp.tasks import ptb
 from artbp_exp.tasks.window import window
 from artbp_exp.training.gradient import Loop
@@ -26,7 +27,9 @@ def test_streams_of_one_text_have_all_their_bias_in_common(same: bool) -> None:
         carry_state=True, divergence=100.0, rows_per_epoch=1,
     )  # fmt: skip
     # L below 3: as many offsets as are measured on a stream, so that all streams have the same
-    found = systematic_bias(model, window(task, steps=24), [2], engine="auto", rng=rng)[2]
+    by_length, streams = systematic_bias(model, window(task, steps=24), [2], engine="auto", rng=rng)
+    found = by_length[2]
+    assert streams == 6
     # the model begins with all streams again
     assert {len(leaf) for leaf in leaves(model.init_state(6))} == {6}
     if same:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 import artbp_exp as artbp
-from artbp_exp.diagnosis.user_loop import clock, study
+from artbp_exp.diagnosis import clock
+from artbp_exp.diagnosis.user_loop import study, timed_loop
 from artbp_exp.diagnosis.user_loop.formula import crossings
 from artbp_exp.diagnosis.user_loop.report import verdict
 from artbp_exp.errors import UserError
@@ -230,7 +231,8 @@ def test_the_predicted_variance_is_exact_where_every_place_is_looked_at() -> Non
 def test_a_budget_bounds_everything_and_the_report_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a clock that goes on by 1 whenever it is looked at: three times or so a pass."""
     net, ticks = Leaky(0.9), count()
-    monkeypatch.setattr(clock, "time", SimpleNamespace(perf_counter=ticks.__next__))
+    for module in (clock, timed_loop):
+        monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=ticks.__next__))
     settings: dict[str, Any] = {"state": torch.zeros(3, 2), "steps": 24, "lengths": [5, 6, 7, 8], "windows": 20}
     found = artbp.diagnose(leaky(net), net, draws=500, budget=600, **settings)
     assert next(ticks) < 1200

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from artbp_exp import registry
-from artbp_exp.diagnosis.crossings import crossings as crossings_of
 from artbp_exp.diagnosis.measure import as_vector, vector
+from artbp_exp.diagnosis.run.crossings import crossings as crossings_of
 from artbp_exp.methods import segment_method
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.window import Window

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from artbp_exp import registry
-from artbp_exp.diagnosis.crossings import crossings as crossings_of
+from artbp_exp.diagnosis.run.crossings import crossings as crossings_of
 from artbp_exp.theory.exact_variance import Crossings, exact_variance
 from artbp_exp.theory.predicted_variance import lag_edges, predicted_variance
 from artbp_exp.verification.oracle import full_bptt

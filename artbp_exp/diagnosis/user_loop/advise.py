@@ -8,17 +8,17 @@ import pandas as pd
 from torch import nn
 
 from artbp_exp import checks
+from artbp_exp.diagnosis.clock import Clock
 from artbp_exp.diagnosis.comparisons import with_updates_to_match
-from artbp_exp.diagnosis.user_loop.clock import Clock
+from artbp_exp.diagnosis.measure import LEAST_DRAWS
 from artbp_exp.diagnosis.user_loop.report import Diagnosis, verdict
 from artbp_exp.diagnosis.user_loop.study import Study, compared_with
 from artbp_exp.diagnosis.user_loop.windows import check
 from artbp_exp.diagnosis.user_loop.windows import windows as windows_of
 from artbp_exp.errors import UserError
+from artbp_exp.verification.progress import progress
 from artbp_exp.verification.user_loop.float64_mode import float64
 from artbp_exp.verification.user_loop.segment_loss import Parameters, SegmentLoss, named
-
-LEAST_DRAWS = 8
 
 
 def diagnose(
@@ -85,9 +85,9 @@ def diagnose(
     tensors = named(parameters)
     module = parameters if isinstance(parameters, nn.Module) else None
     grid = [(length, *one) for length in wanted for one in compared_with(length, [float(alpha) for alpha in alphas])]
-    with float64(list(tensors.values()), module) as snapshot, clock.bar:
+    with float64(list(tensors.values()), module) as snapshot, progress(0, "passes") as bar:
         settings = {"parameters": tensors, "state": state, "steps": steps, "snapshot": snapshot, "module": module}
-        each = windows_of(segment_loss, begins, states, clock, **settings)
+        each = windows_of(segment_loss, begins, states, bar, **settings)
         study = Study(next(each), clock, draws=draws, seed=seed)
         study.enough_for(grid, len(begins))
         check(study.first)

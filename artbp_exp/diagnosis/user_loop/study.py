@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from artbp_exp.diagnosis.clock import Clock
 from artbp_exp.diagnosis.measure import ENDS, MOST_OFFSETS, measure
 from artbp_exp.diagnosis.systematic_bias import OFFSETS, common_bias, truncation_error
-from artbp_exp.diagnosis.user_loop.clock import Clock
 from artbp_exp.diagnosis.user_loop.formula import LAGS, PLACES, STATES, crossings, influence, passes_to_predict
 from artbp_exp.diagnosis.user_loop.windows import Window
 from artbp_exp.errors import UserError
@@ -73,7 +73,10 @@ class Study:
                 f"budget is over before anything is measured: a pass over {self.first.loop.steps} steps takes "
                 f"{self._pass:.2g} s, and one length some {least:.2g} s; take a larger budget, or fewer steps"
             )
-        self._clock.expect(CHECK + rest + predicting * self._predicts)
+        bar = self.first.loop.bar
+        if bar is not None:
+            bar.total = bar.n + CHECK + rest + predicting * self._predicts
+            bar.refresh()
 
     def measure(self, settings: list[Setting]) -> None:
         """Adds a row for each setting that there is time for; each has its share of what is left."""

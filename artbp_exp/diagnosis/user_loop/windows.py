@@ -5,10 +5,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from artbp_exp.autograd import detach
 from artbp_exp.diagnosis.measure import as_vector
-from artbp_exp.diagnosis.user_loop.clock import Clock, TimedLoop
+from artbp_exp.diagnosis.user_loop.timed_loop import TimedLoop
 from artbp_exp.errors import UserError
 from artbp_exp.training.gradient import Pass
 from artbp_exp.truncation.artbp import build as artbp
@@ -37,7 +38,7 @@ class Window:
 
 
 def windows(
-    segment_loss: SegmentLoss, starts: Sequence[int], states: Iterable[Any] | None, clock: Clock, **settings: Any
+    segment_loss: SegmentLoss, starts: Sequence[int], states: Iterable[Any] | None, bar: "tqdm[Any]", **settings: Any
 ) -> Iterator[Window]:
     """The windows that begin at `starts`, each computed when it is asked for.
 
@@ -45,7 +46,7 @@ def windows(
         segment_loss: the user's.
         starts: first steps.
         states: before each of them; None runs the loop from window to window.
-        clock: counts the passes.
+        bar: counts the passes.
         settings: of `TimedLoop`: `parameters`, `state` before the first window, `steps`, `snapshot`, `module`.
     """
     given = None if states is None else iter(states)
@@ -64,7 +65,7 @@ def windows(
                     _, state = segment_loss(done, plain(length), state)
                     done += length
             loop = TimedLoop(segment_loss=segment_loss, state=state, first=start, **settings)
-            loop.clock = clock
+            loop.bar = bar
             window = Window(loop)
         except Exception as error:
             if start == starts[0]:

@@ -59,7 +59,7 @@ def _exponents(table: pd.DataFrame, facts: Any, shortest: float) -> Iterator[str
     alpha = _alpha(table, facts)
     found = {} if alpha is None else compare_schedules(table, alpha, shortest=shortest)
     if not any(one.less or one.more or one.same for one in found.values()):
-        yield "exponent: nothing to compare; add other values to diagnose.alphas"
+        yield "exponent: nothing to compare; add other values to diagnose.alphas, or time with diagnose.budget"
         return
     for name, one in found.items():
         length = name == "equal length"

@@ -1,32 +1,36 @@
 """The whole diagnosis: influence, bias, variance, memory and advice, as tables."""
 
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from artbp_exp import checks
-from artbp_exp.diagnosis.advice import advice
-from artbp_exp.diagnosis.checkpoint import Checkpoint, load, of_run
+from artbp_exp.diagnosis.clock import Clock
 from artbp_exp.diagnosis.comparisons import with_updates_to_match
-from artbp_exp.diagnosis.grid import COMPARED, Grid, Settings, methods, normal
 from artbp_exp.diagnosis.influence import influence_by_lag, window_change
-from artbp_exp.diagnosis.measure import measure_at
-from artbp_exp.diagnosis.systematic_bias import systematic_bias
-from artbp_exp.diagnosis.words import line
+from artbp_exp.diagnosis.measure import ENDS
+from artbp_exp.diagnosis.run.advice import advice
+from artbp_exp.diagnosis.run.checkpoint import Checkpoint, load, of_run
+from artbp_exp.diagnosis.run.grid import methods, normal
+from artbp_exp.diagnosis.run.rows import LEAST_STARTS, Candidate, Effort, affordable, candidates, key, measured
+from artbp_exp.diagnosis.run.streams import systematic_bias
 from artbp_exp.errors import UserError
 from artbp_exp.files import writing
 from artbp_exp.run_config import RunConfig
-from artbp_exp.verification.oracle import Full, full_bptt
+from artbp_exp.verification.oracle import full_bptt
 
 REMEDY = "name another folder with diagnose.out=…"
 
 WINDOW_BOUND = 1e-3
 """Share of ‖g‖ that doubling the window may change where no method draws, so that there is no standard error."""
+LEAST_LOSSES = 2
+INFLUENCE, STREAMS = 0.1, 0.3
+"""Shares of the time left that following influence, and further streams, may take."""
 
 
 def diagnose(config: RunConfig, own: Mapping[str, Any], *, out: Path, command: str) -> str:
@@ -45,44 +49,63 @@ def diagnose(config: RunConfig, own: Mapping[str, Any], *, out: Path, command: s
         UserError: a setting is wrong, or the tables cannot be written.
     """
     draws = checks.whole("diagnose.draws", own["draws"], at_least=3)
-    starts = checks.whole("diagnose.starts", own["starts"], at_least=4)
+    starts = checks.whole("diagnose.starts", own["starts"], at_least=LEAST_STARTS)
     lags = checks.whole("diagnose.lags", own["lags"], at_least=1)
-    losses = checks.whole("diagnose.losses", own["losses"], at_least=2)
+    losses = checks.whole("diagnose.losses", own["losses"], at_least=LEAST_LOSSES)
     if lags >= checks.whole("diagnose.steps", own["steps"], at_least=8):
         raise UserError(f"diagnose.lags={lags} must be below diagnose.steps={own['steps']}; take fewer lags")
+    budget = own["budget"]
+    clock = Clock(None if budget is None else checks.number("diagnose.budget", budget, above=0))
     config, run_method = of_run(config, own)
     grid, left_out = methods(own, kept=config.method.get("memory"), run=run_method)
     checkpoint = load(config, own)
     model, task = checkpoint.model, checkpoint.task
     for reason in left_out:
         print(reason)
-    rng = np.random.default_rng(config.seed)
+    several = candidates(grid, checkpoint, config)
     window = 0.0 if checkpoint.whole else window_change(model, task)
     _introduce(checkpoint, window)
-    influence = influence_by_lag(model, task, lags=min(lags, task.steps - 1), losses=losses, rng=rng)
-    _write(out / "influence.csv", influence)
+    began = time.perf_counter()
     full = full_bptt(model, task)
-    table = _measure_all(out, grid, config, checkpoint, full, draws, starts)
-    table = _with_systematic_bias(table, checkpoint, config, full)
-    table = with_updates_to_match(table, task.steps).drop(columns="unbiased")
-    _write(out / "methods.csv", table)
+    each = (time.perf_counter() - began) * lags / task.steps
+    followed = clock.affords(losses, losses * each, least=LEAST_LOSSES, of=INFLUENCE)
+    influence = influence_by_lag(
+        model, task, lags=min(lags, task.steps - 1), losses=followed, rng=np.random.default_rng(config.seed)
+    )
+    _write(out / "influence.csv", influence)
+    squared_norm = sum(float(g.double().square().sum()) for g in full.gradient.values())
+    lasting, streams = _systematic(checkpoint, config, several, clock)
+    effort = affordable(several, checkpoint, full, clock, draws=draws, starts=starts)
+    print(_plan(effort, len(several), draws), flush=True)
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for one, row in measured(several, checkpoint, full, effort, clock, seed=config.seed):
+        rows[key(one.settings)] = row
+        listed = [{"comparison": comparison, **rows[key(m)]} for comparison, m in grid if key(m) in rows]
+        table = _with_systematic_bias(pd.DataFrame(listed), lasting, squared_norm)
+        table = with_updates_to_match(table, task.steps).drop(columns="unbiased")
+        # written as it grows, since measuring can take long
+        _write(out / "methods.csv", table)
     facts = {
         "steps": task.steps,
         "streams": task.batch_size,
-        "bias_streams": checkpoint.wide.batch_size,
-        "gradient_norm": _squared(full) ** 0.5,
+        "bias_streams": streams,
+        "gradient_norm": squared_norm**0.5,
         **window_verdict(window, table),
         "carry_state": task.carry_state,
         "run_carry_state": checkpoint.run_carries,
         "run_batch_size": checkpoint.batch_size,
         "method_memory": config.method.get("memory"),
         "start": checkpoint.start,
-        "starts": starts,
+        "starts": effort.starts,
         **run_facts(run_method),
         "command": command,
     }
     _write(out / "checkpoint.csv", pd.DataFrame([facts]))
-    text = advice(table, influence, pd.Series(facts))
+    less = {
+        "draws": (effort.draws, draws), "places": (effort.starts, starts), "losses": (followed, losses),
+        "streams": (streams, checkpoint.wide.batch_size), "settings": (len(rows), len(several)),
+    }  # fmt: skip
+    text = advice(table, influence, pd.Series(facts)) + _shortened(less, budget)
     with writing(out, REMEDY):
         (out / "advice.txt").write_text(text, encoding="utf-8")
     if not facts["window_enough"]:
@@ -92,6 +115,26 @@ def diagnose(config: RunConfig, own: Mapping[str, Any], *, out: Path, command: s
             file=sys.stderr,
         )
     return text
+
+
+def _plan(effort: Effort, settings: int, draws: int) -> str:
+    """What is to come, and how long it takes."""
+    more = f"; {draws} draws would take {effort.whole:.0f} s" if effort.draws < draws else ""
+    return (
+        f"measuring {settings} settings, those that draw their cuts on {effort.draws} draws each and from "
+        f"{effort.starts} places: about {effort.seconds:.0f} s{more}"
+    )
+
+
+def _shortened(less: Mapping[str, tuple[int, int]], budget: float | None) -> str:
+    """What `diagnose.budget` had no time for; nothing if it had."""
+    found = [f"{done} of {wanted} {what}" for what, (done, wanted) in less.items() if done < wanted]
+    if not found:
+        return ""
+    return (
+        f"diagnose.budget={budget:g} had time for {', '.join(found)}: intervals are wider than they would be; a larger "
+        f"one, or null, narrows them\n"
+    )
 
 
 def window_verdict(change: float, table: pd.DataFrame) -> dict[str, Any]:
@@ -127,73 +170,30 @@ def _introduce(checkpoint: Checkpoint, window: float) -> None:
     print(carried if checkpoint.run_carries else f"{carried}, although task.carry_state=false in the run")
 
 
-def _measure_all(
-    out: Path, grid: Grid, config: RunConfig, checkpoint: Checkpoint, full: Full, draws: int, starts: int
-) -> pd.DataFrame:
-    """Measures each distinct method once, with random numbers of its own, and lists it in each of its comparisons."""
-    uses: dict[tuple[Any, ...], list[str]] = {}
-    for comparison, method in grid:
-        uses.setdefault(_key(method), []).append(comparison)
-    drawing = len({_key(method) for _, method in grid if method["name"] != "tbptt"})
-    print(
-        f"measuring {len(uses)} settings, {drawing} of them on {draws} draws of the cuts over "
-        f"{checkpoint.task.steps} steps each: minutes for small models, longer for large ones"
-    )
-    distinct: dict[tuple[Any, ...], dict[str, Any]] = {}
-    left_out: set[tuple[Any, ...]] = set()
-    rows: list[dict[str, Any]] = []
-    # the bar is for a terminal only
-    with tqdm(total=len(uses), unit=" settings", leave=False, disable=not sys.stderr.isatty()) as bar:
-        for comparison, method in grid:
-            key = _key(method)
-            if key in left_out:
-                continue
-            if key not in distinct:
-                rng = np.random.default_rng((config.seed, len(distinct)))
-                try:
-                    distinct[key] = measure_at(
-                        checkpoint, full, method, engine=config.engine, draws=draws, starts=starts, rng=rng
-                    )
-                except UserError as error:
-                    if method["name"] in COMPARED:
-                        raise
-                    where = f" at length {method['length']:g}" if "length" in method else ""
-                    tqdm.write(f"left out: {method['name']}{where}: {error}")
-                    left_out.add(key)
-                    continue
-                tqdm.write(line(uses[key], distinct[key]))
-                sys.stdout.flush()
-                bar.update()
-            rows.append({"comparison": comparison, **distinct[key]})
-            # written as it grows, since measuring can take long
-            _write(out / "methods.csv", pd.DataFrame(rows).drop(columns="unbiased"))
-    return pd.DataFrame(rows)
-
-
 def _write(path: Path, table: pd.DataFrame) -> None:
     with writing(path.parent, REMEDY):
         table.to_csv(path, index=False)
 
 
-def _key(method: Settings) -> tuple[Any, ...]:
-    return tuple(sorted(method.items()))
+def _systematic(
+    checkpoint: Checkpoint, config: RunConfig, several: Sequence[Candidate], clock: Clock
+) -> tuple[dict[int, dict[str, float]], int]:
+    """Truncated BPTT's systematic bias by length, and over how many streams; none where there is a single one."""
+    lengths = sorted({int(one.settings["length"]) for one in several if one.settings["name"] == "tbptt"})
+    wide, rng = checkpoint.wide, np.random.default_rng(config.seed)
+    if wide.batch_size == 1 or not lengths:
+        return {}, wide.batch_size
+    enough = clock.share(STREAMS)
+    return systematic_bias(checkpoint.model, wide, lengths, engine=config.engine, rng=rng, enough=enough)
 
 
-def _with_systematic_bias(table: pd.DataFrame, checkpoint: Checkpoint, config: RunConfig, full: Full) -> pd.DataFrame:
+def _with_systematic_bias(
+    table: pd.DataFrame, lasting: Mapping[int, dict[str, float]], squared_norm: float
+) -> pd.DataFrame:
     """Adds `bias2_lasting` of truncated BPTT, relative to ‖g‖²; with a single stream it is the whole squared bias."""
     rows = table["method"] == "tbptt"
-    ends = ("", "_low", "_high")
-    if checkpoint.wide.batch_size == 1 or not rows.any():
-        return table.assign(**{f"bias2_lasting{end}": table[f"bias2{end}"].where(rows) for end in ends})
-    lengths = sorted({int(length) for length in table["length"][rows]})
-    rng = np.random.default_rng(config.seed)
-    found = systematic_bias(checkpoint.model, checkpoint.wide, lengths, engine=config.engine, rng=rng)
-    for end in ends:
-        values = {length: one[f"bias2{end}"] / _squared(full) for length, one in found.items()}
-        table = table.assign(**{f"bias2_lasting{end}": table["length"].map(values).where(rows)})
+    for end in ENDS:
+        values = {length: one[f"bias2{end}"] / squared_norm for length, one in lasting.items()}
+        found = table["length"].map(values) if lasting else table[f"bias2{end}"]
+        table = table.assign(**{f"bias2_lasting{end}": found.where(rows)})
     return table
-
-
-def _squared(full: Full) -> float:
-    """‖g‖²."""
-    return sum(float(g.double().square().sum()) for g in full.gradient.values())

@@ -1,0 +1,1 @@
+"""Diagnoses a model of this package, as configured or at a trained checkpoint: `artbp-diagnose`."""
