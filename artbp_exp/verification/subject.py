@@ -78,9 +78,7 @@ def _shrunk(config: RunConfig, own: Mapping[str, Any]) -> Shrunk:
     Raises:
         UserError: a setting is wrong.
     """
-    steps = checks.whole("verify.steps", own["steps"], at_least=1)
-    if steps > LONGEST:
-        raise UserError(f"verify.steps must be at most {LONGEST} (2^(steps − 1) patterns are enumerated); got {steps}")
+    steps = enumerable(own["steps"], at_least=1)
     model, method, changes = dict(config.model), dict(config.method), []
     hidden = own["hidden_size"]
     if hidden is not None:
@@ -114,6 +112,18 @@ def _shrunk(config: RunConfig, own: Mapping[str, Any]) -> Shrunk:
     cut = subject.method.claim(steps) is Claim.BIASED if subject.scheme is None else can_cut(subject.scheme, steps)
     idle = cuts and not cut
     return Shrunk(subject=subject, idle=idle, changes=tuple(changes))
+
+
+def enumerable(wanted: Any, *, at_least: int) -> int:
+    """`verify.steps`: so few that all ways to cut them can be tried.
+
+    Raises:
+        UserError: it is something else.
+    """
+    steps = checks.whole("verify.steps", wanted, at_least=at_least)
+    if steps > LONGEST:
+        raise UserError(f"verify.steps must be at most {LONGEST} (2^(steps − 1) patterns are enumerated); got {steps}")
+    return steps
 
 
 def measured(config: RunConfig) -> Experiment:

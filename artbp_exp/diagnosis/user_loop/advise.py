@@ -88,11 +88,11 @@ def diagnose(
     with float64(list(tensors.values()), module) as snapshot, progress(0, "passes") as bar:
         settings = {"parameters": tensors, "state": state, "steps": steps, "snapshot": snapshot, "module": module}
         each = windows_of(segment_loss, begins, states, bar, **settings)
-        study = Study(next(each), clock, draws=draws, seed=seed)
-        study.enough_for(grid, len(begins))
+        study = Study(next(each), clock, grid=grid, windows=len(begins), draws=draws, seed=seed)
+        study.check_time()
         check(study.first)
         study.measure([one for one in grid if one[3] is None])
-        study.systematic(each, len(begins))
+        study.systematic(each)
         falls = study.influence(max(wanted))
         study.measure([one for one in grid if one[3] is not None])
         snapshot.put_back()
@@ -105,7 +105,7 @@ def diagnose(
         influence=falls,
         steps=steps,
         windows=study.windows,
-        notes=tuple(study.notes(grid, len(begins))),
+        notes=tuple(study.notes()),
     )
 
 

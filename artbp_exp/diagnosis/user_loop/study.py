@@ -50,21 +50,32 @@ def _patience(share: float) -> float:
 
 
 class Study:
-    """What is measured within the time there is: truncated BPTT first, then other windows, ARTBP last."""
+    """What is measured within the time there is: truncated BPTT first, then other windows, ARTBP last.
 
-    def __init__(self, first: Window, clock: Clock, *, draws: int, seed: int) -> None:
+    Args:
+        first: of the windows.
+        clock: the time there is.
+        grid: all that is to be measured.
+        windows: how many are wanted.
+        draws: gradients for each setting of ARTBP that are wanted.
+        seed: of the cuts.
+    """
+
+    def __init__(
+        self, first: Window, clock: Clock, *, grid: Sequence[Setting], windows: int, draws: int, seed: int
+    ) -> None:
         self.first, self._clock, self._draws, self._seed = first, clock, draws, seed
+        self._grid, self._wanted = grid, windows
         self.rows: dict[int, dict[str, Any]] = {}
         self.windows = 1
         self._pass = first.loop.quickest
         self._predicts = False
 
-    def enough_for(self, grid: list[Setting], windows: int) -> None:
+    def check_time(self) -> None:
         """Refuses a budget that is over before anything is measured; else says how many passes are to come."""
-        self._grid = grid
-        random = sum(alpha is not None for _, _, _, alpha in grid)
+        random = sum(alpha is not None for _, _, _, alpha in self._grid)
         predicting = passes_to_predict(self.first.loop.steps) * random
-        certain = (MOST_OFFSETS + OFFSETS * (windows - 1)) * (len(grid) - random) + windows - 1
+        certain = (MOST_OFFSETS + OFFSETS * (self._wanted - 1)) * (len(self._grid) - random) + self._wanted - 1
         rest = certain + self._draws * random
         self._predicts = self._pass * predicting <= _patience(PREDICTING * self._clock.left)
         least = self._pass * (CHECK + 1)
@@ -103,10 +114,10 @@ class Study:
             schedule = {"truncated": length, "comparison": comparison, "schedule": "paper" if alpha else None}
             self.rows[place] = schedule | named_as | row | {"seconds_per_step": loop.quickest / loop.steps}
 
-    def systematic(self, others: Iterator[Window], windows: int) -> None:
+    def systematic(self, others: Iterator[Window]) -> None:
         """Adds `bias2_lasting` to truncated BPTT over as many windows as there is time for."""
         rows = [row for row in self.rows.values() if row["alpha"] is None]
-        if windows == 1:
+        if self._wanted == 1:
             for row in rows:
                 row.update({f"bias2_lasting{end}": row[f"bias2{end}"] for end in ENDS})
             return
@@ -134,16 +145,16 @@ class Study:
             return pd.DataFrame(columns=["lag", "influence", "low", "high"])
         return influence(loop, lag, np.random.default_rng(self._seed))
 
-    def notes(self, grid: list[Setting], windows: int) -> Iterator[str]:
+    def notes(self) -> Iterator[str]:
         """How the results are less sure than what was asked for."""
         drawn = [row["draws"] for row in self.rows.values() if row["alpha"] is not None]
         said = []
         if drawn and min(drawn) < self._draws:
             said.append(f"{min(drawn)} to {max(drawn)} draws instead of {self._draws}")
-        if self.windows < windows:
-            said.append(f"{self.windows} of {windows} windows")
-        if len(self.rows) < len(grid):
-            said.append(f"{len(grid) - len(self.rows)} of {len(grid)} settings not measured")
+        if self.windows < self._wanted:
+            said.append(f"{self.windows} of {self._wanted} windows")
+        if missing := len(self._grid) - len(self.rows):
+            said.append(f"{missing} of {len(self._grid)} settings not measured")
         if said:
             yield f"the budget ended it early ({', '.join(said)}): intervals are wider than they would be"
         if not self._predicts:

@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from artbp_exp import checks, registry
-from artbp_exp.errors import UserError
+from artbp_exp import registry
 from artbp_exp.verification.draws import SchemeDraws
 from artbp_exp.verification.everything.rows import CERTIFIED, REFUTED, enumerated, verdict
 from artbp_exp.verification.full_size import lag_by_lag
 from artbp_exp.verification.report import Row, check_writable, write
-from artbp_exp.verification.subject import LONGEST
+from artbp_exp.verification.subject import enumerable
 from artbp_exp.verification.variants import (
     FAR_LENGTH,
     FAR_MEMORY,
@@ -80,9 +79,7 @@ def sweep(wanted: Any, path: Path) -> bool:
     Raises:
         UserError: fewer steps than `LEAST`, or more than can be enumerated; a file cannot be written.
     """
-    steps = checks.whole("verify.steps", wanted, at_least=LEAST)
-    if steps > LONGEST:
-        raise UserError(f"verify.steps must be at most {LONGEST} (2^(steps − 1) patterns are enumerated); got {steps}")
+    steps = enumerable(wanted, at_least=LEAST)
     check_writable(path)
     began = time.perf_counter()
     print(f"every way to cut {steps} steps:")
