@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.forked import artbp, forked
 
 COMMANDS = {
     "run --help": ["run", "--help"],
@@ -73,6 +74,8 @@ def test_without_what_only_unix_has(sweep: tuple[str, ...], tmp_path: Path) -> N
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
         *("config.yaml", "metrics.csv", "model.pt", "segments.csv", "summary.json"),
     }
+    if sweep:
+        return
     again = python(tmp_path, "-c", ELSEWHERE, "task.steps=50", "task.size=4", "task.positive=1", "run_dir=run")
     assert b"already finished" in again.stdout
 
@@ -111,11 +114,11 @@ main()
 
 def test_a_broken_plug_in_breaks_no_other_run(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("raise RuntimeError('this plug-in is broken')\n")
-    done = python(tmp_path, "-c", BROKEN, str(tmp_path), "task.steps=50", "run_dir=run")
+    done = forked(BROKEN, str(tmp_path), "task.steps=50", "run_dir=run", folder=tmp_path)
     assert done.returncode == 0, done.stderr
 
 
-def test_a_tilde_is_the_home_folder_in_every_path(tmp_path: Path) -> None:
+def test_a_tilde_is_the_home_folder_in_every_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home, here = tmp_path / "home", tmp_path / "here"
     (home / "corpus").mkdir(parents=True)
     here.mkdir()
@@ -123,14 +126,15 @@ def test_a_tilde_is_the_home_folder_in_every_path(tmp_path: Path) -> None:
         (home / "corpus" / f"{part}.txt").write_text("abcd" * 50)
     small = ["task=ptb", "task.corpus=own", "task.data_dir=~/corpus", "task.batch_size=2", "task.epochs=1"]
     small += ["model.hidden_size=3", "method.length=10"]
-    for command in (
+    monkeypatch.setenv("HOME", str(home))
+    for name, *arguments in (
         ["run", *small, "run_dir=~/run"],
         ["run", *small, "results_dir=~/runs"],
         ["collect", "~/run", "--out=~/table.csv"],
         ["verify", *small, "verify.steps=3", "verify.draws=0", "verify.csv=~/verify.csv"],
         ["figures", "curves", "--results=~/run", "--out=~/figures"],
     ):
-        done = python(here, "-m", f"artbp_exp.cli.{command[0]}", *command[1:], HOME=str(home))
+        done = artbp(name, *arguments, folder=here)
         assert done.returncode == 0, done.stderr
-        assert not list(here.iterdir()), command
+        assert not list(here.iterdir()), name
     assert {"run", "runs", "table.csv", "verify.csv", "figures"} <= {path.name for path in home.iterdir()}

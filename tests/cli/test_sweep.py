@@ -26,11 +26,14 @@ from tests.forked import forked
 needs_joblib = pytest.mark.skipif(
     importlib.util.find_spec("hydra_plugins.hydra_joblib_launcher") is None, reason="needs pip install .[sweep]"
 )
-LAUNCHERS = pytest.mark.parametrize("launcher", ["basic", pytest.param("joblib", marks=needs_joblib)])
+
+
+def status(run: Path) -> str:
+    return str(json.loads((run / "summary.json").read_text())["status"])
 
 
 def statuses(root: Path) -> dict[str, str]:
-    found = {path.parent.name: json.loads(path.read_text())["status"] for path in root.rglob("summary.json")}
+    found = {path.parent.name: status(path.parent) for path in root.rglob("summary.json")}
     return dict(sorted(found.items()))
 
 
@@ -39,9 +42,8 @@ def holder(folder: Path) -> int:
     return int(re.findall(r"process (\d+)", (folder / lock.NAME).read_text())[0])
 
 
-@LAUNCHERS
-def test_a_sweep_skips_continues_and_tries_again(launcher: str, tmp_path: Path) -> None:
-    sweep = ["-m", *QUICK, "seed=0,1,2", f"hydra/launcher={launcher}"]
+def test_a_sweep_skips_continues_and_tries_again(tmp_path: Path) -> None:
+    sweep = ["-m", *QUICK, "seed=0,1,2"]
     first = artbp_run(tmp_path, *sweep)
     assert (first.returncode, statuses(tmp_path)) == (0, {f"seed{k}": "finished" for k in range(3)}), first.stderr
     (runs,) = {path.parent.parent for path in tmp_path.rglob("summary.json")}
@@ -54,16 +56,21 @@ def test_a_sweep_skips_continues_and_tries_again(launcher: str, tmp_path: Path) 
     assert (runs / "seed0" / "summary.json").read_bytes() == before
 
 
-@LAUNCHERS
-@pytest.mark.parametrize("whom", ["job", "worker"])
+@pytest.mark.parametrize(
+    ("launcher", "whom"),
+    [
+        ("basic", "job"),
+        pytest.param("joblib", "job", marks=needs_joblib),
+        pytest.param("joblib", "worker", marks=needs_joblib),
+    ],
+)
 def test_a_killed_process_takes_no_other_run_with_it(launcher: str, whom: str, tmp_path: Path) -> None:
-    if launcher == "basic" and whom == "worker":
-        pytest.skip("the sweep itself")
-    steps = ["task.steps=3000000", "results_dir=r", "checkpoint.minutes=0.001"]
-    process = start(tmp_path, "-m", "task=synthetic", *steps, "seed=0,1,2", f"hydra/launcher={launcher}")
-    run = tmp_path / "r" / "synthetic" / "artbp-length=16-task.steps=3000000" / "seed0"
-    wait_for(lambda: rows(run) > 5 and (run / "checkpoint.pt").exists())
-    pid = holder(run)
+    runs = [tmp_path / "r" / "synthetic" / f"artbp-length=16-task.steps={n}" / "seed0" for n in (2000000, 3000, 4000)]
+    sweep = ["-m", "task.steps=2000000,3000,4000", "results_dir=r", "checkpoint.minutes=0.001"]
+    sweep += [f"hydra/launcher={launcher}"]
+    process = start(tmp_path, *sweep)
+    wait_for(lambda: rows(runs[0]) > 5 and (runs[0] / "checkpoint.pt").exists())
+    pid = holder(runs[0])
     if whom == "worker":
         pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     os.kill(pid, signal.SIGKILL)
@@ -72,15 +79,16 @@ def test_a_killed_process_takes_no_other_run_with_it(launcher: str, whom: str, t
     if whom == "worker":
         # its job checkpoints by itself, and is continued
         assert "a worker process was killed" in errors
-        assert (process.returncode, statuses(tmp_path)) == (0, {f"seed{k}": "finished" for k in range(3)}), errors
+        assert (process.returncode, [status(run) for run in runs]) == (0, ["finished"] * 3), errors
         return
-    assert statuses(tmp_path) == {"seed0": "failed", "seed1": "finished", "seed2": "finished"}
-    assert process.returncode == 1
+    assert (process.returncode, [status(run) for run in runs]) == (1, ["failed", "finished", "finished"]), errors
     assert "3 jobs: 2 finished, 1 failed" in out
     assert "killed by SIGKILL: out of memory, perhaps, or by hand" in out
-    done = artbp_run(tmp_path, "-m", "task=synthetic", *steps, "seed=0,1,2")
-    assert (done.returncode, statuses(tmp_path)) == (0, {f"seed{k}": "finished" for k in range(3)}), done.stderr
-    assert json.loads((run / "summary.json").read_text())["starts"] == 2
+    before = (runs[1] / "summary.json").read_bytes()
+    done = artbp_run(tmp_path, *sweep)
+    assert (done.returncode, [status(run) for run in runs]) == (0, ["finished"] * 3), done.stderr
+    assert json.loads((runs[0] / "summary.json").read_text())["starts"] == 2
+    assert (runs[1] / "summary.json").read_bytes() == before
 
 
 def test_a_signal_stops_the_sweep_and_says_what_is_left(tmp_path: Path) -> None:
