@@ -141,8 +141,8 @@ def torch_module(
 def cell_loop(cell: nn.LSTMCell, x: Tensor, state: Any, segment: Segment) -> tuple[Tensor, Any]:
     """ARTBP as one writes it by hand: a loop over the cell, the carried gradient scaled between steps."""
     outputs = []
-    for index in range(segment.length):
-        state = cell(x[index], state)
+    for index, now in enumerate(x.unbind()):  # x[index] is slower: its gradient is a tensor of x's size, at every step
+        state = cell(now, state)
         outputs.append(state[0])
         if index < segment.length - 1:
             state = carry(state, float(segment.factors[index]))
