@@ -141,7 +141,7 @@ def torch_module(
 def cell_loop(cell: nn.LSTMCell, x: Tensor, state: Any, segment: Segment) -> tuple[Tensor, Any]:
     """ARTBP as one writes it by hand: a loop over the cell, the carried gradient scaled between steps."""
     outputs = []
-    for index, now in enumerate(x.unbind()):  # x[index] is slower: its gradient is a tensor of x's size, at every step
+    for index, now in enumerate(x.unbind()):
         state = cell(now, state)
         outputs.append(state[0])
         if index < segment.length - 1:
