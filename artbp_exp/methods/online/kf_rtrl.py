@@ -35,7 +35,7 @@ class KFRTRL(InfluenceMethod):
     claims = Claim.SIGNS
     signs = 2
 
-    def __init__(self, *, model: RecurrentModel, task: Task, update_every: int) -> None:
+    def __init__(self, *, model: RecurrentModel, task: Task, update_every: int = 1) -> None:
         super().__init__(name="kf_rtrl", model=model, task=task, update_every=update_every)
         self._product = OneProduct(model, self.name)
         names = list(self._stepping.parameters)

@@ -28,7 +28,7 @@ class RTRL(InfluenceMethod):
         UserError: see `InfluenceMethod`; G does not fit in memory.
     """
 
-    def __init__(self, *, name: str = "rtrl", model: RecurrentModel, task: Task, update_every: int) -> None:
+    def __init__(self, *, name: str = "rtrl", model: RecurrentModel, task: Task, update_every: int = 1) -> None:
         super().__init__(name=name, model=model, task=task, update_every=update_every)
         numbers = task.batch_size * self._stepping.size * self._stepping.count
         checks.in_memory("method", name, numbers, what="states × parameters × streams", instead="a smaller model")

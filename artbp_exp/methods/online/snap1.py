@@ -35,7 +35,7 @@ class SnAp1(InfluenceMethod):
 
     claims = Claim.BIASED
 
-    def __init__(self, *, model: RecurrentModel, task: Task, update_every: int) -> None:
+    def __init__(self, *, model: RecurrentModel, task: Task, update_every: int = 1) -> None:
         super().__init__(name="snap1", model=model, task=task, update_every=update_every)
         self._product = OneProduct(model, self.name)
         self._leaves = self._stepping.size // self._product.hidden

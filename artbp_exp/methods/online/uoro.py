@@ -32,7 +32,7 @@ class UORO(InfluenceMethod):
 
     claims = Claim.SIGNS
 
-    def __init__(self, *, model: RecurrentModel, task: Task, update_every: int) -> None:
+    def __init__(self, *, model: RecurrentModel, task: Task, update_every: int = 1) -> None:
         super().__init__(name="uoro", model=model, task=task, update_every=update_every)
         self.signs = self._stepping.size
         self._next = traced(vmap(self._rank_one, in_dims=(None, 0, 0, 0, 0, 0)))
