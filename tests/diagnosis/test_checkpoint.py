@@ -226,6 +226,25 @@ def test_what_the_time_has_no_room_for_is_left_out(
     assert "diagnose.budget=1 had time for 2 of 4 streams, 1 of " in text
 
 
+@pytest.mark.usefixtures("registered")
+def test_what_cannot_be_measured_is_not_put_down_to_the_time(
+    settings: Callable[[bool], RunConfig], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    measure_at = rows.measure_at
+
+    def refused(checkpoint: Any, full: Any, one: rows.Candidate, **rest: Any) -> dict[str, Any]:
+        if one.settings["name"] == "noisy":
+            raise UserError("it is too loud")
+        return measure_at(checkpoint, full, one, **rest)
+
+    monkeypatch.setattr(rows, "measure_at", refused)
+    text = diagnose(settings(True), OWN, out=tmp_path, command="artbp-diagnose")
+    assert "left out: noisy: it is too loud" in capsys.readouterr().out
+    assert "had time for" not in text
+    assert "noisy" not in set(pd.read_csv(tmp_path / "methods.csv")["method"])
+
+
 def test_an_interruption_leaves_whole_rows(
     settings: Callable[[bool], RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,7 +78,11 @@ def diagnose(config: RunConfig, own: Mapping[str, Any], *, out: Path, command: s
     effort = affordable(several, checkpoint, full, clock, draws=draws, starts=starts)
     print(_plan(effort, len(several), draws), flush=True)
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    reached = 0
     for one, row in measured(several, checkpoint, full, effort, clock, seed=config.seed):
+        reached += 1
+        if row is None:
+            continue
         rows[key(one.settings)] = row
         listed = [{"comparison": comparison, **rows[key(m)]} for comparison, m in grid if key(m) in rows]
         table = _with_systematic_bias(pd.DataFrame(listed), lasting, squared_norm)
@@ -103,7 +107,7 @@ def diagnose(config: RunConfig, own: Mapping[str, Any], *, out: Path, command: s
     _write(out / "checkpoint.csv", pd.DataFrame([facts]))
     less = {
         "draws": (effort.draws, draws), "places": (effort.starts, starts), "losses": (followed, losses),
-        "streams": (streams, checkpoint.wide.batch_size), "settings": (len(rows), len(several)),
+        "streams": (streams, checkpoint.wide.batch_size), "settings": (reached, len(several)),
     }  # fmt: skip
     text = advice(table, influence, pd.Series(facts)) + _shortened(less, budget)
     with writing(out, REMEDY):

@@ -149,21 +149,25 @@ def measured(
     clock: Clock,
     *,
     seed: int,
-) -> Iterator[tuple[Candidate, dict[str, Any]]]:
-    """Each method with its row as soon as it is there, with random numbers of its own; until the time is over."""
+) -> Iterator[tuple[Candidate, dict[str, Any] | None]]:
+    """Each method with its row as soon as it is there, with random numbers of its own; until the time is over.
+
+    A method that cannot be measured has None in the place of a row.
+    """
     done = 0
     # the bar is for a terminal only
     with progress(len(several), "settings") as bar:
         for one in several:
             if done and clock.left <= 0:
                 return
+            row = None
             with leaving_out(one.settings):
                 rng = np.random.default_rng((seed, done))
                 row = measure_at(checkpoint, full, one, effort=effort, clock=clock, rng=rng)
                 done += 1
                 tqdm.write(line(one.comparisons, row))
                 sys.stdout.flush()
-                yield one, row
+            yield one, row
             bar.update()
 
 
