@@ -64,7 +64,7 @@ class RunConfig:
         engine: `auto`, `plain`, `fused` or `vendor`.
         precision: `auto`, `float32`, `bfloat16` or `float64`.
         device: `auto`, `cpu` or `cuda`.
-        threads: of torch; None leaves torch's choice.
+        threads: of torch; None leaves torch's choice, one a core.
         results_dir: root of the run folders.
         run_dir: the run's folder; None names it after the settings.
         overwrite: do a finished run again.
@@ -86,7 +86,7 @@ class RunConfig:
     engine: str = "auto"
     precision: str = "auto"
     device: str = "auto"
-    threads: int | None = None
+    threads: int | None = 1
     results_dir: str = "results/runs"
     run_dir: str | None = None
     overwrite: bool = False
@@ -115,7 +115,7 @@ class RunConfig:
             engine=checks.text("engine", settings.get("engine", "auto")),
             precision=checks.text("precision", settings.get("precision", "auto")),
             device=checks.choice("device", settings.get("device", "auto"), DEVICES),
-            threads=_threads(settings.get("threads")),
+            threads=_threads(settings.get("threads", 1)),
             results_dir=checks.path("results_dir", settings.get("results_dir", "results/runs")),
             run_dir=None if run_dir is None else checks.path("run_dir", run_dir),
             overwrite=checks.flag("overwrite", settings.get("overwrite", False)),

@@ -3,7 +3,6 @@
 import os
 import shlex
 import sys
-from dataclasses import replace
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -53,8 +52,6 @@ def job(config: DictConfig) -> None:
 def in_sweep(composed: DictConfig, launcher: str, command: str) -> None:
     """A run of a sweep, in a process of its own where the launcher does not give it one."""
     config = conf.run_config(composed)
-    if launcher == "joblib" and config.threads is None:
-        config = replace(config, threads=1)  # the cores are shared out already
 
     def work(orphaned: Stop) -> None:
         run(config, command=command, in_sweep=True, stop=orphaned)

@@ -44,7 +44,7 @@ class Jobs:
 
         path = Path(checks.text("verify.csv", own["csv"]))
         if checks.flag("verify.everything", own["everything"]):
-            return sweep(own["steps"], path)
+            return sweep(own["steps"], path, threads=chosen.threads)
         done = one(chosen, own, path, below=path in self._written)
         self._written.add(path)
         return done

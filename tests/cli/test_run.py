@@ -79,7 +79,7 @@ def test_a_run_its_repetition_and_another_one_in_its_folder(tmp_path: Path) -> N
         *("git_commit", "git_dirty", "versions", "device", "threads", "peak_memory_mib", "wall_seconds"),
         "stored_numbers",
     }
-    assert (summary["status"], summary["steps"], summary["seed"]) == ("finished", 200, 0)
+    assert (summary["status"], summary["steps"], summary["seed"], summary["threads"]) == ("finished", 200, 0, 1)
     assert summary["command"] == "artbp-run task.steps=200 task.size=4 task.positive=1 run_dir=here"
 
     again = artbp_run(tmp_path, *QUICK, "run_dir=here")

@@ -7,7 +7,6 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from artbp_exp.cli.sweep.isolate import preload
@@ -37,7 +36,7 @@ def dry_run(jobs: Sequence[Planned], *, workers: int) -> None:
             continue
         kind = json.dumps({k: v for k, v in identity(job.config).items() if k != "seed"}, default=str)
         if kind not in measured:
-            measured[kind] = measure(replace(job.config, threads=1) if workers > 1 else job.config)
+            measured[kind] = measure(job.config)
         found = measured[kind]
         if "error" in found:
             unknown += 1

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from artbp_exp import registry
 from artbp_exp.verification.draws import SchemeDraws
 from artbp_exp.verification.everything.rows import CERTIFIED, REFUTED, enumerated, verdict
@@ -66,12 +68,13 @@ def _lags_line(row: Row) -> str:
     return f"{broken:<56} {row['lags']:>5} lags  factors off by {row['factor_error']:.1e}"
 
 
-def sweep(wanted: Any, path: Path) -> bool:
+def sweep(wanted: Any, path: Path, *, threads: int | None) -> bool:
     """Certifies all that is shipped and refutes the mutants, by enumeration and lag by lag; prints a line each.
 
     Args:
         wanted: T of the enumerated sequences, in steps.
         path: CSV of what was enumerated; that of the lags stands beside it, `lags_beside`.
+        threads: of torch, `RunConfig.threads`.
 
     Returns:
         Whether every verdict is the expected one.
@@ -81,6 +84,8 @@ def sweep(wanted: Any, path: Path) -> bool:
     """
     steps = enumerable(wanted, at_least=LEAST)
     check_writable(path)
+    if threads is not None:
+        torch.set_num_threads(threads)
     began = time.perf_counter()
     print(f"every way to cut {steps} steps:")
     rows = _printed(enumerated(steps), _exact_line)
