@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from artbp_exp.run_config import RunConfig, flatten
+from artbp_exp.run_config import GROUPS, UNGROUPED, RunConfig, flatten
 
 EXECUTION = (
     *("results_dir", "run_dir", "overwrite", "device", "threads", "logger", "checkpoint", "optimized_metric"),
@@ -14,6 +14,8 @@ EXECUTION = (
 )
 """Settings that say where and how a run is done, not what is computed."""
 
+COMPUTED = tuple(name for name in (*GROUPS, *UNGROUPED) if name not in EXECUTION)
+"""The others, by the first part of their dotted keys."""
 
 ADDED = {
     "precision": "auto",

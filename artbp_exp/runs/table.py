@@ -9,7 +9,7 @@ import pandas as pd
 from artbp_exp.errors import UserError
 from artbp_exp.run_config import flatten
 from artbp_exp.runs import lock
-from artbp_exp.runs.identity import ADDED, LABELS, distinct, identity
+from artbp_exp.runs.identity import ADDED, COMPUTED, distinct, identity
 from artbp_exp.runs.status import FINAL, read_config, read_summary
 
 TIMES = ("wall_seconds", "peak_memory_mib", "starts")
@@ -74,14 +74,13 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     one counts, if possible one that has a result. Numbers are those of finished runs: a diverged run has none that
     means anything.
     """
-    names = list(table.columns)
-    # the settings stand between the reason and the results, and the experiment's name ends them
-    last = max((names.index(c) for c in names if c.split(".")[0] in _GROUPS or c in ("seed", "engine")), default=2)
-    computed = [c for c in names[3 : last + 1] if c not in LABELS]
+    names = list(map(str, table.columns))
+    computed = [c for c in names if c.split(".")[0] in COMPUTED]
     table = once(table, computed)
-    settings = [c for c in computed if c != "seed"]
-    varying = [c for c in settings if table[c].nunique(dropna=False) > 1 or c in ("task.name", "method.name")]
-    results = [c for c in names[last + 1 :] if c not in _NO_RESULTS and _is_number(table[c])]
+    varying = [
+        c for c in computed if c in ("task.name", "method.name") or (c != "seed" and table[c].nunique(dropna=False) > 1)
+    ]
+    results = [c for c in names if c not in (*computed, *_NO_RESULTS) and _is_number(table[c])]
     rows = []
     for values, runs in table.groupby(varying, dropna=False, sort=True):
         done = runs[runs["status"].isin(FINAL)]
@@ -106,9 +105,6 @@ def once(table: pd.DataFrame, computed: list[str]) -> pd.DataFrame:
     rows = [{c: row[c] for c in computed if pd.notna(row[c])} for _, row in ordered.iterrows()]
     chosen = ordered.iloc[distinct(rows)].sort_index()
     return chosen.fillna({c: value for c, value in ADDED.items() if c in computed})
-
-
-_GROUPS = ("task", "method", "model", "optimizer", "boundary", "auxiliary")
 
 
 def _interval(values: "pd.Series[float]") -> str:

@@ -2,11 +2,13 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from artbp_exp.cli import collect as cli
+from artbp_exp.run_config import GROUPS
 from artbp_exp.runs.load import load_runs
 from artbp_exp.runs.table import collect, summarise
 from tests.conftest import ROOT
@@ -49,6 +51,24 @@ def test_one_computation_counts_once_whatever_it_is_called(tmp_path: Path) -> No
     table, _ = collect(tmp_path)
     assert len(table) == 8
     assert summarise(table).set_index("method.length")["runs"].to_dict() == {4: 3, 16: 4}
+
+
+@pytest.mark.parametrize(
+    ("changed", "runs"),
+    [
+        *(({group: {"name": "other"}}, [1, 1]) for group in GROUPS if group != "logger"),
+        ({"engine": "fused"}, [1, 1]),
+        ({"precision": "float64"}, [1, 1]),
+        ({"seed": 1}, [2]),
+        *(({key: value}, [1]) for key, value in (("device", "auto"), ("threads", 2), ("logger", {"name": "other"}))),
+    ],
+)
+def test_runs_that_differ_in_one_setting_are_two_runs_unless_it_only_says_how_they_are_done(
+    changed: dict[str, Any], runs: list[int], tmp_path: Path
+) -> None:
+    complete(tmp_path / "one")
+    complete(tmp_path / "other", **changed)
+    assert summarise(collect(tmp_path)[0])["runs"].tolist() == runs
 
 
 def test_the_committed_results_collect(tmp_path: Path) -> None:
