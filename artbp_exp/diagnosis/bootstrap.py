@@ -8,6 +8,8 @@ from torch import Tensor
 
 RESAMPLES = 1000
 OUTSIDE = 2.5  # per cent, on each side of an interval
+CHUNK = 2**16
+"""Parameters taken at a time: all gradients in float64 at once could fill the memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +28,14 @@ class Products:
 
 
 def products(drawn: list[Tensor], full: Tensor) -> Products:
-    """Inner products of gradients, each a vector of all parameters, shape (P,)."""
-    stacked = torch.stack(drawn) - full
-    return Products(
-        errors=(stacked @ stacked.T).double().numpy(),
-        along=(stacked @ full).double().numpy(),
-        size=float(full.double().square().sum()),
-    )
+    """Inner products of gradients ĝ_i and g, each a vector of all parameters, shape (P,); summed in float64."""
+    total = torch.zeros(len(drawn) + 1, len(drawn) + 1, dtype=torch.float64, device=full.device)
+    for part in zip(*(vector.split(CHUNK) for vector in (*drawn, full)), strict=True):
+        stacked = torch.stack(part).double()
+        stacked[:-1] -= stacked[-1]
+        total += stacked @ stacked.T
+    found = total.cpu().numpy()
+    return Products(errors=found[:-1, :-1], along=found[:-1, -1], size=float(found[-1, -1]))
 
 
 def measures(found: Products, *, rng: np.random.Generator) -> dict[str, float]:

@@ -1,45 +1,80 @@
 """The systematic part of truncated BPTT's bias: what is the same on other data, and so does not average out.
 
 In one window of data truncation errs by what it cuts off there. Some of that is the same in every window and adds up
-from update to update; the rest changes with the data and averages out like a variance. Each stream reads another place
-of the data, so with b_i the error on stream i the systematic part is ‖E b‖² ≈ mean over pairs i ≠ j of ⟨b_i, b_j⟩.
+from update to update; the rest changes with the data and averages out like a variance. With b_i the error in place i of
+the data the systematic part is ‖E b‖² ≈ mean over pairs i ≠ j of ⟨b_i, b_j⟩.
 """
 
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
 from artbp_exp.diagnosis.bootstrap import measures, products
-from artbp_exp.diagnosis.measure import at_offsets, vector
+from artbp_exp.diagnosis.measure import ENDS, at_offsets, vector
 from artbp_exp.training.gradient import Loop
 from artbp_exp.truncation import tbptt
 
 OFFSETS = 2
 """Offsets of the cuts in each place of the data; the next place has others."""
+LEAST_PLACES = 2
+"""That make a pair."""
+
+Place = tuple[Loop, Tensor]
+"""A loop over one place of the data, and the true gradient there, shape (P,)."""
+
+
+def systematic_bias(
+    places: Iterable[Place],
+    lengths: Iterable[int],
+    *,
+    rng: np.random.Generator,
+    enough: Callable[[], bool] = lambda: False,
+) -> tuple[dict[int, dict[str, float]], int]:
+    """Truncation length L → `bias2` = ‖E b‖² with its 95 % bootstrap interval over places; and how many places.
+
+    Args:
+        places: two or more, each asked for when it is needed.
+        lengths: L of truncated BPTT.
+        rng: of the bootstrap.
+        enough: asked after each place from the second on whether to do without the others.
+    """
+    errors: dict[int, list[Tensor]] = {length: [] for length in lengths}
+    count = 0
+    for loop, truth in places:
+        for length, found in errors.items():
+            found.append(truncation_error(loop, length, count, truth))
+        count += 1
+        if count >= LEAST_PLACES and enough():
+            break
+    return {length: common_bias(found, rng=rng) for length, found in errors.items()}, count
 
 
 def truncation_error(loop: Loop, length: int, index: int, truth: Tensor) -> Tensor:
-    """The mean error of truncated BPTT over `OFFSETS` offsets of its cuts, shape (P,).
-
-    Args:
-        loop: of one place of the data.
-        length: L of truncated BPTT.
-        index: of the place, which chooses the offsets.
-        truth: the gradient there, shape (P,).
-    """
+    """The mean error of truncated BPTT over `OFFSETS` offsets of its cuts, shape (P,), in the place of this index."""
     passes = at_offsets(tbptt.build(length=length), loop.steps)
     chosen = [passes[(OFFSETS * index + k) % len(passes)] for k in range(min(OFFSETS, len(passes)))]
-    return torch.stack([vector(loop, outcome) for outcome in chosen]).mean(dim=0) - truth
+    # subtracted first: a mean of gradients would be rounded at their size, not at that of their errors
+    return torch.stack([vector(loop, outcome) - truth for outcome in chosen]).mean(dim=0)
 
 
-def common_bias(errors: list[Tensor], truth: Tensor, *, rng: np.random.Generator) -> dict[str, float]:
-    """`bias2`, `bias2_low` and `bias2_high`: ‖E b‖² from errors b in different places, with its bootstrap interval.
+def common_bias(errors: list[Tensor], *, rng: np.random.Generator) -> dict[str, float]:
+    """`bias2`, `bias2_low` and `bias2_high`: ‖E b‖² from errors b in different places, with its bootstrap interval."""
+    found = products(errors, torch.zeros_like(errors[0]))
+    table = measures(replace(found, size=1.0), rng=rng)  # in the gradient's unit, squared
+    return {f"bias2{end}": table[f"bias2{end}"] for end in ENDS}
 
-    Args:
-        errors: b_i, shape (P,) each.
-        truth: the mean gradient there, which sets the scale.
-        rng: of the bootstrap.
-    """
-    measured = products([truth + error for error in errors], truth)
-    table = measures(measured, rng=rng)
-    return {f"bias2{end}": table[f"bias2{end}"] * measured.size for end in ("", "_low", "_high")}
+
+def with_systematic_bias(
+    table: pd.DataFrame, lasting: Mapping[int, Mapping[str, float]], squared_norm: float
+) -> pd.DataFrame:
+    """Adds `bias2_lasting` of truncated BPTT, relative to ‖g‖²; measured in a single place it is the whole `bias2`."""
+    rows = table["method"] == "tbptt"
+    for end in ENDS:
+        values = {length: one[f"bias2{end}"] / squared_norm for length, one in lasting.items()}
+        found = table["length"].map(values) if lasting else table[f"bias2{end}"]
+        table = table.assign(**{f"bias2_lasting{end}": found.where(rows)})
+    return table

@@ -46,6 +46,16 @@ def test_offsets_of_the_cuts_give_a_mean_and_a_range() -> None:
     assert (found["cosine_low"], found["cosine_high"]) == pytest.approx((-1.0, np.sqrt(0.5)))
 
 
+def test_a_gradient_far_shorter_than_the_true_one_keeps_its_direction_in_float32() -> None:
+    rng = np.random.default_rng(0)
+    full, off = (torch.from_numpy(rng.normal(size=70_000)) for _ in range(2))
+    short = [1e-4 * (full + off), 1e-4 * off]
+    found, wanted = (
+        certain(products([one.to(dtype) for one in short], full.to(dtype))) for dtype in (torch.float32, torch.float64)
+    )
+    assert found["cosine"] == pytest.approx(wanted["cosine"], rel=1e-6)
+
+
 @pytest.mark.parametrize("bias", [0.0, 0.5])
 def test_the_interval_of_the_mean_cosine_covers_it(bias: float) -> None:
     rng = np.random.default_rng(0)

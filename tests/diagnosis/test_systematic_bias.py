@@ -7,8 +7,8 @@ import torch
 from artbp_exp.autograd import leaves
 from artbp_exp.diagnosis import systematic_bias as measured
 from artbp_exp.diagnosis.measure import vector
-from artbp_exp.diagnosis.run.streams import systematic_bias
-from artbp_exp.diagnosis.systematic_bias import OFFSETS
+from artbp_exp.diagnosis.run.streams import streams
+from artbp_exp.diagnosis.systematic_bias import OFFSETS, common_bias, systematic_bias
 from artbp_exp.tasks import ptb
 from artbp_exp.tasks.window import window
 from artbp_exp.training.gradient import Loop
@@ -27,9 +27,9 @@ def test_streams_of_one_text_have_all_their_bias_in_common(same: bool) -> None:
         carry_state=True, divergence=100.0, rows_per_epoch=1,
     )  # fmt: skip
     # L below 3: as many offsets as are measured on a stream, so that all streams have the same
-    by_length, streams = systematic_bias(model, window(task, steps=24), [2], engine="auto", rng=rng)
+    by_length, count = systematic_bias(streams(model, window(task, steps=24), engine="auto"), [2], rng=rng)
     found = by_length[2]
-    assert streams == 6
+    assert count == 6
     # the model begins with all streams again
     assert {len(leaf) for leaf in leaves(model.init_state(6))} == {6}
     if same:
@@ -54,6 +54,13 @@ def test_other_streams_are_cut_elsewhere(monkeypatch: pytest.MonkeyPatch) -> Non
         return vector(loop, outcome)
 
     monkeypatch.setattr(measured, "vector", spy)
-    systematic_bias(model, window(task, steps=24), [8], engine="auto", rng=np.random.default_rng(0))
+    places = streams(model, window(task, steps=24), engine="auto")
+    systematic_bias(places, [8], rng=np.random.default_rng(0))
     assert seen == [1, 2, 3, 4, 5, 6]
     assert OFFSETS == 2
+
+
+def test_errors_millions_of_times_smaller_than_the_gradient_keep_their_digits() -> None:
+    rng = np.random.default_rng(0)
+    errors = [torch.full((1000,), 1.1e-6) for _ in range(3)]
+    assert common_bias(errors, rng=rng)["bias2"] == pytest.approx(1.21e-9, rel=1e-5)

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,12 @@ from artbp_exp import checks
 from artbp_exp.diagnosis.clock import Clock
 from artbp_exp.diagnosis.comparisons import with_updates_to_match
 from artbp_exp.diagnosis.influence import influence_by_lag, window_change
-from artbp_exp.diagnosis.measure import ENDS
 from artbp_exp.diagnosis.run.advice import advice
 from artbp_exp.diagnosis.run.checkpoint import Checkpoint, load, of_run
 from artbp_exp.diagnosis.run.grid import methods, normal
 from artbp_exp.diagnosis.run.rows import LEAST_STARTS, Candidate, Effort, affordable, candidates, key, measured
-from artbp_exp.diagnosis.run.streams import systematic_bias
+from artbp_exp.diagnosis.run.streams import streams
+from artbp_exp.diagnosis.systematic_bias import systematic_bias, with_systematic_bias
 from artbp_exp.errors import UserError
 from artbp_exp.files import writing
 from artbp_exp.run_config import RunConfig
@@ -74,7 +75,7 @@ def diagnose(config: RunConfig, own: Mapping[str, Any], *, out: Path, command: s
     )
     _write(out / "influence.csv", influence)
     squared_norm = sum(float(g.double().square().sum()) for g in full.gradient.values())
-    lasting, streams = _systematic(checkpoint, config, several, clock)
+    lasting, bias_streams = _systematic(checkpoint, config, several, clock)
     effort = affordable(several, checkpoint, full, clock, draws=draws, starts=starts)
     print(_plan(effort, len(several), draws), flush=True)
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -85,14 +86,14 @@ def diagnose(config: RunConfig, own: Mapping[str, Any], *, out: Path, command: s
             continue
         rows[key(one.settings)] = row
         listed = [{"comparison": comparison, **rows[key(m)]} for comparison, m in grid if key(m) in rows]
-        table = _with_systematic_bias(pd.DataFrame(listed), lasting, squared_norm)
+        table = with_systematic_bias(pd.DataFrame(listed), lasting, squared_norm)
         table = with_updates_to_match(table, task.steps).drop(columns="unbiased")
         # written as it grows, since measuring can take long
         _write(out / "methods.csv", table)
     facts = {
         "steps": task.steps,
         "streams": task.batch_size,
-        "bias_streams": streams,
+        "bias_streams": bias_streams,
         "gradient_norm": squared_norm**0.5,
         **window_verdict(window, table),
         "carry_state": task.carry_state,
@@ -107,7 +108,7 @@ def diagnose(config: RunConfig, own: Mapping[str, Any], *, out: Path, command: s
     _write(out / "checkpoint.csv", pd.DataFrame([facts]))
     less = {
         "draws": (effort.draws, draws), "places": (effort.starts, starts), "losses": (followed, losses),
-        "streams": (streams, checkpoint.wide.batch_size), "settings": (reached, len(several)),
+        "streams": (bias_streams, checkpoint.wide.batch_size), "settings": (reached, len(several)),
     }  # fmt: skip
     text = advice(table, influence, pd.Series(facts)) + _shortened(less, budget)
     with writing(out, REMEDY):
@@ -187,17 +188,5 @@ def _systematic(
     wide, rng = checkpoint.wide, np.random.default_rng(config.seed)
     if wide.batch_size == 1 or not lengths:
         return {}, wide.batch_size
-    enough = clock.share(STREAMS)
-    return systematic_bias(checkpoint.model, wide, lengths, engine=config.engine, rng=rng, enough=enough)
-
-
-def _with_systematic_bias(
-    table: pd.DataFrame, lasting: Mapping[int, dict[str, float]], squared_norm: float
-) -> pd.DataFrame:
-    """Adds `bias2_lasting` of truncated BPTT, relative to ‖g‖²; with a single stream it is the whole squared bias."""
-    rows = table["method"] == "tbptt"
-    for end in ENDS:
-        values = {length: one[f"bias2{end}"] / squared_norm for length, one in lasting.items()}
-        found = table["length"].map(values) if lasting else table[f"bias2{end}"]
-        table = table.assign(**{f"bias2_lasting{end}": found.where(rows)})
-    return table
+    with closing(streams(checkpoint.model, wide, engine=config.engine)) as places:
+        return systematic_bias(places, lengths, rng=rng, enough=clock.share(STREAMS))

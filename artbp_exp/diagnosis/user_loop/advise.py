@@ -11,6 +11,7 @@ from artbp_exp import checks
 from artbp_exp.diagnosis.clock import Clock
 from artbp_exp.diagnosis.comparisons import with_updates_to_match
 from artbp_exp.diagnosis.measure import LEAST_DRAWS
+from artbp_exp.diagnosis.systematic_bias import with_systematic_bias
 from artbp_exp.diagnosis.user_loop.report import Diagnosis, verdict
 from artbp_exp.diagnosis.user_loop.study import Study, compared_with
 from artbp_exp.diagnosis.user_loop.windows import check
@@ -98,6 +99,7 @@ def diagnose(
         snapshot.put_back()
     # in the order of the grid, where all of it was measured
     table = pd.DataFrame([study.rows[index] for index in sorted(study.rows)])
+    table = with_systematic_bias(table, study.lasting, float(study.first.truth.square().sum()))
     parts = [_compared(part, steps) for _, part in table.groupby("truncated", sort=False)]
     return Diagnosis(
         verdict=tuple(verdict(part, study.windows) for part in parts),

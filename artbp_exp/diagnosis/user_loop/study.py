@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
 
 from artbp_exp.diagnosis.clock import Clock
-from artbp_exp.diagnosis.measure import ENDS, MOST_OFFSETS, measure
-from artbp_exp.diagnosis.systematic_bias import OFFSETS, common_bias, truncation_error
+from artbp_exp.diagnosis.measure import MOST_OFFSETS, measure
+from artbp_exp.diagnosis.systematic_bias import OFFSETS, systematic_bias
 from artbp_exp.diagnosis.user_loop.formula import LAGS, PLACES, STATES, crossings, influence, passes_to_predict
 from artbp_exp.diagnosis.user_loop.windows import Window
 from artbp_exp.errors import UserError
@@ -67,6 +67,7 @@ class Study:
         self.first, self._clock, self._draws, self._seed = first, clock, draws, seed
         self._grid, self._wanted = grid, windows
         self.rows: dict[int, dict[str, Any]] = {}
+        self.lasting: dict[int, dict[str, float]] = {}
         self.windows = 1
         self._pass = first.loop.quickest
         self._predicts = False
@@ -115,26 +116,14 @@ class Study:
             self.rows[place] = schedule | named_as | row | {"seconds_per_step": loop.quickest / loop.steps}
 
     def systematic(self, others: Iterator[Window]) -> None:
-        """Adds `bias2_lasting` to truncated BPTT over as many windows as there is time for."""
-        rows = [row for row in self.rows.values() if row["alpha"] is None]
+        """Measures truncated BPTT's systematic bias over as many windows as there is time for, of two or more."""
         if self._wanted == 1:
-            for row in rows:
-                row.update({f"bias2_lasting{end}": row[f"bias2{end}"] for end in ENDS})
             return
-        enough = self._clock.share(WINDOWS)
-        errors: list[list[Tensor]] = [[] for _ in rows]
-        window: Window | None = self.first
-        count = 0
-        while window is not None:
-            for row, found in zip(rows, errors, strict=True):
-                found.append(truncation_error(window.loop, int(row["length"]), count, window.truth))
-            count += 1
-            window = None if count > 1 and enough() else next(others, None)
-        self.windows = count
-        size = float(self.first.truth.square().sum())
-        for row, found in zip(rows, errors, strict=True):
-            common = common_bias(found, self.first.truth, rng=np.random.default_rng(self._seed))
-            row.update({f"bias2_lasting{end}": common[f"bias2{end}"] / size for end in ENDS})
+        lengths = [int(row["length"]) for row in self.rows.values() if row["alpha"] is None]
+        places = ((window.loop, window.truth) for window in chain([self.first], others))
+        self.lasting, self.windows = systematic_bias(
+            places, lengths, rng=np.random.default_rng(self._seed), enough=self._clock.share(WINDOWS)
+        )
 
     def influence(self, longest: int) -> pd.DataFrame:
         """Out to twice the longest length of truncation; nothing if there is no time for it."""
