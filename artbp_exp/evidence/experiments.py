@@ -73,7 +73,8 @@ def _best_rates(comparison: Comparison) -> Experiment:
                 draw=drawn(best_rates, comparison.arms),
                 caption=(
                     f"{setting}: the end point (mean validation bits per character over the last quarter of the "
-                    "epochs) against the learning rate. A point a seed; the ring is a method's best rate."
+                    "epochs) against the learning rate. A point a seed, not the same ones at every rate; the ring is "
+                    "the best rate that a method was run at."
                 ),
             ),
         ),

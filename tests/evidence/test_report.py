@@ -145,7 +145,7 @@ def test_the_papers_claims_are_counted_apart() -> None:
     claims = [claim for experiment in REPORTED for claim in experiment.claims(ROOT / "results")]
     assert len({claim.key for claim in claims}) == len(claims)
     paper, own = tally(claims).split("; ")
-    assert paper.startswith("The paper's claims: ")
+    assert paper.startswith("The paper's claims (")
     assert own.startswith("this project's: ")
     counts = [sum(int(word) for word in text.replace(",", " ").split() if word.isdigit()) for text in (paper, own)]
     assert counts == [sum(claim.paper for claim in claims), sum(not claim.paper for claim in claims)]

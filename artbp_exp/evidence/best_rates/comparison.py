@@ -75,7 +75,7 @@ class Comparison:
             verdict = OPEN
         return Claim(
             key=f"{self.name}_{question.key}",
-            claim=f"{question.claim}, each at its best learning rate ({self.setting})",
+            claim=f"{question.claim}, each at the best learning rate it was run at ({self.setting})",
             source="section 6.2" if question.paper else "this project",
             paper=question.paper,
             quantity=(

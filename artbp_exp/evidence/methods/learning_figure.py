@@ -43,7 +43,7 @@ def balancing_figure(runs: list[Run]) -> Figure:
         ha="right",
     )
     right.set_yscale("symlog", linthresh=1.0)
-    right.set(xscale="log", xlabel="steps", ylabel="θ", title="Parameter", ylim=(-1e5, 1e5))
+    right.set(xscale="log", xlabel="steps", ylabel="θ", title="Parameter", ylim=(-1e3, 1e3))
     left.legend(loc="lower left")
     return figure
 

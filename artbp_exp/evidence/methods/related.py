@@ -139,4 +139,6 @@ def _penn_treebank(runs: list[Run]) -> Claim:
     if not {"tprop", "tbptt"} <= found.keys():
         return claim
     behind = found["tprop"] - found["tbptt"]
-    return claim.measured(bare([behind]), behind > 0, "blocks and segments of 10 steps, one seed")
+    return claim.measured(
+        bare([behind]), OPEN, "blocks and segments of 10 steps; one seed, and no noise to hold it against"
+    )

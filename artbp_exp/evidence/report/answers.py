@@ -75,7 +75,7 @@ def _own_rates(claim: Claim) -> str:
     """What the fair comparison says; nothing before it was run."""
     if not claim.found:
         return ""
-    where = "With the state carried, at 256 units, each method at its own best learning rate"
+    where = "With the state carried, at 256 units, each at the best learning rate that it was run at"
     return f"{where}: {_bits(claim.found)} ({claim.counted} of each), {claim.verdict}."
 
 

@@ -142,7 +142,7 @@ def slug(heading: str) -> str:
 def tally(claims: Sequence[Claim]) -> str:
     """How many rows came out how, the paper's claims apart from this project's."""
     parts = []
-    for who, paper in (("The paper's claims", True), ("this project's", False)):
+    for who, paper in (("The paper's claims (one read off the authors' own logs)", True), ("this project's", False)):
         verdicts = [claim.verdict for claim in claims if claim.paper == paper]
         counts = [f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS if verdict in verdicts]
         parts.append(f"{who}: {', '.join(counts)}")

@@ -45,7 +45,7 @@ def _lengths(results: Path) -> tuple[str, ...]:
 
 def _shortest(cells: pd.DataFrame, name: str) -> str:
     below, least = bracket(working(of_arm(cells, name)))
-    return f"{least:g} steps" + ("" if below else " (the shortest tried)")
+    return f"{least:g} steps" if below else f"at most {least:g} steps, the shortest tried"
 
 
 def _balancing(results: Path) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from artbp_exp.evidence.claims.claim import NOT_YET
-from artbp_exp.evidence.methods.claims import recall_claims
+from artbp_exp.evidence.methods.claims import SEEDS, recall_claims
 from artbp_exp.evidence.methods.recall import FOLDER, SECONDS, STEPS, Row, rows
 from artbp_exp.evidence.methods.recall_figure import recall_figure
 from artbp_exp.evidence.methods.related import related_claims
@@ -16,11 +16,13 @@ from artbp_exp.runs.load import load_runs
 from tests.evidence.conftest import find
 
 
-def recall_run(results: Path, method: dict[str, Any], *, lag: int, at: int, cost: float, memory: float) -> None:
+def recall_run(
+    results: Path, method: dict[str, Any], *, lag: int, at: int, cost: float, memory: float, seed: int = 0
+) -> None:
     """Learns at step `at`, at `cost` seconds a step."""
-    folder = results / FOLDER / f"{method['name']}{lag}" / "seed0"
+    folder = results / FOLDER / f"{method['name']}{lag}" / f"seed{seed}"
     folder.mkdir(parents=True)
-    config = {"task": {"name": "recall", "lag": lag}, "method": method, "model": {"name": "rnn"}, "seed": 0}
+    config = {"task": {"name": "recall", "lag": lag}, "method": method, "model": {"name": "rnn"}, "seed": seed}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     summary = {"status": "finished", "method": method["name"], "chance": 0.69, "stored_numbers": memory}
     (folder / "summary.json").write_text(json.dumps(summary))
@@ -55,6 +57,18 @@ def test_rows_are_judged_from_what_is_there(bench: Path) -> None:
     assert find(claims, "recall_memory_UORO").verdict == "not settled"  # one seed
     assert find(claims, "recall_memory_KF-RTRL").verdict == NOT_YET
     assert recall_figure(load_runs(bench / FOLDER)).axes
+
+
+@pytest.mark.parametrize(("learn", "verdict"), [(5, "holds"), (4, "not settled"), (0, "does not hold")])
+def test_a_lead_of_seeds_is_judged_by_fishers_exact_test(tmp_path: Path, learn: int, verdict: str) -> None:
+    quick = SECONDS / (2 * STEPS)
+    for seed in range(SEEDS):
+        for lag in (4, 6, 10):  # adjusted for three: 4 of 5 against none would do for one lag alone
+            at = 4000 if lag == 6 and seed < learn else 9 * STEPS
+            recall_run(tmp_path, {"name": "uoro"}, lag=lag, at=at, cost=quick, memory=336, seed=seed)
+            late = {"name": "tbptt", "length": 43}
+            recall_run(tmp_path, late, lag=lag, at=9 * STEPS, cost=quick, memory=336, seed=seed)
+    assert find(recall_claims(tmp_path), "recall_memory_UORO").verdict == verdict
 
 
 def copy_run(results: Path, method: dict[str, Any], seed: int, loss: float) -> None:
