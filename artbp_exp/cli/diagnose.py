@@ -1,61 +1,36 @@
 """`artbp-diagnose`: bias, variance, memory and influence at a checkpoint."""
 
-import os
 import shlex
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import hydra
 import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 from artbp_exp import checks
 from artbp_exp.cli import config as conf
-from artbp_exp.cli.errors import entry_point, one_line
-from artbp_exp.cli.verify import split
-from artbp_exp.errors import UserError
+from artbp_exp.cli.tool import run_each
 from artbp_exp.files import try_writing, writing
 from artbp_exp.run_config import RunConfig
 
 FOLDERS = ("diagnose.run=", "diagnose.out=")
 
 
-class Jobs:
-    """The configurations that `-m` asks for, one after the other.
-
-    Args:
-        given: the command line.
-
-    Attributes:
-        failed: whether one of them had a mistake.
-    """
-
-    def __init__(self, given: Sequence[str]) -> None:
-        self.failed = False
-        self._given = list(given)
-
-    def run(self, config: DictConfig) -> None:
-        """One diagnosis."""
-        given = self._given
-        try:
-            chosen, own = split(config, "diagnose")
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
-                # of this configuration alone
-                given = list(HydraConfig.get().overrides.task)
-                if not named_apart(self._given):
-                    own["out"] = f"{checks.text('diagnose.out', own['out'])}/{HydraConfig.get().job.num}"
-                    given = [value for value in given if not value.startswith("diagnose.out=")]
-                    given.append(f"diagnose.out={own['out']}")
-            print(_diagnose(chosen, own, shlex.join(["artbp-diagnose", *given])))
-        except (UserError, OmegaConfBaseException) as error:
-            # printed here and not raised: Hydra would put lines of its own around it
-            print(f"error: {one_line(error)}", file=sys.stderr)
-            self.failed = True
+def job(chosen: RunConfig, own: dict[str, Any], *, given: Sequence[str]) -> int:
+    """One diagnosis of the command line `given`; with `-m` into a folder of its own, under a command of its own."""
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        alone = list(HydraConfig.get().overrides.task)
+        if not named_apart(given):
+            own["out"] = f"{checks.text('diagnose.out', own['out'])}/{HydraConfig.get().job.num}"
+            alone = [value for value in alone if not value.startswith("diagnose.out=")]
+            alone.append(f"diagnose.out={own['out']}")
+        given = alone
+    print(_diagnose(chosen, own, shlex.join(["artbp-diagnose", *given])))
+    return 0
 
 
 def _diagnose(chosen: RunConfig, own: dict[str, Any], command: str) -> Path:
@@ -110,12 +85,8 @@ def with_task(overrides: Sequence[str]) -> list[str]:
 
 def main() -> None:
     """Entry point: exit code 2 for a mistake in the settings."""
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    jobs = Jobs(conf.arguments(sys.argv[1:]))
-    sys.argv[1:] = quoted(with_task(conf.arguments(sys.argv[1:])))
-    with entry_point():
-        hydra.main(version_base="1.3", config_path=conf.directory(), config_name="diagnose")(jobs.run)()
-    sys.exit(2 if jobs.failed else 0)
+    given = conf.arguments(sys.argv[1:])
+    run_each("diagnose", partial(job, given=given), quoted(with_task(given)))
 
 
 if __name__ == "__main__":

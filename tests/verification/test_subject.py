@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 
 from artbp_exp import registry
 from artbp_exp.cli import config as conf
-from artbp_exp.cli.verify import split
+from artbp_exp.cli.tool import split
 from artbp_exp.run_config import RunConfig
 from artbp_exp.theory.unbiased import can_cut
 from artbp_exp.verification.enumeration import pass_over
