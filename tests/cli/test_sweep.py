@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from artbp_exp.cli.sweep.jobs import Planned, table
-from artbp_exp.cli.sweep.progress import line
+from artbp_exp.cli.sweep.progress import line, look
 from artbp_exp.run_config import RunConfig
 from artbp_exp.runs import lock
 from tests.cli.test_run import QUICK, artbp_run
@@ -252,12 +252,18 @@ def test_the_table_and_the_live_line_come_from_the_folders(tmp_path: Path) -> No
     (tmp_path / "c" / "metrics.csv").write_text("loss,step\n1,10\n1,20\n1,3")
     holding = lock.FolderLock(tmp_path / "c")
     holding.acquire()
-    assert line(jobs) == (3, f"1 running, 2 failed, {tmp_path.name}/c at step 20")
+    states = look(jobs, ["waiting"] * 4)
+    assert line(jobs, states) == (3, f"1 running, 2 failed, {tmp_path.name}/c at step 20")
     shown = table(jobs, [job.state() for job in jobs]).splitlines()
     assert shown[0] == "4 jobs: 2 failed, 1 finished, 1 running"
     assert [row.split()[0] for row in shown[1:]] == ["failed", "running", "failed"]
     assert shown[1].endswith("b: why")
     assert shown[3].endswith("x=1: x is not a setting")
+    holding.release()
+    for name in ("a", "b"):
+        (tmp_path / name / "summary.json").unlink()
+    # only what cannot change any more is not read again
+    assert look(jobs, states) == ["finished", "killed", "killed", "failed"]
     holding.release()
     assert jobs[2].state() == ("killed", "its process ended before it could say why")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from artbp_exp.cli.signals import STOPPING
 from artbp_exp.cli.sweep.jobs import Planned
+from artbp_exp.runs.status import FINAL
 
 REFRESH = 0.5
 """Seconds between two looks at the folders."""
@@ -44,9 +45,13 @@ def shown(jobs: Sequence[Planned]) -> Iterator[None]:
         sys.stderr.write("\n")
 
 
-def line(jobs: Sequence[Planned]) -> tuple[int, str]:
+def look(jobs: Sequence[Planned], before: Sequence[str]) -> list[str]:
+    """The status of each job. One that had its result at the last look keeps it: parsing all folders takes seconds."""
+    return [status if status in FINAL else job.state()[0] for job, status in zip(jobs, before, strict=True)]
+
+
+def line(jobs: Sequence[Planned], states: Sequence[str]) -> tuple[int, str]:
     """(jobs that have ended, the others in words)."""
-    states = [job.state()[0] for job in jobs]
     counts = Counter(states)
     running = [job.folder for job, status in zip(jobs, states, strict=True) if status == "running" and job.folder]
     words = [
@@ -69,8 +74,10 @@ def last_step(folder: Path) -> str:
 
 
 def _follow(jobs: Sequence[Planned], parent: int) -> None:
+    states = ["waiting"] * len(jobs)
     while os.getppid() == parent:
-        ended, words = line(jobs)
+        states = look(jobs, states)
+        ended, words = line(jobs, states)
         text = f"{ended}/{len(jobs)} jobs" + (f": {words}" if words else "")
         # back to the line's start, and clear what is longer than the new one
         sys.stderr.write(f"\r{text[: shutil.get_terminal_size().columns - 1]}\x1b[K")

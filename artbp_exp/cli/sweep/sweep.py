@@ -153,7 +153,7 @@ def _returned(job: Planned, score: float | None) -> JobReturn:
 def _let_leave(jobs: Sequence[Planned], *, patience: float = 15.0) -> None:
     """Waits for runs whose worker is gone to finish their segment and write a checkpoint."""
     until = time.monotonic() + patience
-    while any(job.state()[0] == "running" for job in jobs) and time.monotonic() < until:
+    while (jobs := [job for job in jobs if job.state()[0] == "running"]) and time.monotonic() < until:
         time.sleep(0.1)
 
 
