@@ -135,7 +135,7 @@ class Exact:
 
     def biased(self, name: str) -> bool:
         """Whether a parameter's mean gradient is off by more than may be."""
-        return self.bias[name] >= self.limits.get(name, self.tolerance)
+        return not self.bias[name] < self.limits.get(name, self.tolerance)  # nan is no proof
 
     @property
     def reason(self) -> str | None:
@@ -145,7 +145,7 @@ class Exact:
             return self.misdrawn
         if any(self.biased(name) for name in self.bias):
             return self.promise or "the mean over all ways to cut is not full BPTT's gradient"
-        if error is not None and error >= VARIANCE_TOLERANCE:
+        if error is not None and not error < VARIANCE_TOLERANCE:
             return "the variance is not the formula's"
         return None
 

@@ -36,7 +36,7 @@ def judge(
     sampled: Sequence[Interval],
     idle: bool,
     clip: float | None,
-    mixed: bool,
+    rounded: Sequence[str],
     beside: str = "",
 ) -> Judgement:
     """The verdict on one configuration: only what was tested, and passed, and is what a run does, is certified.
@@ -48,7 +48,7 @@ def judge(
             estimate need not show its variance, so only what the exact variance rules out counts.
         idle: whether no cut could fall while enumerating, though the method cuts.
         clip: `optimizer.clip`.
-        mixed: whether the run computes in mixed precision, which enumeration does not.
+        rounded: why the gradient in the run's own precision is not known to be that of float64; empty if it is.
         beside: an auxiliary loss, which learns, so that what holds now says nothing of later.
     """
     refuted = [exact.reason] if exact.reason is not None else list(prescribed)
@@ -58,12 +58,12 @@ def judge(
         refuted.append(
             f"at full size the gradient of {worst.parameter} is off by {abs(worst.bias):.1%} ({worst.direction})"
         )
-    later = []
+    later = [*rounded]
     if clip is not None:
-        later = [
+        later.append(
             f"optimizer.clip={clip:g} shortens large gradients after they are estimated, which biases them; what is "
             f"measured here is the gradient before clipping"
-        ]
+        )
     if refuted:
         return Judgement(verdict="refuted", reasons=(*refuted, *later))
     if beside:
@@ -76,7 +76,4 @@ def judge(
     if exact.blunt:
         reason = f"the draws show no bias below {max(exact.limits.values()):.2g} of a parameter's gradient only"
         return Judgement(verdict="not tested", reasons=(f"{reason}; take more particles",))
-    if mixed and not sampled:
-        reason = "enumeration is in float64, and nothing was run in mixed precision: verify.draws is 0"
-        return Judgement(verdict="not tested", reasons=(reason,))
     return Judgement(verdict="certified")

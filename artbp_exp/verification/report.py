@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from artbp_exp import checks
 from artbp_exp.errors import UserError
@@ -16,8 +17,9 @@ from artbp_exp.methods.base import Claim
 from artbp_exp.random_streams import RandomStreams
 from artbp_exp.run_config import RunConfig
 from artbp_exp.theory.unbiased import can_cut
+from artbp_exp.training.experiment import find_precision
 from artbp_exp.verification.enumeration import VARIANCE_TOLERANCE, Exact
-from artbp_exp.verification.full_size import CEILING, FACTOR_TOLERANCE, TOLERANCE, lag_by_lag, prescribed
+from artbp_exp.verification.full_size import CEILING, FACTOR_TOLERANCE, lag_by_lag, named, prescribed
 from artbp_exp.verification.judgement import Judgement, judge
 from artbp_exp.verification.monte_carlo import (
     LEAST_DRAWS,
@@ -72,10 +74,12 @@ def one(config: RunConfig, own: dict[str, Any], path: Path, *, below: bool = Fal
         randomised(small.subject.boundary)
         random, more = _enumerate(small, config.precision, head=", random head")
         exact, rows = exact if random.certified else random, rows + more
-    wrong, intervals = list[str](), list[Interval]()
+    wrong, unsure, intervals = list[str](), list[str](), list[Interval]()
     if small.subject.scheme is not None:
-        wrong, more = _prescribe(config, own)
+        wrong, unsure, more = _prescribe(config, own)
         rows += more
+    elif config.precision == "bfloat16":
+        unsure = ["precision=bfloat16 is tested by prescribed cuts, and there are none for a method without a scheme"]
     if draws:
         intervals, more = _sample(config, own, draws, seconds)
         rows += more
@@ -85,7 +89,7 @@ def one(config: RunConfig, own: dict[str, Any], path: Path, *, below: bool = Fal
         sampled=intervals,
         idle=small.idle,
         clip=config.optimizer.get("clip"),
-        mixed=config.precision == "bfloat16",
+        rounded=unsure,
         beside=small.subject.beside,
     )
     claim = small.subject.method.claim(small.subject.task.steps)
@@ -131,13 +135,20 @@ def _enumerate(small: Shrunk, precision: str, head: str = "") -> tuple[Exact, li
     return exact, [{"ran": method.engine, "computed_in": "float64", **row} for row in rows]
 
 
-def _prescribe(config: RunConfig, own: dict[str, Any]) -> tuple[list[str], list[Row]]:
-    """Tries all lags and the prescribed cuts: why the configuration is refuted, and rows of the table."""
+def _prescribe(config: RunConfig, own: dict[str, Any]) -> tuple[list[str], list[str], list[Row]]:
+    """Tries all lags and the prescribed cuts.
+
+    Returns:
+        (why the configuration is refuted; why it is not certified in the run's precision; rows of the table).
+    """
     began, run = time.perf_counter(), measured(config)
     lags, scheme = lag_by_lag(run.method, limit=run.task.episode), run.method.scheme
     assert scheme is not None
     subject = prescribable(config, own)
-    held, memory, task, engine = prescribed(subject), scheme.memory, subject.task, subject.method.engine
+    dtype, autocast = find_precision(config.precision, run.task)
+    products, computed = autocast or dtype, _computed_in(dtype, autocast)
+    others = [] if products == torch.float64 else [(prescribable(config, own, exact=False), products)]
+    held, memory, task, engine = prescribed(subject, *others), scheme.memory, subject.task, subject.method.engine
     kept = "method.memory=null" if memory is None else f"longest segment beyond method.memory={memory}"
     if memory is not None and max(max(one.pattern) for one in held) <= memory:
         kept = f"no segment beyond method.memory={memory}"
@@ -145,20 +156,25 @@ def _prescribe(config: RunConfig, own: dict[str, Any]) -> tuple[list[str], list[
     print(
         f"\nprescribed at full size, no draws and no variance, lags 1 to {lags.count} ({lags.why}) and "
         f"{task.steps} steps × {task.batch_size} streams ({kept}{most}), engine {engine}, in float64 "
-        f"({time.perf_counter() - began:.0f} s)"
+        f"{f'and, to its rounding, in {computed} ' if others else ''}({time.perf_counter() - began:.0f} s)"
     )
     right = lags.wrong_from is None and lags.factor_error < FACTOR_TOLERANCE
     rows = [_row("lengths at full size", holds=lags.misdrawn is None)]
     rows.append(_row("factors at full size", value=lags.factor_error, holds=right))
+    rows = [{"computed_in": "float64", **row} for row in rows]
+    wrong, unsure = [lags.reason] if lags.reason is not None else [], list[str]()
     for one in held:
         few = len(one.pattern) < 6
         cuts = f"{' + '.join(map(str, one.pattern))} steps" if few else f"{len(one.pattern)} segments"
+        exact = one.products == torch.float64
+        check = f"prescribed cuts{'' if exact else f' in {named(products)}'}, {cuts}"
         for name, off in one.off.items():
-            holds = off < TOLERANCE and one.otherwise is None
-            rows.append(_row(f"prescribed cuts, {cuts}", name, off, holds=holds))
+            row = _row(check, name, off, holds=one.holds(name))
+            rows.append({"computed_in": "float64" if exact else computed, **row})
+        if one.reason is not None:
+            (wrong if exact else unsure).append(one.reason)
     _print(rows)
-    reasons = [reason for reason in (lags.reason, *(one.reason for one in held)) if reason is not None]
-    return reasons[:1], [{"ran": engine, "computed_in": "float64", **row} for row in rows]
+    return wrong[:1], unsure[:1], [{"ran": engine, **row} for row in rows]
 
 
 def _sample(
@@ -166,9 +182,7 @@ def _sample(
 ) -> tuple[list[Interval], list[Row]]:
     (subject, autocast), cuts = sampled(config, own), RandomStreams.from_seed(config.seed).cuts
     engine, task, scheme = subject.method.engine, subject.task, subject.scheme
-    computed = str(next(subject.model.parameters()).dtype).removeprefix("torch.")
-    if autocast is not None:
-        computed += f", products in {str(autocast).removeprefix('torch.')}"
+    computed = _computed_in(next(subject.model.parameters()).dtype, autocast)
     rng = np.random.default_rng(0)  # the run's stream is left alone
     each, wanted = seconds_of(lambda: drawn(subject, rng)), draws
     if seconds is not None:
@@ -197,6 +211,10 @@ def _sample(
     if scheme is not None and can_cut(scheme, measured(config).task.episode) and not can_cut(scheme, task.steps):
         print("  no cut can fall within these steps: the draws say nothing")
     return intervals, [{"ran": engine, "computed_in": computed, **row} for row in rows]
+
+
+def _computed_in(dtype: torch.dtype, autocast: torch.dtype | None) -> str:
+    return named(dtype) + (f", products in {named(autocast)}" if autocast is not None else "")
 
 
 def _row(check: str, parameter: str = "all", value: float | None = None, *, holds: bool) -> Row:

@@ -179,21 +179,21 @@ def sampled(config: RunConfig, own: Mapping[str, Any]) -> tuple[Subject, torch.d
     return _subject(run.trainables, run, config.method, task, autocast), autocast
 
 
-def prescribable(config: RunConfig, own: Mapping[str, Any]) -> Subject:
-    """The run's model, unshrunk but in float64, on a window of its data that reaches beyond the memory.
+def prescribable(config: RunConfig, own: Mapping[str, Any], *, exact: bool = True) -> Subject:
+    """The run's model, unshrunk, on a window of its data that reaches beyond the memory.
 
     Args:
         config: of a run whose method has a scheme.
         own: `verify`'s settings: `streams_at_full_size`.
-
-    Raises:
-        UserError: a setting is wrong.
+        exact: in float64; else in the precision of the run.
     """
     run = measured(config)
     assert run.method.scheme is not None
     size = sum(parameter.numel() for parameter in run.model.parameters())
     task = _window(run, own, window_steps(run.method.scheme, run.task.episode, size))
-    return _subject(run.trainables.to(torch.float64), run, config.method, task)
+    if exact:
+        return _subject(run.trainables.to(torch.float64), run, config.method, task)
+    return _subject(run.trainables, run, config.method, task, find_precision(config.precision, run.task)[1])
 
 
 def _window(run: Experiment, own: Mapping[str, Any], steps: int) -> Task:
