@@ -166,10 +166,12 @@ class Auxiliary(nn.Module, ABC):
     Attributes:
         name: as in `conf/auxiliary`.
         least: steps of the shortest segment that it can be computed on; a shorter one goes without.
+        weight: 0 trains as without it, bit for bit.
     """
 
     name: str
     least: int = 1
+    weight: float = 1.0
 
     @abstractmethod
     def forward(self, run: Run, state: Any, inputs: Tensor) -> Tensor:

@@ -71,6 +71,8 @@ class Experiment:
             )
             for group in ("boundary", "auxiliary")
         }
+        if parts["auxiliary"] is not None and parts["auxiliary"].weight == 0:
+            parts["auxiliary"] = None
         self.method = make_method(
             config.method, model=self.model, task=self.task, engine=config.engine, autocast=autocast, **parts
         )

@@ -18,7 +18,7 @@ from artbp_exp.tasks.base import Task
 
 
 class Anchored(Auxiliary):
-    """weight · mean over anchors a of the loss of a decoder on l inputs near a; it is a GRU with an affine read-out.
+    """weight · mean over anchors a of the loss of a decoder on l inputs near a: a GRU with an affine read-out.
 
     The anchors are drawn anew for each segment, uniformly from those whose l inputs lie within it, and are shared by
     its streams. The states near an anchor are computed a second time, from a detached state `truncate` steps before it:
@@ -27,9 +27,9 @@ class Anchored(Auxiliary):
 
     Args:
         length: l, in steps.
-        weight: of the loss, beside the task's, which is summed over the steps of a segment.
+        weight: of the loss, beside the task's, which is summed over the steps of a segment; 0 is no loss at all.
         anchors: how many are drawn for a segment.
-        truncate: steps.
+        truncate: steps that its gradient goes back, before the anchor and in the decoder.
         model: whose states the decoder reads, (B, H).
         generator: of the decoder's initial weights, uniform in ±1/√H.
         rng: of the anchors, and of nothing else.
@@ -42,10 +42,10 @@ class Anchored(Auxiliary):
     def __init__(
         self,
         *,
-        length: int,
-        weight: float,
-        anchors: int,
-        truncate: int,
+        length: int = 12,
+        weight: float = 1.0,
+        anchors: int = 1,
+        truncate: int = 16,
         model: RecurrentModel,
         generator: torch.Generator,
         rng: np.random.Generator,
@@ -57,7 +57,8 @@ class Anchored(Auxiliary):
         self._anchors = checks.whole("auxiliary.anchors", anchors, at_least=1)
         checks.in_memory("auxiliary.anchors", self._anchors, 2 * self._anchors, what="their places", instead="fewer")
         self._truncate = checks.whole("auxiliary.truncate", truncate, at_least=1)
-        self._weight, self._rng = weight, rng
+        self.weight = checks.number("auxiliary.weight", weight, at_least=0)
+        self._rng = rng
         self.least = self._length + 1
         inputs, _ = task.window(0, 1)
         self._width = inputs.shape[2] if inputs.is_floating_point() else task.shapes["vocabulary"]
@@ -88,7 +89,7 @@ class Anchored(Auxiliary):
         """See `Auxiliary.forward`."""
         least, greatest = self.places(len(inputs))
         anchors = self._rng.integers(least, greatest + 1, size=self._anchors).tolist()
-        return self._weight * torch.stack([self.at(anchor, run, state, inputs) for anchor in anchors]).mean()
+        return self.weight * torch.stack([self.at(anchor, run, state, inputs) for anchor in anchors]).mean()
 
     def states(self, anchor: int, until: int, run: Run, state: Any, inputs: Tensor) -> Tensor:
         """h_a … h_until, h_t having read the first t inputs; a graph that begins `truncate` steps before h_a."""

@@ -46,25 +46,11 @@ def build(
     generator: torch.Generator,
     rng: np.random.Generator,
     task: Task,
-) -> Reconstruct | None:
-    """The l inputs before an anchor, from the state there; see `Anchored`. None at weight 0.
+) -> Reconstruct:
+    """The l inputs before an anchor, from the state there; `Anchored` explains the settings that both losses have.
 
-    Args:
-        length: l, in steps.
-        weight: of the loss.
-        anchors: drawn for each segment.
-        truncate: steps that its gradient goes back, before the anchor and in the decoder.
-        teacher_forcing: the decoder reads the true inputs that it has been asked for; without, it has h_a alone.
-        model: whose states it reads.
-        generator: of initial weights.
-        rng: of the anchors.
-        task: whose inputs they are.
-
-    Raises:
-        UserError: a value out of range, or a task without inputs.
+    With `teacher_forcing` the decoder reads the true inputs that it has been asked for; without, it has h_a alone.
     """
-    if checks.number("auxiliary.weight", weight, at_least=0) == 0:
-        return None
     made = Reconstruct(
         length=length,
         weight=weight,
