@@ -12,6 +12,7 @@ import pytest
 
 from artbp_exp.cli import signals
 from artbp_exp.cli.signals import Interrupted, Signals
+from artbp_exp.cli.sweep.isolate import isolated
 
 LONG = ("task=synthetic", "task.steps=100000000", "checkpoint.minutes=null")
 
@@ -68,3 +69,17 @@ def test_a_second_signal_is_obeyed_at_once_and_one_at_the_same_time_is_the_same(
     with pytest.raises(Interrupted) as stop:
         caught.note(signal.SIGINT)
     assert stop.value.code == 130
+
+
+def test_a_signal_just_after_the_job_of_a_sweep_has_ended_stops_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    wait = os.waitpid
+
+    def waitpid(child: int, options: int) -> tuple[int, int]:
+        ended = wait(child, options)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return ended
+
+    monkeypatch.setattr(os, "waitpid", waitpid)
+    with pytest.raises(Interrupted) as stop:
+        isolated(lambda orphaned: None)
+    assert stop.value.number == signal.SIGTERM

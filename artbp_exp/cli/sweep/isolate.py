@@ -7,6 +7,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 from artbp_exp.cli.errors import explained
@@ -51,7 +52,8 @@ def isolated(work: Callable[[Stop], object]) -> str | None:
     asked = Signals()
 
     def pass_on(number: int, frame: FrameType | None) -> None:
-        os.kill(child, number)
+        with suppress(ProcessLookupError):  # it may have ended just now
+            os.kill(child, number)
         asked.note(number)
 
     with handled(pass_on):
