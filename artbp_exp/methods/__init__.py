@@ -75,6 +75,8 @@ def segment_method(
     alone = autocast is None and boundary is None and auxiliary is None
     if engine in ("auto", "fused") and alone and ClosedForm.applies(model, task, scheme):
         return ClosedForm(model=model, scheme=scheme)
-    return SegmentMethod(
+    method = SegmentMethod(
         model=model, scheme=scheme, engine=engine, autocast=autocast, boundary=boundary, auxiliary=auxiliary
     )
+    method.resets = not task.carry_state
+    return method

@@ -16,7 +16,7 @@ from artbp_exp.methods import baseline
 from artbp_exp.methods.base import Auxiliary, Boundary, Claim, Draw, Loss, Method
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.theory.stored_steps import stored_steps_within
-from artbp_exp.theory.unbiased import is_unbiased
+from artbp_exp.theory.unbiased import can_cut, is_unbiased
 from artbp_exp.truncation import Scheme, Segment, enumerate_cuts
 
 
@@ -26,9 +26,13 @@ class SchemeMethod(Method):
     Args:
         model: receives the gradient.
         scheme: where to cut, and what is carried on.
+
+    Attributes:
+        resets: whether each segment starts from the initial state (`task.carry_state=false`), as a sequence of its own.
     """
 
     scheme: Scheme
+    resets: bool = False
 
     def __init__(self, *, model: RecurrentModel, scheme: Scheme) -> None:
         self.name, self.scheme, self._model = scheme.name, scheme, model
@@ -47,9 +51,10 @@ class SchemeMethod(Method):
             yield tuple(self.scheme.cut(lengths)), probability
 
     def claim(self, steps: int) -> Claim:
-        """Exact where every cut that can fall is compensated, and the model makes none of its own."""
+        """Exact where every cut that can fall is compensated and keeps the state, and the model makes none itself."""
         whole = self._model.truncate is None or self._model.truncate >= steps
-        return Claim.EXACT if whole and is_unbiased(self.scheme, steps) else Claim.BIASED
+        carried = not self.resets or not can_cut(self.scheme, steps)
+        return Claim.EXACT if whole and carried and is_unbiased(self.scheme, steps) else Claim.BIASED
 
     def stored_numbers(self, steps: int) -> float:
         """The states of the mean number of stored steps."""

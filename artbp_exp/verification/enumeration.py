@@ -245,5 +245,8 @@ def known_bias(subject: Subject) -> str | None:
     if not can_cut(scheme, steps):
         return None
     if not subject.task.carry_state:
-        return "the state is reset at cuts: cuts change the forward pass, so the expectation is not full BPTT's"
+        return (
+            "the state is reset at cuts (task.carry_state=false): each segment is a sequence of its own, and the mean "
+            "over them is the gradient of another objective than the whole sequence's"
+        )
     return why_biased(scheme, steps)

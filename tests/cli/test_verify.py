@@ -97,6 +97,7 @@ def test_a_state_that_is_reset_is_refuted_by_name_and_mixed_precision_is_sampled
     done = artbp_verify(tmp_path, *small, "task.carry_state=false", "verify.draws=0", "verify.csv=table.csv")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "verdict: refuted: the state is reset at cuts" in done.stdout
+    assert "claim: biased; confirmed: the mean gradient of" in done.stdout
     assert "by the formula" not in done.stdout
     assert "variance formula" not in set(pd.read_csv(tmp_path / "table.csv")["check"])
     done = artbp_verify(

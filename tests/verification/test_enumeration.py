@@ -7,12 +7,13 @@ import pytest
 
 from artbp_exp import registry
 from artbp_exp.methods import SegmentMethod, segment_method
+from artbp_exp.methods.base import Claim
 from artbp_exp.truncation import Scheme
 from artbp_exp.verification.draws import Lengths, redrawn
-from artbp_exp.verification.enumeration import Subject, certify, pass_over
+from artbp_exp.verification.enumeration import Subject, certify, known_bias, pass_over
 from artbp_exp.verification.monte_carlo import drawn
 from artbp_exp.verification.oracle import full_bptt
-from artbp_exp.verification.small import small, small_task
+from artbp_exp.verification.small import small, small_task, small_with
 
 STEPS = 6
 ARTBP = {"name": "artbp", "length": 2.5, "alpha": 4}
@@ -94,6 +95,18 @@ def test_the_bias_of_wrong_draws_is_the_one_that_training_would_see() -> None:
     error = sample.std(ddof=1) / np.sqrt(sample.size) / abs(full)
     assert abs(abs(sample.mean() - full) / abs(full) - exact.bias["theta"]) < 4 * error
     assert exact.bias["theta"] > 8 * error
+
+
+@pytest.mark.parametrize("carry_state", [True, False])
+@pytest.mark.parametrize("auxiliary", ["none", "reconstruct"])
+@pytest.mark.parametrize(
+    "scheme", [ARTBP, ARTBP | {"reweight": False}, {"name": "bptt"}, {"name": "tbptt", "length": 3}]
+)
+def test_a_method_claims_what_is_known_of_it(scheme: dict[str, Any], auxiliary: str, carry_state: bool) -> None:
+    model, task = small_task("rnn", STEPS)
+    task.carry_state = carry_state
+    tried = small_with(scheme, model, task, auxiliary=auxiliary)
+    assert (tried.method.claim(STEPS) is Claim.BIASED) == (known_bias(tried) is not None)
 
 
 def test_where_the_state_is_reset_at_cuts_no_variance_is_predicted() -> None:
