@@ -13,7 +13,6 @@ from hydra.types import RunMode
 
 from artbp_exp import checks
 from artbp_exp.cli import config as conf
-from artbp_exp.cli.tool import run_each
 from artbp_exp.files import try_writing, writing
 from artbp_exp.run_config import RunConfig
 
@@ -86,7 +85,7 @@ def with_task(overrides: Sequence[str]) -> list[str]:
 def main() -> None:
     """Entry point: exit code 2 for a mistake in the settings."""
     given = conf.arguments(sys.argv[1:])
-    run_each("diagnose", partial(job, given=given), quoted(with_task(given)))
+    conf.run_each("diagnose", partial(job, given=given), quoted(with_task(given)))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from typing import Any
 
 from artbp_exp import checks
 from artbp_exp.cli import config as conf
-from artbp_exp.cli.tool import run_each
 from artbp_exp.run_config import RunConfig
 
 
@@ -30,7 +29,7 @@ def verify(chosen: RunConfig, own: dict[str, Any], *, written: set[Path]) -> int
 
 def main() -> None:
     """Entry point: 0 certified, 1 not (refuted, or not tested), 2 a mistake in the settings."""
-    run_each("verify", partial(verify, written=set()), conf.arguments(sys.argv[1:]))
+    conf.run_each("verify", partial(verify, written=set()), conf.arguments(sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from artbp_exp.cli import bench, collect, figures, report
 from artbp_exp.cli import config as conf
+from artbp_exp.cli.config import split
 from artbp_exp.cli.errors import options_explained
-from artbp_exp.cli.tool import split
 from tests.conftest import ROOT
 from tests.docs.pages import PAGES, Command, commands
 from tests.forked import artbp

@@ -10,7 +10,6 @@ from hydra import compose, initialize_config_dir
 
 from artbp_exp import registry
 from artbp_exp.cli import config as conf
-from artbp_exp.cli.tool import split
 from artbp_exp.run_config import RunConfig
 from artbp_exp.theory.unbiased import can_cut
 from artbp_exp.verification.enumeration import pass_over
@@ -23,7 +22,7 @@ SMALL = ["task.batch_size=4", "model.hidden_size=6", "verify.stretch=20"]
 
 def settings(*overrides: str) -> tuple[RunConfig, dict[str, Any]]:
     with initialize_config_dir(version_base="1.3", config_dir=conf.directory()):
-        return split(compose("verify", overrides=[*overrides]), "verify")
+        return conf.split(compose("verify", overrides=[*overrides]), "verify")
 
 
 @pytest.mark.filterwarnings("ignore:artbp with .* ends every segment")
