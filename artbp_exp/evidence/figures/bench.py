@@ -21,13 +21,7 @@ BARS = [
 
 @house_style
 def bench(throughput: pd.DataFrame, sequence: pd.DataFrame, mean: pd.DataFrame) -> Figure:
-    """Rates relative to truncated `nn.LSTM` on one-hot vectors; cost against sequence and mean segment length.
-
-    Args:
-        throughput: `throughput.csv`.
-        sequence: `sequence_length.csv`.
-        mean: `mean_length.csv`.
-    """
+    """Rates relative to truncated `nn.LSTM` on one-hot vectors; cost against sequence and mean segment length."""
     figure = Figure(figsize=(10.5, 3.6))
     left, middle, right = figure.subplots(1, 3)
     table = throughput.pivot(index="hidden", columns="contestant", values="median")

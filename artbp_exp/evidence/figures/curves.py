@@ -66,9 +66,6 @@ def curves(panels: dict[str, list[Line]]) -> Figure:
     loss against steps; others the loss against steps, log-log. Lines mark chance and floor where the task states them.
     Colours are those of the methods, shades and line styles tell their settings apart. At most `MOST` lines in a panel;
     its title says if there are more.
-
-    Args:
-        panels: task → its lines.
     """
     most = max(min(len(each), MOST) for each in panels.values())
     figure = Figure(figsize=(4.8 * len(panels), 3.2 + 0.15 * most))

@@ -12,11 +12,7 @@ CEILING = 1e9
 
 @house_style
 def influence_balancing(runs: list[Run]) -> Figure:
-    """Loss (log-log) and θ against steps: median and range over seeds, and a cross where a run diverged.
-
-    Args:
-        runs: of the synthetic task, several methods and seeds.
-    """
+    """Loss (log-log) and θ against steps: median and range over seeds, and a cross where a run diverged."""
     figure = Figure()
     left, right = figure.subplots(1, 2)
     last = max(run.summary["steps"] for run in runs)

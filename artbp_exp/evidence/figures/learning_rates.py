@@ -13,11 +13,7 @@ DIVERGED = 1e3
 
 @house_style
 def learning_rates(runs: list[Run]) -> Figure:
-    """|θ − θ*| at the end against the learning rate: every seed a point, the median a line.
-
-    Args:
-        runs: of the synthetic task over learning rates, methods and seeds.
-    """
+    """|θ − θ*| at the end against the learning rate: every seed a point, the median a line."""
     figure = Figure()
     axes = figure.subplots()
     grouped = arms(runs)

@@ -12,11 +12,7 @@ from artbp_exp.evidence.ptb_runs import STATES, TITLE
 
 @house_style
 def paired_seeds(rows: Sequence[Lead]) -> Figure:
-    """Points are seeds (hollow: with repeated runs), the bar is the interval of the mean; to the right ARTBP is ahead.
-
-    Args:
-        rows: those of one state stand together.
-    """
+    """Points are seeds (hollow: with repeated runs), the bar is the mean's interval; to the right ARTBP is ahead."""
     figure = Figure(figsize=(7.0, 2.0))
     axes = figure.subplots()
     labels: dict[str, str] = {

@@ -20,11 +20,7 @@ BEST, WORST = -12.0, 12.0
 
 @house_style
 def phase_diagram(cells: pd.DataFrame) -> Figure:
-    """Median over seeds of the final log10 loss; a cross where a seed diverged, a dot where all reached θ*.
-
-    Args:
-        cells: `results/phase_diagram/cells.csv`.
-    """
+    """Median over seeds of the final log10 loss; a cross where a seed diverged, a dot where all reached θ*."""
     figure = Figure(figsize=(7.0, 3.1))
     panels = figure.subplots(1, 3, sharey=True)
     lengths, rates = sorted(cells["length"].unique()), sorted(cells["lr"].unique())

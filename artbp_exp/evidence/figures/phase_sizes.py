@@ -14,11 +14,8 @@ LOOKS = {"tbptt": ("truncated BPTT", "s", -0.02), "artbp": ("ARTBP", "o", 0.02)}
 def phase_sizes(cells: pd.DataFrame, signs: pd.DataFrame) -> Figure:
     """Lengths that work (filled) and that do not (hollow) for each size; a line through the least that work.
 
-    A length works if, at some learning rate of the grid, every seed reaches θ*.
-
-    Args:
-        cells: `results/phase_sizes/cells.csv`.
-        signs: `results/phase_sizes/signs.csv`, the least L whose mean sensitivity has the right sign.
+    A length works if, at some learning rate of the grid, every seed reaches θ*. `signs` has the least L whose mean
+    sensitivity has the right sign.
     """
     figure = Figure(figsize=(4.6, 3.4))
     axes = figure.subplots()

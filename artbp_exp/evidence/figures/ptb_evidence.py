@@ -37,12 +37,7 @@ class Panel:
 
 @house_style
 def ptb_evidence(arms: Arms, logs: pd.DataFrame) -> Figure:
-    """Above: validation bits per character against epochs, a line a run. Below: by how much ARTBP is ahead.
-
-    Args:
-        arms: the runs, finished or not.
-        logs: the authors', of which the replicated runs are drawn.
-    """
+    """Above: validation bits per character against epochs, a line a run. Below: by how much ARTBP is ahead."""
     panels = [*_own(arms), *([_authors(authors.replicated(logs))] if len(logs) else [])]
     figure = Figure(figsize=(7.0, 4.2))
     places = figure.subplots(2, len(panels), sharey="row", sharex="col", height_ratios=(3, 2), squeeze=False)

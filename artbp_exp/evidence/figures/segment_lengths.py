@@ -15,10 +15,7 @@ SCHEME = ("length", "schedule", "alpha", "every")
 def segment_lengths(runs: list[Run]) -> Figure:
     """P(length > n): drawn (steps) and theoretical (line), log-log, a pair for each run's scheme.
 
-    The few segments that the end of the data closed are among those drawn.
-
-    Args:
-        runs: with random cuts; of several with one scheme the draws are put together, each seed's once.
+    Runs with one scheme are put together, each seed's draws once. Those that the end of the data closed are among them.
     """
     figure = Figure()
     axes = figure.subplots()

@@ -15,11 +15,7 @@ from artbp_exp.runs.load import Run
 
 @house_style
 def balancing_figure(runs: list[Run]) -> Figure:
-    """Influence balancing: the loss and θ against steps, both to the end of each arm.
-
-    Args:
-        runs: of several methods and seeds.
-    """
+    """Influence balancing: the loss and θ against steps, both to the end of each arm."""
     figure = Figure()
     left, right = figure.subplots(1, 2)
     for axes, column in ((left, "loss"), (right, "theta")):
@@ -50,11 +46,7 @@ def balancing_figure(runs: list[Run]) -> Figure:
 
 @house_style
 def levels_figure(panels: Mapping[str, list[Run]]) -> Figure:
-    """The held-out loss between chance and floor against steps, a panel for each task.
-
-    Args:
-        panels: title → runs of several arms and seeds.
-    """
+    """The held-out loss between chance and floor against steps, a panel for each task."""
     figure = Figure(figsize=(4.4 * len(panels), 3.9))
     for axes, (title, runs) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels.items(), strict=True):
         _lines(axes, runs, "valid_loss")
@@ -88,11 +80,7 @@ def _lines(axes: Axes, runs: list[Run], column: str) -> None:
 
 @house_style
 def law_figure(table: pd.DataFrame) -> Figure:
-    """TPROP's bias against λ, and truncated BPTT's.
-
-    Args:
-        table: `law.csv`.
-    """
+    """TPROP's bias against λ, and truncated BPTT's."""
     figure = Figure(figsize=(4.2, 3.0))
     axes = figure.subplots()
     rows = table.dropna(subset=["strength"])

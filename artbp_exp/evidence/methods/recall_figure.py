@@ -12,11 +12,7 @@ from artbp_exp.runs.load import Run
 
 @house_style
 def recall_figure(runs: list[Run]) -> Figure:
-    """Two maps of arm × lag, at equal steps and at equal time; a cell says how many of the seeds have learned.
-
-    Args:
-        runs: of recall: arms, lags and seeds.
-    """
+    """Two maps of arm × lag, at equal steps and at equal time; a cell says how many of the seeds have learned."""
     table = rows(runs)
     lags = sorted({lag for row in table for lag in row.by_steps})
     figure = Figure(figsize=(9.0, 1.3 + 0.29 * (len(table) + 1.0 * len({row.rank for row in table}))))
