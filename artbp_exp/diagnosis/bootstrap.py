@@ -47,10 +47,6 @@ def measures(found: Products, *, rng: np.random.Generator) -> dict[str, float]:
     cosine: between a single ĝ and g, averaged over draws.
     cosine_mean: between E ĝ and g, ⟨E ĝ, g⟩ / (‖E ĝ‖ ‖g‖), with ‖E ĝ‖² = ‖g‖² + 2⟨E ĝ − g, g⟩ + bias² and the bias²
         from pairs, as above: the norm of the mean of N draws would include their noise. At most 1.
-
-    Args:
-        found: inner products.
-        rng: of the bootstrap.
     """
     count = found.along.size
     weights = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(float)

@@ -5,11 +5,7 @@ from collections.abc import Callable
 
 
 class Clock:
-    """A deadline.
-
-    Args:
-        budget: seconds; None sets no limit.
-    """
+    """A deadline `budget` seconds from now; None sets no limit."""
 
     def __init__(self, budget: float | None) -> None:
         self._end = float("inf") if budget is None else time.perf_counter() + budget
@@ -25,12 +21,5 @@ class Clock:
         return lambda: time.perf_counter() >= end
 
     def affords(self, wanted: int, seconds: float, *, least: int, of: float = 1.0) -> int:
-        """How many of `wanted` things fit into a share of the time that is left, at least `least`.
-
-        Args:
-            wanted: at most so many.
-            seconds: that all of `wanted` take.
-            least: of them, whatever the time.
-            of: the share.
-        """
+        """How many of `wanted` things fit into a share of the time left, at least `least`; all take `seconds`."""
         return min(wanted, max(least, int(wanted * min(of * self.left / seconds, 1.0))))

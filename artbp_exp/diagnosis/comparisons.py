@@ -45,11 +45,8 @@ class Compared:
 def with_updates_to_match(table: pd.DataFrame, steps: int) -> pd.DataFrame:
     """Adds N* of each unbiased random method against truncated BPTT of the same mean length, or memory; nan elsewhere.
 
-    `_low` and `_high` combine the ends of both 95 % intervals. Infinite where no systematic bias was found.
-
-    Args:
-        table: of `methods.csv`, and `unbiased`: whether a method draws cuts and averages to the true gradient.
-        steps: T.
+    `_low` and `_high` combine the ends of both 95 % intervals. Infinite where no systematic bias was found. The column
+    `unbiased` of the table says whether a method draws cuts and averages to the true gradient.
     """
     found = [_updates(table, row, steps) for _, row in table.iterrows()]
     ends = ("", "_low", "_high")
@@ -100,10 +97,7 @@ def variance_estimate(row: Any) -> tuple[float, float]:
 def compare_schedules(table: pd.DataFrame, alpha: float, *, shortest: float) -> dict[str, Compared]:
     """Comparison → schedules against the paper's with exponent `alpha`; only where that one is in the table.
 
-    Args:
-        table: of `methods.csv`.
-        alpha: configured.
-        shortest: mean length in steps up to which a constant hazard is left out: its variance may be infinite.
+    A constant hazard of a mean length up to `shortest` steps is left out: its variance may be infinite.
     """
     sound = table[(table["method"] == "artbp") & table["reweight"] & table["predicted"].notna()]
     barred = (sound["schedule"] == "constant") & (

@@ -18,15 +18,7 @@ def influence_by_lag(
 ) -> pd.DataFrame:
     """‖∂ℓ_t/∂s_{t−k}‖ for k = 0 … `lags`: root mean square over losses t, and its 95 % bootstrap interval.
 
-    Args:
-        model: at θ.
-        task: a window longer than `lags` steps.
-        lags: the longest.
-        losses: how many t; see `squared_influence`.
-        rng: of the bootstrap.
-
-    Returns:
-        lag (steps), influence, low, high.
+    The columns are those of `influence.csv`: lag (steps), influence, low, high. See `squared_influence`.
     """
     late = has_target(task.window(0, task.steps)[1]).any(1).nonzero()[:, 0]
     if 0 < len(late) < task.steps and lags >= int(late[-1]):  # few losses, or none, have so long a history

@@ -36,11 +36,7 @@ def systematic_bias(
 ) -> tuple[dict[int, dict[str, float]], int]:
     """Truncation length L → `bias2` = ‖E b‖² with its 95 % bootstrap interval over places; and how many places.
 
-    Args:
-        places: two or more, each asked for when it is needed.
-        lengths: L of truncated BPTT.
-        rng: of the bootstrap.
-        enough: asked after each place from the second on whether to do without the others.
+    Needs two places or more; from the second on `enough` is asked after each whether to do without the others.
     """
     errors: dict[int, list[Tensor]] = {length: [] for length in lengths}
     count = 0

@@ -29,11 +29,7 @@ def make_method(
     boundary: Boundary | None = None,
     auxiliary: Auxiliary | None = None,
 ) -> Method:
-    """The method that `settings["name"]` names: a truncation scheme run in segments, or one of its own kind.
-
-    Raises:
-        UserError: an unknown name, a value out of range, or parts that do not fit together.
-    """
+    """The method that `settings["name"]` names: a truncation scheme run in segments, or one of its own kind."""
     parts: dict[str, Any] = {"engine": engine, "autocast": autocast, "boundary": boundary, "auxiliary": auxiliary}
     built = registry.build("method", settings, offered={"model": model, "task": task} | parts)
     if isinstance(built, Scheme):
@@ -66,11 +62,7 @@ def segment_method(
     boundary: Boundary | None = None,
     auxiliary: Auxiliary | None = None,
 ) -> Method:
-    """A truncation scheme as a method: by segment algebra where that is exact and fast, else by an engine.
-
-    Raises:
-        UserError: an unknown engine, or one that the model does not have; a boundary where nothing is cut off.
-    """
+    """A truncation scheme as a method: by segment algebra where that is exact and fast, else by an engine."""
     baseline.refuse_idle(boundary, scheme, task, scheme.name)
     alone = autocast is None and boundary is None and auxiliary is None
     if engine in ("auto", "fused") and alone and ClosedForm.applies(model, task, scheme):

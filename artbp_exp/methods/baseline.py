@@ -30,11 +30,7 @@ def compensates(scheme: Scheme) -> bool:
 
 
 def refuse_idle(boundary: Boundary | None, scheme: Scheme, task: Task, name: str) -> None:
-    """Refuses a boundary where no gradient is cut off, for `method=name`.
-
-    Raises:
-        UserError: see above.
-    """
+    """Refuses a boundary where no gradient is cut off, for `method=name`."""
     if boundary is None or (scheme.length is not None and task.carry_state):
         return
     why = "never cuts" if scheme.length is None else "with task.carry_state=false resets the state at cuts"
@@ -68,16 +64,8 @@ def where_it_goes_on(
 ) -> Tensor | None:
     """Σ_t (1 − m_t)·⟨b_t, s_t⟩ over steps `start` … `stop` − 1 of a segment: its gradient is what b adds to δ_t.
 
-    Args:
-        boundary: b.
-        states: after each of these steps, leaves (n, B, …).
-        following: the inputs of the steps after these, see `seen`.
-        segment: the whole.
-        start: first of the steps.
-        stop: the one after the last; where the segment ends, nothing goes on.
-
-    Returns:
-        A scalar, or None where every m is 1.
+    None where every m is 1. `states` are those after each of these steps, leaves (n, B, …), and `following` the inputs
+    of the steps after these, see `seen`. Where the segment ends, nothing goes on.
     """
     factors = torch.from_numpy(segment.factors[start:stop])
     count = len(factors)
@@ -102,12 +90,7 @@ def at_the_end(boundary: Boundary, last: Any, ends: Any) -> list[tuple[Tensor, T
 def learn(boundary: Boundary, state: Any, begins: Any, losses: Tensor | None, ends: Any) -> None:
     """Teaches the boundary what arrived at `state`, of `asking`, in the backward pass that was just done.
 
-    Args:
-        boundary: b.
-        state: before the segment.
-        begins: the place there.
-        losses: see `Boundary.learn`.
-        ends: the place at its end; None where the data end.
+    `begins` and `ends` are the places before the segment and at its end, the latter None where the data end.
     """
     arrived = [torch.zeros_like(leaf) if leaf.grad is None else leaf.shape[0] * leaf.grad for leaf in floating(state)]
     boundary.learn(begins, arrived, losses, ends)

@@ -66,12 +66,7 @@ class LinearTables:
 
 
 class ClosedForm(SchemeMethod):
-    """Segments of a scheme on the linear system: equal to `SegmentMethod` to rounding, many times as fast.
-
-    Args:
-        model: receives the gradient.
-        scheme: where to cut, and what is carried on.
-    """
+    """Segments of a scheme on the linear system: equal to `SegmentMethod` to rounding, many times as fast."""
 
     _model: LinearSystem
     engine = "fused"
@@ -119,19 +114,8 @@ class ClosedForm(SchemeMethod):
     ) -> Any:
         """Several segments, each with its update by plain SGD: what the trainer does one by one, without its overhead.
 
-        Args:
-            carry: before the first of them.
-            start: steps of the pass that are done.
-            steps: of the pass.
-            until: step of the pass at which to stop, at the end of a segment.
-            most: segments after which to stop.
-            rng: the stream of the cuts.
-            updater: plain.
-            tally: counts them.
-            limit: of the mean loss a step; beyond it the run has diverged.
-
-        Returns:
-            What is carried on.
+        The pass has `steps` steps, of which `start` are done. It stops at the end of a segment: at step `until` or
+        beyond, after `most` segments, or where the mean loss a step exceeds `limit`. Returns what is carried on.
         """
         z, gradient = self._gather(carry), None
         with np.errstate(over="ignore", invalid="ignore"):

@@ -21,14 +21,9 @@ from artbp_exp.truncation import Scheme, Segment, enumerate_cuts
 
 
 class SchemeMethod(Method):
-    """A method that draws the segments of a truncation scheme and carries the model's state, however it runs them.
+    """Draws the segments of a truncation scheme and carries the model's state, however it runs the segments.
 
-    Args:
-        model: receives the gradient.
-        scheme: where to cut, and what is carried on.
-
-    Attributes:
-        resets: whether each segment starts from the initial state (`task.carry_state=false`), as a sequence of its own.
+    With `resets` each segment starts from the initial state (`task.carry_state=false`), as a sequence of its own.
     """
 
     scheme: Scheme

@@ -54,16 +54,7 @@ class Window:
 
 
 class TargetPropagation(Method):
-    """See above.
-
-    Args:
-        model: receives the gradient.
-        engine: see `autograd.engines`.
-        settings: of the relaxation.
-
-    Raises:
-        UserError: an unknown engine, or one that the model does not have.
-    """
+    """See above; `Settings` are those of the relaxation."""
 
     name = "tprop"
 

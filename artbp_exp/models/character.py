@@ -22,10 +22,6 @@ class CharacterModel(RecurrentModel):
         input_std: the tables' initial values are drawn from N(0, input_std²) (1 in the authors' code).
         generator: the stream of initial weights.
         outputs: numbers that are read out; None: one for each symbol, V.
-
-    Raises:
-        UserError: `hidden_size` is not a whole number ≥ 1, or `input_std` not a number ≥ 0; or the parameters do
-            not fit in memory.
     """
 
     def __init__(

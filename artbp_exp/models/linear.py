@@ -15,11 +15,6 @@ class LinearSystem(RecurrentModel):
     θ, a scalar, is the only parameter. The first `positive` of the `size` entries of the drive are +1. An
     effect on unit i reaches unit 1 only after i − 1 steps and more, so θ pushes the first unit one way
     soon and the other way later. The state is s, (B, size); what the loss reads is its first unit, (B,).
-
-    Args:
-        size: n, number of units.
-        positive: p, number of units that θ drives upwards.
-        theta: initial θ.
     """
 
     def __init__(self, *, size: int, positive: int, theta: float) -> None:

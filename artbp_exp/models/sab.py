@@ -27,17 +27,9 @@ class SparseAttention(RecurrentModel):
     h and c are detached every `truncate` steps, the memory never: the gradient flows through a and m_i into the old h,
     and from there back to the detach before it. The state grows, so it is for episodes, and no method may cut them. Its
     gradient is that of this model with its own detaches: `top` = 0 is truncated BPTT of the cell, and no detach within
-    an episode is full BPTT of the attentive model.
+    an episode is full BPTT of the attentive model. h is the first leaf of the cell's state, and its output.
 
     (A score is a sum of a term of ĥ_t and one of m_i, so where r* is a score ĥ_t decides nothing: so it is published.)
-
-    Args:
-        cell: whose first output is h, the first leaf of its state.
-        truncate: steps between two detaches.
-        top: entries that survive.
-        every: steps between two entries.
-        outputs: numbers that are read out.
-        generator: the stream of initial weights.
     """
 
     grows = True

@@ -42,12 +42,7 @@ class Updater:
         self._base = [group["lr"] for group in optimizer.param_groups]
 
     def update(self, step: int, length: int) -> None:
-        """Updates the parameters from their `.grad`.
-
-        Args:
-            step: steps of the run that are done, this segment's included.
-            length: of the segment, in steps.
-        """
+        """Updates from `.grad`, that of a segment of `length` steps which ends `step` steps into the run."""
         if self.clip is not None:
             parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
             torch.nn.utils.clip_grad_norm_(parameters, self.clip)

@@ -14,19 +14,10 @@ SCHEDULES = ("constant", "linear", "cosine")
 
 
 def make_schedule(schedule: str, warmup: int, total_steps: int | None) -> Rate | None:
-    """The multiplier of the learning rate: a linear rise from 0 over `warmup` steps, then the schedule.
+    """The multiplier of the learning rate, None where it is 1 throughout; `warmup` and `total_steps` are steps of data.
 
-    Args:
-        schedule: `constant`; `linear`, which falls to 0 at the end of the run; `cosine`, half a cosine to 0.
-        warmup: steps of data.
-        total_steps: steps of data of the whole run.
-
-    Returns:
-        None where it is 1 throughout.
-
-    Raises:
-        UserError: an unknown schedule, `warmup` is not a whole number ≥ 0 or longer than the run, or `total_steps` is
-            not known.
+    A linear rise from 0 over `warmup` steps, then the schedule: `constant`; `linear`, which falls to 0 at the end of
+    the run; or `cosine`, half a cosine to 0.
     """
     checks.choice("optimizer.schedule", schedule, SCHEDULES)
     warmup = checks.whole("optimizer.warmup", warmup)

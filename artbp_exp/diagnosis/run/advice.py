@@ -15,13 +15,7 @@ WIDTH = 1.96  # of a 95 % interval, in standard errors
 
 
 def advice(table: pd.DataFrame, influence: pd.DataFrame, facts: Any) -> str:
-    """Answers each question in a few lines; docs/method.md says how to read them.
-
-    Args:
-        table: of `methods.csv`.
-        influence: of `influence.csv`.
-        facts: the row of `checkpoint.csv`.
-    """
+    """Answers each question in a few lines, from the three CSVs; docs/method.md says how to read them."""
     decay = fit_decay(influence)
     shortest = least_length(decay.flattest) if decay is not None else float("inf")
     lines = [

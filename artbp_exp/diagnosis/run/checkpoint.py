@@ -51,13 +51,6 @@ def of_run(config: RunConfig, own: Mapping[str, Any]) -> tuple[RunConfig, dict[s
     """`config` with the task, model and optimiser of `diagnose.run`, if one is given; and the settings of its method.
 
     A `task.data_dir` that is set wins over the run's: the corpus may have moved.
-
-    Args:
-        config: as composed; its method is that of the run where none is given.
-        own: `diagnose`'s: `run`.
-
-    Raises:
-        UserError: there is no such run, it kept no `model.pt`, or its `config.yaml` cannot be used.
     """
     method: Mapping[str, Any] = config.method
     if own["run"] is not None:
@@ -76,13 +69,6 @@ def load(config: RunConfig, own: Mapping[str, Any]) -> Checkpoint:
     """Builds the model, restores its parameters, warms its state up, and takes the window of data that follows.
 
     Of a task with episodes it takes the whole episode that holds step `start`, and warms nothing up.
-
-    Args:
-        config: from `of_run`.
-        own: `diagnose`'s: `run`, `steps`, `streams`, `bias_streams`, `warm_up`, `start`.
-
-    Raises:
-        UserError: `model.pt` does not fit the model or cannot be read, or the data are too short.
     """
     steps = checks.whole("diagnose.steps", own["steps"], at_least=8)
     streams = checks.whole("diagnose.streams", own["streams"], at_least=1)

@@ -16,16 +16,10 @@ from artbp_exp.verification.oracle import Full
 
 
 def crossings(model: RecurrentModel, full: Full, scheme: Scheme, *, streams: int) -> Crossings:
-    """‖Σ_b Y_b‖² and Σ_b ‖Y_b‖² of the streams' crossing gradients Y_b = ε_t G_t, for `predicted_variance`.
+    """‖Σ_b Y_b‖² and Σ_b ‖Y_b‖² of the crossing gradients Y_b = ε_t G_t of B = `streams`, for `predicted_variance`.
 
     G_t is the forward sensitivity with the scheme's factors, so ε_t, sent back from s_t through a segment that runs
     from s_a to s_t, is ε_t G_t in the parameters' gradients. A stream by itself has no part of the others in it.
-
-    Args:
-        model: at θ.
-        full: of the sequence.
-        scheme: whose factors are carried.
-        streams: B.
     """
     _, run = find_engine("auto", model)
     parameters = list(model.parameters())

@@ -35,19 +35,9 @@ INFLUENCE, STREAMS = 0.1, 0.3
 
 
 def diagnose(config: RunConfig, own: Mapping[str, Any], *, out: Path, command: str) -> str:
-    """Measures as `own` says; prints as it goes, and writes `influence.csv`, `methods.csv`, `checkpoint.csv`.
+    """Measures as `own`, the settings of `diagnose`, says; prints as it goes. Returns the advice.
 
-    Args:
-        config: of a run, as composed.
-        own: of `diagnose`.
-        out: folder for the tables; it exists.
-        command: that asked for them.
-
-    Returns:
-        The advice, which `advice.txt` holds too.
-
-    Raises:
-        UserError: a setting is wrong, or the tables cannot be written.
+    Writes `influence.csv`, `methods.csv`, `checkpoint.csv` (with `command`) and `advice.txt` into the folder `out`.
     """
     draws = checks.whole("diagnose.draws", own["draws"], at_least=3)
     starts = checks.whole("diagnose.starts", own["starts"], at_least=LEAST_STARTS)

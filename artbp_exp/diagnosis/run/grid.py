@@ -19,21 +19,11 @@ COMPARED = ("bptt", "tbptt", "artbp")
 
 
 def methods(own: Mapping[str, Any], *, kept: int | None, run: Mapping[str, Any]) -> tuple[Grid, list[str]]:
-    """Which settings are compared, and which cannot be.
+    """Which settings are compared, and a line for each that cannot be, which says why.
 
-    Truncated BPTT and ARTBP are measured over lengths and exponents, every other registered scheme over lengths.
-
-    Args:
-        own: `diagnose`'s settings: `lengths`, `truncated_lengths`, `alphas`, `alpha`, `length`, `memory`.
-        kept: `method.memory` of all of them, steps kept at a time.
-        run: settings of the run's own method.
-
-    Returns:
-        (comparison, settings of a method), each once within a comparison: truncated BPTT and ARTBP, then the run's own
-        method and truncated BPTT of its length, then the others; and a line for each that is left out, which says why.
-
-    Raises:
-        UserError: a setting is wrong.
+    Truncated BPTT and ARTBP are measured over lengths and exponents, then the run's own method and truncated BPTT of
+    its length, then every other registered scheme over lengths; each once within a comparison, all with `kept` as their
+    `method.memory`.
     """
     alpha = checks.number("diagnose.alpha", own["alpha"], above=2)
     length = checks.number("diagnose.length", own["length"], at_least=1)
@@ -82,11 +72,7 @@ def normal(method: Mapping[str, Any]) -> Settings:
 
 
 def with_stored_steps(method: Settings, wanted: float) -> Settings:
-    """The settings of `method` at the mean length at which it stores `wanted` steps on average.
-
-    Raises:
-        UserError: there is no such length.
-    """
+    """The settings of `method` at the length at which it stores `wanted` steps on average; UserError if none does."""
     if method["name"] == "tbptt":
         return {**method, "length": round(2 * wanted + 1)}
 

@@ -41,13 +41,7 @@ ROWS = 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A method of the grid.
-
-    Attributes:
-        settings: of the method.
-        method: built from them.
-        comparisons: that it is in.
-    """
+    """A method of the grid with its settings, and the comparisons that it is in."""
 
     settings: Settings
     method: Method
@@ -72,11 +66,7 @@ class Effort:
 
 
 def candidates(grid: Grid, checkpoint: Checkpoint, config: RunConfig) -> list[Candidate]:
-    """The distinct methods of the grid; of those that cannot be built it prints why.
-
-    Raises:
-        UserError: one of `COMPARED` cannot be built, or is none for this model.
-    """
+    """The distinct methods of the grid; prints why others cannot be built, or raises for one of `COMPARED`."""
     model, task = checkpoint.model, checkpoint.task
     found: dict[tuple[Any, ...], Candidate] = {}
     for comparison, settings in grid:
@@ -109,16 +99,7 @@ def key(settings: Settings) -> tuple[Any, ...]:
 def affordable(
     several: Sequence[Candidate], checkpoint: Checkpoint, full: Full, clock: Clock, *, draws: int, starts: int
 ) -> Effort:
-    """As many draws and starts as the time that is left has room for, by the times of one draw and of one place.
-
-    Args:
-        several: to be measured.
-        checkpoint: where.
-        full: full BPTT there.
-        clock: the time that is left.
-        draws: at most so many.
-        starts: likewise.
-    """
+    """As many draws and starts as the time left has room for, by the times of one draw and of one place."""
     steps, rng = checkpoint.task.steps, np.random.default_rng(0)
     first = several[0].method
     draw = seconds_of(lambda: vector(loop_of(first, checkpoint), drawn(first, steps, rng)))

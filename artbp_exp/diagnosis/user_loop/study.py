@@ -52,13 +52,7 @@ def _patience(share: float) -> float:
 class Study:
     """What is measured within the time there is: truncated BPTT first, then other windows, ARTBP last.
 
-    Args:
-        first: of the windows.
-        clock: the time there is.
-        grid: all that is to be measured.
-        windows: how many are wanted.
-        draws: gradients for each setting of ARTBP that are wanted.
-        seed: of the cuts.
+    `grid`, `windows` and `draws` (gradients for each setting of ARTBP) are what is wanted.
     """
 
     def __init__(

@@ -25,11 +25,7 @@ BIASED = 1e-7
 
 
 class Window:
-    """One window: the loop that begins there, and its true gradient.
-
-    Args:
-        loop: of its steps.
-    """
+    """One window: the loop over its steps, and its true gradient."""
 
     def __init__(self, loop: TimedLoop) -> None:
         self.loop = loop
@@ -42,12 +38,8 @@ def windows(
 ) -> Iterator[Window]:
     """The windows that begin at `starts`, each computed when it is asked for.
 
-    Args:
-        segment_loss: the user's.
-        starts: first steps.
-        states: before each of them; None runs the loop from window to window.
-        bar: counts the passes.
-        settings: of `TimedLoop`: `parameters`, `state` before the first window, `steps`, `snapshot`, `module`.
+    `states` are those before each of them; None runs the loop from window to window. `settings` are those of
+    `TimedLoop`, with `state` before the first window.
     """
     given = None if states is None else iter(states)
     state, steps = settings.pop("state"), settings["steps"]
@@ -81,11 +73,7 @@ def windows(
 
 
 def check(window: Window) -> None:
-    """Refuses a loop that is not repeatable, or that `artbp.verify` refutes: cuts at a few places show most mistakes.
-
-    Raises:
-        UserError: see above; the cause is named as `artbp.verify` does.
-    """
+    """Refuses a loop that does not repeat, or that `artbp.verify` refutes: cuts at a few places show most mistakes."""
     loop, truth = window.loop, window.truth
     if not truth.norm() > 0:
         raise UserError("the loss has no gradient with respect to any of the parameters: there is nothing to diagnose")

@@ -17,20 +17,8 @@ from artbp_exp.tasks.base import Task
 class Head(Boundary):
     """y = W₂ tanh(W₁ s + w₁) + w₂ with W₂ = 0 and w₂ = 0 at first; s all leaves of the state side by side.
 
-    With `context`, s holds the next input as well, as the model encodes it.
-
-    Args:
-        name: of the boundary.
-        model: whose state it reads.
-        task: whose inputs it reads with `context`.
-        outputs: size of y; None: one for each number of the state.
-        hidden_size: of the hidden layer.
-        context: `none`, or `input`.
-        lr: learning rate of its Adam.
-        generator: the stream of initial weights.
-
-    Raises:
-        UserError: a value out of range, or the model's state grows.
+    With `context=input`, s holds the next input as well, as the model encodes it. y has `outputs` numbers; None is one
+    for each number of the state.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.func import jacrev, vmap
 
-from artbp_exp.methods.base import Claim, Method
+from artbp_exp.methods.base import Claim
 from artbp_exp.methods.online.one_product import OneProduct
 from artbp_exp.methods.online.online import InfluenceMethod, balance
 from artbp_exp.methods.online.stepping import traced
@@ -22,14 +22,6 @@ class KFRTRL(InfluenceMethod):
         A ← ν0 ρ0 A + ν1 ρ1 z,   B ← (ν0/ρ0) J B + (ν1/ρ1) D,   ρ0 = √(‖J B‖/‖A‖), ρ1 = √(‖D‖/‖z‖)
 
     Time O(H³) a step, memory O(H²) numbers a stream.
-
-    Args:
-        model: with one matrix product.
-        task: see `InfluenceMethod`.
-        update_every: k.
-
-    Raises:
-        UserError: see `InfluenceMethod`; Φ_t is not of this form.
     """
 
     claims = Claim.SIGNS
@@ -72,6 +64,4 @@ class KFRTRL(InfluenceMethod):
         return self._product.flat(torch.einsum("bz,bs,bsk->zk", left, arrived, right))
 
 
-def build(*, update_every: int = 1, model: RecurrentModel, task: Task) -> Method:
-    """Kronecker-factored RTRL, with an update every `update_every` steps; see `KFRTRL`."""
-    return KFRTRL(model=model, task=task, update_every=update_every)
+build = KFRTRL

@@ -11,18 +11,13 @@ from artbp_exp.recurrent import RecurrentModel
 class OneProduct:
     """Such a cell; its W lies in the model's `recurrent` (G·H, H), `table` (V, G·H) and `bias` (G·H).
 
-    Args:
-        model: whose state is h, or h and more; h is also its output.
-        name: of the method that asks, for its errors.
+    The model's state is h, or h and more, and h is also its output; others are refused for the method `name`.
 
     Attributes:
         hidden: H.
         pre: G·H, numbers in a.
         size: Z, numbers in z.
         recurrent: the weights of h.
-
-    Raises:
-        UserError: the model's cell is another.
     """
 
     def __init__(self, model: RecurrentModel, name: str) -> None:

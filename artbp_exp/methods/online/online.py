@@ -42,16 +42,9 @@ class Steps:
 
 
 class OnlineMethod(Method):
-    """Steps without segments: k of them, then an update; each stream by itself.
+    """Steps without segments: `update_every` of them, then an update; each stream by itself.
 
-    Args:
-        name: of the method.
-        model: receives the gradient; any whose step is differentiable, with a state of tensors (B, …).
-        task: of B streams.
-        update_every: k.
-
-    Raises:
-        UserError: `update_every` is not a whole number ≥ 1, or the method fits neither the task nor the model.
+    It takes any model whose step is differentiable, with a state of tensors (B, …).
     """
 
     claims = Claim.EXACT
@@ -115,11 +108,7 @@ class InfluenceMethod(OnlineMethod):
         return torch.from_numpy(2.0 * rng.integers(2, size=(length, self._streams, self.signs)) - 1.0)
 
     def outcomes(self, steps: int) -> Iterator[tuple[tuple[Draw, ...], float]]:
-        """Every pattern of signs, all of the same probability.
-
-        Raises:
-            UserError: they are too many.
-        """
+        """Every pattern of signs, all of the same probability; UserError if they are too many."""
         shape = (steps, self._streams, self.signs)
         count = int(np.prod(shape))
         if count > MOST_SIGNS:

@@ -25,21 +25,8 @@ class PES(OnlineMethod):
     L_i is the particle's loss over the window, with θ + ε_i. The particles come in pairs ±ε, whose ξ are ± as well, so
     that of each pair one ξ is kept. Unbiased for the loss smoothed over ε, at fixed θ; its variance grows with the
     number of windows. The read-out is not perturbed: it has its ordinary gradient, averaged over the particles.
-    Time N forward passes, memory N states and N/2 times the parameters.
-
-    Args:
-        name: of the method.
-        model: any; see `OnlineMethod`.
-        task: see `OnlineMethod`.
-        update_every: K.
-        particles: N.
-        sigma: σ.
-
-    Attributes:
-        smoothing: (σ, K), which say what the smoothed loss is.
-
-    Raises:
-        UserError: see `OnlineMethod`; N is not even, or σ not above 0.
+    Time N forward passes, memory N states and N/2 times the parameters. N is `particles`, K is `update_every`, and
+    `smoothing`, (σ, K), says what the smoothed loss is.
     """
 
     claims = Claim.SMOOTHED
@@ -69,11 +56,7 @@ class PES(OnlineMethod):
         return torch.from_numpy(self._sigma * rng.standard_normal((self._particles // 2, self._stepping.count)))
 
     def outcomes(self, steps: int) -> Iterator[tuple[tuple[Draw, ...], float]]:
-        """Refused.
-
-        Raises:
-            UserError: always.
-        """
+        """Refused."""
         raise UserError(f"method={self.name} draws Gaussian numbers, so its outcomes cannot be enumerated")
 
     def advance(

@@ -16,16 +16,7 @@ from artbp_exp.tasks.base import Task
 class RTRL(InfluenceMethod):
     """G_t = J_t G_{t−1} + Φ_t with J_t = ∂F/∂s, Φ_t = ∂F/∂θ; G_0 = 0. Exact at fixed θ.
 
-    Time O(S²P) a step, memory S·P numbers a stream.
-
-    Args:
-        name: of the method.
-        model: see `InfluenceMethod`.
-        task: see `InfluenceMethod`.
-        update_every: k.
-
-    Raises:
-        UserError: see `InfluenceMethod`; G does not fit in memory.
+    Time O(S²P) a step, memory S·P numbers a stream: refused where that does not fit.
     """
 
     def __init__(self, *, name: str = "rtrl", model: RecurrentModel, task: Task, update_every: int = 1) -> None:

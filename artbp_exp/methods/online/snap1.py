@@ -23,14 +23,6 @@ class SnAp1(InfluenceMethod):
         g_l ← D_l z + Σ_m J_lm g_m,   D_l = ∂l_i/∂a_i,   J_lm = ∂l_i/∂m_i of one step,   gradient ∂ℓ_t/∂h_i g_h
 
     Biased, without noise; exact where J_t has no entries from unit to unit. Time and memory as one step of BPTT.
-
-    Args:
-        model: with one matrix product.
-        task: see `InfluenceMethod`.
-        update_every: k.
-
-    Raises:
-        UserError: see `InfluenceMethod`; the model has no such closed form.
     """
 
     claims = Claim.BIASED

@@ -16,17 +16,12 @@ from artbp_exp.recurrent import RecurrentModel
 class Stepping:
     """s' = F(x, s, θ) of a model, on flat tensors; θ is what `encode` and `step` read, P numbers.
 
-    Args:
-        model: any whose step is differentiable.
-        name: of the method that asks, for its errors.
+    A state of anything but floating-point tensors (B, …) is refused for the method `name`.
 
     Attributes:
         size: S, numbers in the state of one stream.
         parameters: θ by name.
         count: P.
-
-    Raises:
-        UserError: the state holds something else than floating-point tensors (B, …).
     """
 
     def __init__(self, model: RecurrentModel, name: str) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.func import vjp, vmap
 
-from artbp_exp.methods.base import Claim, Method
+from artbp_exp.methods.base import Claim
 from artbp_exp.methods.online.online import InfluenceMethod, balance
 from artbp_exp.methods.online.stepping import traced
 from artbp_exp.recurrent import RecurrentModel
@@ -20,14 +20,6 @@ class UORO(InfluenceMethod):
 
     Any positive ρ leaves the mean as it is; these make the variance small. Time three times that of a step, memory
     S + P numbers a stream. The variance grows with the number of units and with the horizon.
-
-    Args:
-        model: see `InfluenceMethod`.
-        task: see `InfluenceMethod`.
-        update_every: k.
-
-    Raises:
-        UserError: see `InfluenceMethod`.
     """
 
     claims = Claim.SIGNS
@@ -59,6 +51,4 @@ class UORO(InfluenceMethod):
         return torch.einsum("bs,bs,bp->p", arrived, left, right)
 
 
-def build(*, update_every: int = 1, model: RecurrentModel, task: Task) -> Method:
-    """Unbiased online recurrent optimisation, with an update every `update_every` steps; see `UORO`."""
-    return UORO(model=model, task=task, update_every=update_every)
+build = UORO
