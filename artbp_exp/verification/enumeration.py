@@ -192,6 +192,16 @@ def enumerate_outcomes(
     return Exact(patterns=patterns, bias=relative_bias(mean, full), variance=variance, misdrawn=wrong)
 
 
+def total_size(full: Gradients) -> float:
+    """Norm of the gradient of all parameters, which must not be 0: nothing would be shown by a mean of zeros."""
+    size = float(flat(full).norm())
+    if size == 0.0:
+        raise UserError(
+            "no gradient reaches any parameter in these steps, so nothing is tested; take more verify.steps"
+        )
+    return size
+
+
 def relative_bias(mean: Gradients, full: Gradients) -> dict[str, float]:
     """‖mean − full‖ / ‖full‖ for each parameter; of one without a gradient, relative to the whole gradient."""
     whole = float(flat(full).norm())
@@ -211,9 +221,10 @@ def certify(subject: Subject, *, each: Callable[[Pass], object] = lambda found: 
         each: called with the pass of each outcome.
 
     Raises:
-        UserError: the outcomes of the method cannot be enumerated.
+        UserError: the outcomes of the method cannot be enumerated, or there is no gradient.
     """
     full, scheme, steps = full_bptt(subject.model, subject.task), subject.scheme, subject.task.steps
+    total_size(full.gradient)
     found = enumerate_outcomes(subject.loop, subject.method, full.gradient, each=each)
     promise = known_bias(subject)
     if subject.method.claim(steps) is Claim.SIGNS:

@@ -2,18 +2,28 @@
 
 A method that perturbs its parameters by ε_w ~ N(0, σ²) in each window w estimates the gradient of E Σ_w L_w(θ + ε_w).
 Here that gradient is E ∇_θ Σ_w L_w(θ + ε_w), by full BPTT through drawn ε, which has little noise and knows nothing of
-particles. What is compared are projections on its direction, for each parameter.
+particles. What is compared are projections on its direction, for each parameter; of one without a gradient, on the
+direction of half the draws, which the other half must not share.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.func import functional_call
 
 from artbp_exp.methods.online.stepping import Step
 from artbp_exp.training.gradient import Gradients, Pass
-from artbp_exp.verification.enumeration import Exact, Subject, certify, pass_over
+from artbp_exp.verification.enumeration import (
+    BIAS_TOLERANCE,
+    NO_GRADIENT,
+    Exact,
+    Subject,
+    certify,
+    pass_over,
+    total_size,
+)
 
 DRAWS, PAIRS = 60, 200
 """Draws of the estimate, and pairs ±ε of the gradient it is held against."""
@@ -28,6 +38,9 @@ def certify_smoothed(subject: Subject, *, each: Callable[[Pass], object] = lambd
     Args:
         subject: whose method has `smoothing`: (σ, K), K steps a window.
         each: called with the pass of each draw.
+
+    Raises:
+        UserError: the smoothed loss has no gradient at all.
     """
     rng = np.random.default_rng(0)
     wanted = [_smoothed(subject, rng) for _ in range(PAIRS)]
@@ -36,19 +49,14 @@ def certify_smoothed(subject: Subject, *, each: Callable[[Pass], object] = lambd
         one = pass_over(subject.loop, (draw for _, draw in subject.method.draws(subject.task.steps, rng)))
         each(one)
         found.append(one.gradient)
-    bias, limits, variance = dict[str, float](), dict[str, float](), 0.0
-    for name in wanted[0]:
-        truth = torch.stack([part[name].flatten() for part in wanted])
-        drawn = torch.stack([part[name].flatten() for part in found])
-        mean = truth.mean(0)
-        size = float(mean.norm())
-        if size == 0.0:
-            continue
-        along, expected = ((part @ mean / size**2).numpy() for part in (drawn, truth))
-        bias[name] = float(abs(along.mean() - expected.mean()))
-        error = np.sqrt(along.var(ddof=1) / len(along) + expected.var(ddof=1) / len(expected))
-        limits[name] = float(DEVIATIONS * error)
-        variance += float(drawn.var(0).sum())
+    truth, drawn = (
+        {name: torch.stack([one[name].flatten() for one in part]) for name in wanted[0]} for part in (wanted, found)
+    )
+    whole = total_size({name: part.mean(0) for name, part in truth.items()})
+    bias, limits = dict[str, float](), dict[str, float]()
+    for name, part in truth.items():
+        bias[name], limits[name] = _off(part, drawn[name], whole)
+    variance = sum(float(part.var(0).sum()) for part in drawn.values())
     return Exact(
         patterns=DRAWS,
         bias=bias,
@@ -58,6 +66,27 @@ def certify_smoothed(subject: Subject, *, each: Callable[[Pass], object] = lambd
         promise="the mean of the draws is not the smoothed loss's gradient",
         no_formula="it is drawn",
     )
+
+
+def _off(truth: Tensor, drawn: Tensor, whole: float) -> tuple[float, float]:
+    """(Distance of two means along a direction, what it may be by chance), relative to the parameter's gradient.
+
+    Args:
+        truth: gradients of the smoothed loss, (`PAIRS`, P).
+        drawn: those of the method, (`DRAWS`, P).
+        whole: size of the gradient of all parameters, to which it is relative where this one has none.
+    """
+    direction = truth.mean(0)
+    scale = float(direction.norm())
+    if scale <= NO_GRADIENT * whole:
+        first, drawn = drawn.chunk(2)
+        direction, scale = first.mean(0), whole
+    length = float(direction.norm())
+    if length == 0.0:
+        return float(drawn.mean(0).norm()) / whole, BIAS_TOLERANCE
+    along, expected = ((part @ direction / (length * scale)).numpy() for part in (drawn, truth))
+    error = np.sqrt(along.var(ddof=1) / len(along) + expected.var(ddof=1) / len(expected))
+    return float(abs(along.mean() - expected.mean())), max(float(DEVIATIONS * error), BIAS_TOLERANCE)
 
 
 def certify_claim(subject: Subject, *, each: Callable[[Pass], object] = lambda found: None) -> Exact:

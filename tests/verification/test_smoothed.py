@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from artbp_exp.errors import UserError
 from artbp_exp.methods.base import Claim
 from artbp_exp.methods.online.pes import PES
 from artbp_exp.verification.small import small_estimator
@@ -32,6 +33,31 @@ def test_weighting_by_the_last_perturbation_is_truncated_and_refuted(monkeypatch
     monkeypatch.setattr(PES, "advance", forgetful)
     found = certify_claim(small_estimator(SETTINGS, "rnn", 6))
     assert found.reason == "the mean of the draws is not the smoothed loss's gradient"
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_parameter_without_a_gradient_is_tested(monkeypatch: pytest.MonkeyPatch, wrong: bool) -> None:
+    subject = small_estimator(SETTINGS, "linear", 4)
+    idle = torch.nn.Parameter(torch.zeros(3, dtype=torch.float64))
+    subject.model.register_parameter("idle", idle)
+    advance = PES.advance
+
+    def spoilt(self: PES, *rest: Any, **more: Any) -> Any:
+        idle.grad = torch.full_like(idle, 0.1 * wrong)
+        return advance(self, *rest, **more)
+
+    monkeypatch.setattr(PES, "advance", spoilt)
+    found = certify_claim(subject)
+    assert found.biased("idle") == wrong
+    assert not found.biased("theta")
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, {"name": "rtrl"}, {"name": "artbp", "length": 2, "alpha": 4}], ids=str)
+def test_where_no_gradient_is_nothing_is_certified(monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]) -> None:
+    subject = small_estimator(settings, "rnn", 4)
+    monkeypatch.setattr(subject.task, "loss", lambda predictions, targets: 0 * predictions.sum())
+    with pytest.raises(UserError, match="no gradient reaches any parameter"):
+        certify_claim(subject)
 
 
 def test_too_few_particles_show_nothing() -> None:
