@@ -61,7 +61,7 @@ def measure(
         starts: beginnings from which the variance is predicted.
         batch_size: streams B at which κ is turned into a factor.
         rng: of the draws, the bootstrap and the beginnings.
-        enough: asked after each gradient whether to do without the others; a method that draws takes `LEAST_DRAWS`.
+        enough: asked after each gradient whether to stop; a method that draws takes at least `LEAST_DRAWS`.
     """
     scheme = method if isinstance(method, Scheme) else getattr(method, "scheme", None)
     random = is_random(scheme, loop.steps)

@@ -36,7 +36,7 @@ def systematic_bias(
 ) -> tuple[dict[int, dict[str, float]], int]:
     """Truncation length L → `bias2` = ‖E b‖² with its 95 % bootstrap interval over places; and how many places.
 
-    Needs two places or more; from the second on `enough` is asked after each whether to do without the others.
+    Needs two places or more; from the second on, `enough` is asked after each whether to stop.
     """
     errors: dict[int, list[Tensor]] = {length: [] for length in lengths}
     count = 0

@@ -53,7 +53,7 @@ class SegmentedModule(ManualUpdates):
         lr_scheduler_monitor: the logged metric that a `ReduceLROnPlateau` reads; Lightning ignores `monitor` here.
 
     Raises:
-        UserError: a value is out of range, or `scheme` is none.
+        UserError: a value is out of range, or `scheme` is not a scheme.
     """
 
     def __init__(

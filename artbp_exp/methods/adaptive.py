@@ -36,12 +36,12 @@ LEAST_LAGS = 32
 
 
 class Adaptive(Method):
-    """See above.
+    """Truncated BPTT whose L follows the measured decay of influence; see above.
 
     Args:
         segments: runs the segments; its scheme is replaced as L changes.
-        model: of which influence is measured.
-        task: likewise.
+        model: influence is measured on it.
+        task: and on these data.
         longest: L at most, and at first; influence is measured out to twice as many lags.
         bias: δ.
         every: steps between two measurements.

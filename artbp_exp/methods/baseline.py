@@ -64,8 +64,8 @@ def where_it_goes_on(
 ) -> Tensor | None:
     """Σ_t (1 − m_t)·⟨b_t, s_t⟩ over steps `start` … `stop` − 1 of a segment: its gradient is what b adds to δ_t.
 
-    None where every m is 1. `states` are those after each of these steps, leaves (n, B, …), and `following` the inputs
-    of the steps after these, see `seen`. Where the segment ends, nothing goes on.
+    None where every m is 1. `states` are those after each of these steps, leaves (n, B, …); `following` is what is
+    `seen` of the steps after them. Where the segment ends, nothing goes on.
     """
     factors = torch.from_numpy(segment.factors[start:stop])
     count = len(factors)

@@ -114,8 +114,8 @@ class ClosedForm(SchemeMethod):
     ) -> Any:
         """Several segments, each with its update by plain SGD: what the trainer does one by one, without its overhead.
 
-        The pass has `steps` steps, of which `start` are done. It stops at the end of a segment: at step `until` or
-        beyond, after `most` segments, or where the mean loss a step exceeds `limit`. Returns what is carried on.
+        The pass has `steps` steps, of which `start` are done. It stops after the segment that reaches step
+        `until`, after `most` segments, or once the mean loss a step exceeds `limit`. Returns what is carried on.
         """
         z, gradient = self._gather(carry), None
         with np.errstate(over="ignore", invalid="ignore"):

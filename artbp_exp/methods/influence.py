@@ -17,8 +17,8 @@ from artbp_exp.tasks.losses import has_target
 def squared_influence(model: RecurrentModel, task: Task, *, lags: int, losses: int) -> NDArray[np.float64]:
     """‖∂ℓ_t/∂s_{t−k}‖² for k = 0 … `lags`, the mean square over streams of each loss t: (losses, lags + 1).
 
-    The parts of a state, h and c of an LSTM, count as separate coordinates, as in ε_t (docs/method.md). As many t as
-    `losses` says are spread evenly over the steps with a loss that follow the first `lags`; UserError if there is none.
+    The parts of a state, h and c of an LSTM, count as separate coordinates, as in ε_t (docs/method.md). The t,
+    `losses` of them, are spread evenly over the steps with a loss after the first `lags`; UserError if there is none.
     """
     inputs, targets = task.window(0, task.steps)
     late = lags + np.flatnonzero(has_target(targets[lags:]).any(1).cpu().numpy())

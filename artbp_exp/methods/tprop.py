@@ -54,7 +54,7 @@ class Window:
 
 
 class TargetPropagation(Method):
-    """See above; `Settings` are those of the relaxation."""
+    """Target propagation as above; `settings` are those of the relaxation."""
 
     name = "tprop"
 

@@ -29,7 +29,7 @@ class SparseAttention(RecurrentModel):
     gradient is that of this model with its own detaches: `top` = 0 is truncated BPTT of the cell, and no detach within
     an episode is full BPTT of the attentive model. h is the first leaf of the cell's state, and its output.
 
-    (A score is a sum of a term of ĥ_t and one of m_i, so where r* is a score ĥ_t decides nothing: so it is published.)
+    (As published, a score is the sum of a term of ĥ_t and one of m_i; where r* is a score, ĥ_t decides nothing.)
     """
 
     grows = True

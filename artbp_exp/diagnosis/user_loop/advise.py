@@ -57,7 +57,7 @@ def diagnose(
         lengths: L of truncated BPTT, each below `steps`.
         alphas: exponents α > 2 of ARTBP.
         windows: windows of T steps, one after the other; your data need steps × windows steps. With 2 or more the
-            systematic part of the error is told apart from what averages out over data.
+            systematic part of the error is separated from what averages out over data.
         starts: first step of each window instead, ascending; the loop is run from one to the next for the states.
         states: the state before each of `starts`, a list or an iterator: nothing is run in between then.
         draws: gradients for each ARTBP setting.
