@@ -25,18 +25,18 @@ def test_two_updates(
         settings["model"]["hidden_size"] = 8
     experiment = Experiment(RunConfig.of(settings))
     before = [p.detach().clone() for p in experiment.model.parameters()]
-    tally = experiment.trainer.tally
+    progress = experiment.trainer.progress
 
     def changed() -> bool:
         return any(bool((p != q).any()) for p, q in zip(experiment.model.parameters(), before, strict=True))
 
     def enough() -> bool:  # a segment need not have a loss
-        return tally.segments >= 20 or (tally.segments >= 2 and changed())
+        return progress.segments >= 20 or (progress.segments >= 2 and changed())
 
     for _ in experiment.trainer.run(pause=enough):
         if enough():
             break
-    assert not tally.diverged
+    assert not progress.diverged
     assert changed()
 
 

@@ -83,10 +83,10 @@ def ours(
     )
 
     def work(steps: int) -> int:
-        before = trainer.tally.step
-        for _ in trainer.run(pause=lambda: trainer.tally.step - before >= steps):
+        before = trainer.progress.step
+        for _ in trainer.run(pause=lambda: trainer.progress.step - before >= steps):
             pass
-        return trainer.tally.step - before
+        return trainer.progress.step - before
 
     return work
 

@@ -126,11 +126,11 @@ class Job:
     def run(self) -> dict[str, Any]:
         """See `run`."""
         began = time.perf_counter()
-        folder, trainer, tally = self._folder, self._experiment.trainer, self._experiment.trainer.tally
+        folder, trainer = self._folder, self._experiment.trainer
         with handled(self._signals.note):
             self._begin()
             self._logger.start(self._config.plain())
-            before = trainer.seconds
+            before = trainer.progress.seconds
             with self._bar() as bar:
                 tick = bar.update if bar is not None else lambda steps: None
                 while not trainer.done:
@@ -147,10 +147,10 @@ class Job:
                         self._save()
                         self._leave_if_asked()
             task = self._experiment.task
-            status = "diverged" if tally.diverged else "finished"
+            status = "diverged" if trainer.progress.diverged else "finished"
             seconds = before + time.perf_counter() - began
             summary = {"status": status, **labels(self._config), **task.summary(self._rows), **self._how(seconds)}
-            folder.close(summary, tally.lengths)
+            folder.close(summary, trainer.progress.lengths)
             self._logger.close(summary)
         print(f"{status}: {task.headline(summary)}\n{folder.path}")
         return summary
@@ -188,7 +188,7 @@ class Job:
         task, config = self._experiment.task, self._config
         return tqdm(
             total=task.steps * task.passes,
-            initial=self._experiment.trainer.tally.step,
+            initial=self._experiment.trainer.progress.step,
             desc=f"{task.name} {config.method.name} seed {config.seed}",
             unit="step",
             unit_scale=True,
@@ -215,11 +215,13 @@ class Job:
         number = self._signals.caught
         if number is None:
             return
-        step, seconds = self._experiment.trainer.tally.step, self._experiment.trainer.seconds
-        stop = Interrupted(number, f" at step {step}; the same command continues from there\n{self._folder.path}")
+        progress = self._experiment.trainer.progress
+        stop = Interrupted(
+            number, f" at step {progress.step}; the same command continues from there\n{self._folder.path}"
+        )
         reason = str(stop).splitlines()[0]
-        summary = {"status": "interrupted", "reason": reason, **labels(self._config), "steps": step}
-        self._folder.leave({**summary, **self._how(seconds)})
+        summary = {"status": "interrupted", "reason": reason, **labels(self._config), "steps": progress.step}
+        self._folder.leave({**summary, **self._how(progress.seconds)})
         raise stop
 
     def _how(self, seconds: float) -> dict[str, Any]:

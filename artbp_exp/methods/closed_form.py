@@ -21,7 +21,7 @@ from artbp_exp.methods.segments import SchemeMethod
 from artbp_exp.models.linear import LinearSystem
 from artbp_exp.optimizers.base import Updater
 from artbp_exp.recurrent import RecurrentModel
-from artbp_exp.tasks.base import Task
+from artbp_exp.tasks.base import Progress, Task
 from artbp_exp.tasks.synthetic import Synthetic
 from artbp_exp.truncation import Scheme
 
@@ -109,7 +109,7 @@ class ClosedForm(SchemeMethod):
         most: int,
         rng: np.random.Generator,
         updater: Updater,
-        tally: Any,
+        progress: Progress,
         limit: float,
     ) -> Any:
         """Several segments, each with its update by plain SGD: what the trainer does one by one, without its overhead.
@@ -123,11 +123,11 @@ class ClosedForm(SchemeMethod):
                 length = self.scheme.at(start).draw(rng, steps - start)
                 loss, gradient = self._segment(z, length)
                 start += length
-                tally.add(loss, length, limit)
-                if tally.diverged:
+                progress.add(loss, length, limit)
+                if progress.diverged:
                     break
                 gradient = updater.clipped(gradient)
-                z[-2] -= updater.plain_rate(tally.step, length) * gradient
+                z[-2] -= updater.plain_rate(progress.step, length) * gradient
                 if start >= until:
                     break
         theta = self._model.theta

@@ -15,7 +15,7 @@ from artbp_exp.errors import UserError
 from artbp_exp.files import write_atomically
 
 NEWEST, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
-FORMAT = 2
+FORMAT = 3
 """Raised whenever what a checkpoint holds changes its meaning."""
 
 HOLDS = {"run": dict, "rows": list, "starts": int, "origin": dict, "settings": dict, "metrics_bytes": int}

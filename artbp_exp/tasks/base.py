@@ -1,6 +1,7 @@
 """What a task is to the rest of the program."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -9,37 +10,85 @@ from torch import Tensor
 from artbp_exp.recurrent import RecurrentModel
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Progress:
-    """How far training has come when a row of metrics is due.
+    """How far training has come: what a row of metrics is made of, and what a checkpoint holds of it.
 
     Attributes:
         step: steps done since the start of the run (a step reads one symbol of each stream).
         passes: whole passes over the sequence done.
-        at_pass_end: whether this row closes a pass.
-        loss: mean loss a step since the row before, in the task's unit (nats for characters).
-        pass_loss: the same since the pass began.
-        segments: segments, hence updates, since the start of the run.
-        mean_length: of those segments, in steps.
-        max_length: likewise.
-        training_seconds: spent in training since the pass began, evaluation excluded.
-        pass_steps: steps done since the pass began.
+        at_pass_end: whether no pass is under way: a row then closes a pass.
+        pass_start: step at which the pass began.
+        earlier_loss: summed since the pass began, up to the row before.
+        row_loss: loss summed since the row before, in the task's unit (nats for characters).
         row_steps: steps done since the row before; it lies in the same pass, or ended the one before.
-        seconds: since the start of the run, everything included.
+        lengths: segment length in steps → how many segments, hence updates, since the start of the run.
+        diverged: whether the last segment's mean loss a step was not finite or beyond the limit.
+        best_score: the best of all rows, by the task's score.
+        training_seconds: spent in training since the pass began, evaluation excluded.
+        seconds: since the start of the run, everything included, in this process and in those before it.
     """
 
-    step: int
-    passes: int
-    at_pass_end: bool
-    loss: float
-    pass_loss: float
-    segments: int
-    mean_length: float
-    max_length: int
-    training_seconds: float
-    pass_steps: int
-    row_steps: int
-    seconds: float
+    step: int = 0
+    passes: int = 0
+    at_pass_end: bool = True
+    pass_start: int = 0
+    earlier_loss: float = 0.0
+    row_loss: float = 0.0
+    row_steps: int = 0
+    lengths: dict[int, int] = field(default_factory=dict)
+    diverged: bool = False
+    best_score: float = math.inf
+    training_seconds: float = 0.0
+    seconds: float = 0.0
+
+    def begin_pass(self) -> None:
+        """A pass begins at this step."""
+        self.at_pass_end, self.pass_start = False, self.step
+        self.earlier_loss, self.training_seconds = 0.0, 0.0
+
+    def add(self, loss: float, length: int, limit: float) -> None:
+        """Counts a segment of `length` steps with summed loss `loss`; a mean beyond `limit` is divergence."""
+        self.step += length
+        self.row_loss += loss
+        self.row_steps += length
+        self.lengths[length] = self.lengths.get(length, 0) + 1
+        self.diverged = not math.isfinite(loss) or loss > limit * length
+
+    def begin_row(self) -> None:
+        """A row was written at this step."""
+        self.earlier_loss += self.row_loss
+        self.row_loss, self.row_steps = 0.0, 0
+
+    @property
+    def pass_steps(self) -> int:
+        """Steps done since the pass began."""
+        return self.step - self.pass_start
+
+    @property
+    def loss(self) -> float:
+        """Mean loss a step since the row before; nan if there was no step."""
+        return self.row_loss / self.row_steps if self.row_steps else math.nan
+
+    @property
+    def pass_loss(self) -> float:
+        """Mean loss a step since the pass began; nan if there was no step."""
+        return (self.earlier_loss + self.row_loss) / self.pass_steps if self.pass_steps else math.nan
+
+    @property
+    def segments(self) -> int:
+        """Segments so far."""
+        return sum(self.lengths.values())
+
+    @property
+    def mean_length(self) -> float:
+        """Mean length of the segments so far, in steps; nan if there was none."""
+        return self.step / self.segments if self.segments else math.nan
+
+    @property
+    def max_length(self) -> int:
+        """The longest segment so far, in steps."""
+        return max(self.lengths, default=0)
 
     def counts(self) -> dict[str, Any]:
         """What a row of any task says of the segments."""

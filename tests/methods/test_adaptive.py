@@ -150,7 +150,7 @@ def test_a_run_is_resumed_bit_for_bit_with_its_length(experiment: Callable[..., 
     lengths = [row["truncation_length"] for row in whole]
     assert len(set(lengths)) > 1
     first, second = experiment(*overrides), experiment(*overrides)
-    head = list(first.trainer.run(pause=lambda: first.trainer.tally.segments == 3))
+    head = list(first.trainer.run(pause=lambda: first.trainer.progress.segments == 3))
     second.trainer.load_state_dict(first.trainer.state_dict())
     assert [{k: v for k, v in r.row.items() if "second" not in k} for r in head] + rows(second) == whole
     assert all(map(torch.equal, second.model.parameters(), run.model.parameters()))

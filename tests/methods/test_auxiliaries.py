@@ -252,7 +252,7 @@ def test_a_run_is_resumed_bit_for_bit(experiment: Callable[..., Experiment], nam
     overrides = [f"auxiliary={name}", "auxiliary.length=3", *method]
     rows, parameters = result(experiment(*overrides))
     first, second = experiment(*overrides), experiment(*overrides)
-    head = list(first.trainer.run(pause=lambda: first.trainer.tally.segments == 2))
+    head = list(first.trainer.run(pause=lambda: first.trainer.progress.segments == 2))
     second.trainer.load_state_dict(first.trainer.state_dict())
     tail, resumed = result(second)
     assert [{k: v for k, v in r.row.items() if "second" not in k} for r in head] + tail == rows

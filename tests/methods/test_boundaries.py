@@ -318,7 +318,7 @@ def test_a_run_is_resumed_bit_for_bit(
     overrides.append(f"boundary.context={method[2]}")
     whole, first, second = (experiment(*overrides) for _ in range(3))
     wanted = rows(whole)
-    before = rows(first, pause=lambda: first.trainer.tally.segments >= 5)
+    before = rows(first, pause=lambda: first.trainer.progress.segments >= 5)
     second.trainer.load_state_dict(first.trainer.state_dict())
     assert before + rows(second) == wanted
     for key, parameter in whole.loop.parameters.items():

@@ -28,7 +28,7 @@ def agree(settings: dict[str, Any]) -> list[dict[str, Any]]:
     fused, other = train(settings, "fused")
     assert isinstance(one.method, SegmentMethod)
     assert isinstance(other.method, ClosedForm)
-    assert one.trainer.tally.lengths == other.trainer.tally.lengths
+    assert one.trainer.progress.lengths == other.trainer.progress.lengths
     assert len(plain) == len(fused)
     for a, b in zip(plain, fused, strict=True):
         assert a == pytest.approx(b, rel=CLOSE, abs=0)
@@ -66,7 +66,7 @@ def test_divergence(compose: Compose) -> None:
     common = ["method=tbptt", "method.length=10", "task.steps=3000", "task.divergence=1e6", "optimizer.lr=1"]
     for engine in ("plain", "fused"):
         rows, experiment = train(compose(*common), engine)
-        assert experiment.trainer.tally.diverged
+        assert experiment.trainer.progress.diverged
         assert rows[-1]["step"] < 3000
     agree(compose(*common))
 

@@ -43,9 +43,9 @@ def test_a_run_is_resumed_bit_for_bit(experiment: Callable[..., Experiment], ove
     whole = rows(experiment(*overrides))
     first, second = experiment(*overrides), experiment(*overrides)
     head = []
-    for record in first.trainer.run(pause=lambda: first.trainer.tally.segments == 2):
+    for record in first.trainer.run(pause=lambda: first.trainer.progress.segments == 2):
         head.append(record.row)
-        if first.trainer.tally.segments == 2:
+        if first.trainer.progress.segments == 2:
             break
     second.trainer.load_state_dict(first.trainer.state_dict())
     tail = rows(second)

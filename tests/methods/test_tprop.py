@@ -158,7 +158,7 @@ def test_a_run_is_resumed_bit_for_bit_and_evaluated_without_relaxed_states(
     assert whole[-1]["mean_length"] == pytest.approx(6, rel=0.1)
     assert whole[-1]["valid_bpc"] == evaluate(run.model, run.task._held_out["valid"])
     first, second = experiment("method.solver=admm"), experiment("method.solver=admm")
-    head = list(first.trainer.run(pause=lambda: first.trainer.tally.segments == 2))
+    head = list(first.trainer.run(pause=lambda: first.trainer.progress.segments == 2))
     second.trainer.load_state_dict(first.trainer.state_dict())
     assert [{k: v for k, v in r.row.items() if "second" not in k} for r in head] + rows(second) == whole
     assert all(map(torch.equal, second.model.parameters(), run.model.parameters()))

@@ -152,7 +152,7 @@ def test_a_run_with_all_of_it_goes_on_bit_for_bit(
         again.trainer.load_state_dict(torch.load(file, weights_only=True))
         trainer = again.trainer
     list(trainer.run())
-    assert whole.trainer.tally.lengths[13] > 5
-    assert trainer.tally.lengths == whole.trainer.tally.lengths
+    assert whole.trainer.progress.lengths[13] > 5
+    assert trainer.progress.lengths == whole.trainer.progress.lengths
     for one, other in zip(whole.model.parameters(), again.model.parameters(), strict=True):
         assert torch.equal(one, other)

@@ -60,10 +60,9 @@ def test_marks_ascend_within_an_epoch(rows: int) -> None:
 
 def test_a_row_closes_an_epoch_with_held_out_scores_and_only_then() -> None:
     task, model = small(), build_model("rnn")
-    common = {"step": 6, "loss": 1.0, "pass_loss": math.log(2), "segments": 2, "mean_length": 3.0, "max_length": 4}
-    times = {"training_seconds": 2.0, "pass_steps": 6, "row_steps": 6, "seconds": 3.0}
-    within = task.row(Progress(passes=0, at_pass_end=False, **common, **times), model)
-    closing = task.row(Progress(passes=1, at_pass_end=True, **common, **times), model)
+    common = {"step": 6, "row_loss": 6 * math.log(2), "row_steps": 6, "lengths": {2: 1, 4: 1}, "training_seconds": 2.0}
+    within = task.row(Progress(passes=0, at_pass_end=False, **common), model)
+    closing = task.row(Progress(passes=1, at_pass_end=True, **common), model)
     assert tuple(closing) == tuple(within) == task.columns
     assert within["valid_bpc"] is None
     assert (within["epoch"], closing["epoch"]) == (1, 1)

@@ -64,7 +64,7 @@ def test_the_models_size_does_not_change_the_cuts(settings: Callable) -> None:
     ]
     for run in runs:
         list(run.train())
-    assert runs[0].trainer.tally.lengths == runs[1].trainer.tally.lengths
+    assert runs[0].trainer.progress.lengths == runs[1].trainer.progress.lengths
 
 
 @pytest.mark.parametrize(("task", "method"), [("synthetic", "artbp"), ("ptb", "artbp"), ("ptb", "bptt")])

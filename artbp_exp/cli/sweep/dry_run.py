@@ -100,7 +100,7 @@ def _train_a_little(config: RunConfig) -> dict[str, Any]:
     from artbp_exp.training.experiment import Experiment
 
     experiment = Experiment(config)
-    task, tally = experiment.task, experiment.trainer.tally
+    task, progress = experiment.task, experiment.trainer.progress
     warm: tuple[float, int] | None = None
     first: float | None = None
 
@@ -110,7 +110,7 @@ def _train_a_little(config: RunConfig) -> dict[str, Any]:
         if first is None:
             first = now  # the first segment is not counted: whatever is compiled is compiled in it
         elif warm is None and now - first >= WARM:
-            warm = now, tally.step
+            warm = now, progress.step
         return warm is not None and now - warm[0] >= MEASURED
 
     began = time.perf_counter()
@@ -118,9 +118,9 @@ def _train_a_little(config: RunConfig) -> dict[str, Any]:
         if enough():
             break
     # a run that is over before it is warm is timed as a whole
-    since, step = warm if warm is not None and tally.step > warm[1] else (began, 0)
+    since, step = warm if warm is not None and progress.step > warm[1] else (began, 0)
     return {
-        "rate": (tally.step - step) / max(time.perf_counter() - since, 1e-9),
+        "rate": (progress.step - step) / max(time.perf_counter() - since, 1e-9),
         "steps": task.steps * task.passes,
         "memory": peak_memory(experiment.device),
     }

@@ -32,9 +32,9 @@ def test_a_run_is_resumed_bit_for_bit(compose: Compose, name: str) -> None:
     whole = rows(build(compose, *overrides))
     first, second = build(compose, *overrides), build(compose, *overrides)
     head = []
-    for record in first.trainer.run(pause=lambda: first.trainer.tally.segments == 2):
+    for record in first.trainer.run(pause=lambda: first.trainer.progress.segments == 2):
         head.append({k: v for k, v in record.row.items() if "second" not in k})
-        if first.trainer.tally.segments == 2:
+        if first.trainer.progress.segments == 2:
             break
     second.trainer.load_state_dict(first.trainer.state_dict())
     assert head + rows(second) == whole
