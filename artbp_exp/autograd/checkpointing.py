@@ -30,9 +30,7 @@ Run = Callable[[int, int, Any], tuple[list[Any], Any]]
 def windows(length: int, memory: int | None) -> list[tuple[int, int]]:
     """Windows of `memory` steps, as (first step, step after the last); the first holds the remainder.
 
-    Args:
-        length: of the segment, in steps.
-        memory: steps whose intermediate results are kept at a time; None keeps all, in one window.
+    `memory` None keeps the intermediate results of all steps, in one window.
     """
     size = length if memory is None else memory
     first = length % size or min(size, length)

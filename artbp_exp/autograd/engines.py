@@ -87,24 +87,15 @@ ENGINES = ("auto", *PATHS)
 
 
 def find_engine(name: str, model: RecurrentModel) -> tuple[str, Run]:
-    """The engine of that name for a model: (its name, `auto` resolved; its forward path).
+    """The engine of that name for a model: (its name, its forward path).
 
-    Args:
-        name: `plain`, `fused`, `vendor`, or `auto`: fused where the model has it, else plain.
-        model: receives the gradient.
-
-    Raises:
-        UserError: an unknown engine, or one that the model does not have.
+    `name` is `plain`, `fused`, `vendor`, or `auto`: fused where the model has it, else plain.
     """
     return _find(name, model, PATHS)
 
 
 def find_trace(name: str, model: RecurrentModel) -> tuple[str, Trace]:
-    """As `find_engine`, of those engines that show the state after every step.
-
-    Raises:
-        UserError: an unknown engine, or one that does not show this model's states.
-    """
+    """As `find_engine`, of those engines that show the state after every step."""
     return _find(name, model, TRACES, what=" with a boundary and this method")
 
 

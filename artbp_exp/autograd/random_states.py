@@ -16,8 +16,7 @@ _LEGACY: Any = np.random
 class RandomStates:
     """The streams that code may draw from without being handed one.
 
-    Args:
-        tensors: torch's streams are the CPU's and those of the GPUs that these lie on.
+    torch's are the CPU's and those of the GPUs that `tensors` lie on.
     """
 
     def __init__(self, tensors: Iterable[Tensor]) -> None:

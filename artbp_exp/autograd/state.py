@@ -73,11 +73,7 @@ def detach(state: Any) -> Any:
 
 
 def leaves(state: Any) -> list[Tensor]:
-    """The tensors of `state`, in order.
-
-    Raises:
-        TypeError: see `map_state`.
-    """
+    """The tensors of `state`, in order."""
     return [leaf for leaf in flatten(state) if isinstance(leaf, Tensor)]
 
 
@@ -100,11 +96,7 @@ def flatten(state: Any) -> list[Any]:
 
 
 def fill(template: Any, values: list[Any]) -> Any:
-    """A tree like `template` with these leaves; inverse of `flatten`.
-
-    Raises:
-        ValueError: there are more or fewer leaves than the template has.
-    """
+    """A tree like `template` with these leaves, as many as it has; inverse of `flatten`."""
     left = list(values)
     if len(left) != len(flatten(template)):
         raise ValueError(f"the state has {len(flatten(template))} leaves; got {len(left)}")

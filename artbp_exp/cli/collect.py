@@ -16,11 +16,7 @@ RUNS = Path("results/runs")
 
 
 def write(table: pd.DataFrame, out: Path) -> None:
-    """Writes the table: Parquet if the name says so, else CSV.
-
-    Raises:
-        UserError: Parquet without pyarrow, or a file that cannot be written.
-    """
+    """Writes the table: Parquet (with pyarrow) if the name says so, else CSV."""
     if out.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise UserError(f"{out}: Parquet needs pyarrow; pip install 'artbp-exp[parquet]' (or pyarrow), or name a .csv")
     with writing(out, "name another with --out"):

@@ -39,8 +39,7 @@ def arguments(typed: Sequence[str]) -> list[str]:
 def run_config(config: DictConfig) -> RunConfig:
     """Returns the run that a composed configuration describes. Hydra must be initialised.
 
-    Raises:
-        UserError: a key that is no setting (Hydra accepts `+key=` and `++key=`), a missing one, or a bad value.
+    Hydra accepts `+key=`, `++key=` and `~key`: a key that is no setting, or a missing one, is a UserError.
     """
     settings = OmegaConf.to_container(config, resolve=True)
     assert isinstance(settings, dict)

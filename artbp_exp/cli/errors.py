@@ -114,11 +114,7 @@ def takes_folder(parser: argparse.ArgumentParser, usual: Path, what: str) -> Non
 
 
 def folder_of(options: argparse.Namespace, usual: Path) -> Path:
-    """The folder that was named, however.
-
-    Raises:
-        UserError: two were, or it is none.
-    """
+    """The folder that was named, however; two are refused."""
     if options.folder and options.results:
         raise UserError(f"{options.folder} and --results {options.results} are two folders; name one")
     folder: Path = options.folder or options.results or usual

@@ -19,19 +19,7 @@ RESULTS, RUNS = Path("results"), Path("results/runs")
 
 
 def draw(results: Path, out: Path | None, names: list[str]) -> list[Path]:
-    """Draws the named figures of the evidence, those whose records are there.
-
-    Args:
-        results: folder with the evidence as this repository lays it out.
-        out: where the figures go; None: their places in `results`.
-        names: of `EVIDENCE`.
-
-    Returns:
-        The files written.
-
-    Raises:
-        UserError: there is nothing to draw any of them from.
-    """
+    """Draws the named figures of the evidence whose records are there, to `out` (None: their places in `results`)."""
     written, absent = [], {}
     for name in names:
         picture, made_by = EVIDENCE[name]
@@ -56,18 +44,7 @@ def _these(names: list[str]) -> str:
 
 
 def draw_curves(root: Path, out: Path) -> list[Path]:
-    """Draws the runs below a folder that have a result, whatever they are.
-
-    Args:
-        root: any folder.
-        out: where the figure goes.
-
-    Returns:
-        The files written.
-
-    Raises:
-        UserError: no run below it has a result.
-    """
+    """Draws the runs below a folder that have a result, whatever they are; returns the files written."""
     runs = load_all(root)
     done = [run for run in runs if has_result(run) and "task" in run.config]
     if not done:
@@ -116,11 +93,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def sorted_out(words: list[str]) -> tuple[list[str], Path | None]:
-    """The figures and the folder among the words of the command line.
-
-    Raises:
-        UserError: a word is neither, or there are two folders.
-    """
+    """The figures and the folder among the words of the command line."""
     names = [word for word in words if word in (*EVIDENCE, CURVES)]
     folders = [path(word) for word in words if word not in names]
     for folder in folders:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # torch takes a second to load: not before it is needed
 
 
 def run(config: RunConfig, *, command: str, in_sweep: bool = False, stop: Stop = lambda: None) -> dict[str, Any]:
-    """Trains as `config` says, records, and prints the result.
+    """Trains as `config` says, records, prints the result, and returns the summary.
 
     Args:
         config: the run's.
@@ -32,9 +32,6 @@ def run(config: RunConfig, *, command: str, in_sweep: bool = False, stop: Stop =
         in_sweep: the run is one of many: no progress bar, patience with a process that is about to leave the folder,
             and a mistake in the settings is written into the folder.
         stop: asked at segment boundaries.
-
-    Returns:
-        The summary.
 
     Raises:
         UserError: a setting is wrong, or the folder cannot take the run.

@@ -12,12 +12,9 @@ PLAIN = {"…": "...", "→": "->", "≥": ">=", "≤": "<=", "−": "-", "–":
 
 
 class Device(io.FileIO):
-    """The file behind a standard stream. Once it refuses a write, all that follows is dropped.
+    """The file behind a standard stream. Once it refuses a write, all that follows is dropped; `refusal` is the error.
 
     So a full disk that takes no more text does not end a computation whose results go elsewhere.
-
-    Attributes:
-        refusal: the error of the operating system, None while there was none.
     """
 
     refusal: OSError | None = None
@@ -35,8 +32,7 @@ class Device(io.FileIO):
 class Output(io.TextIOWrapper):
     """A standard stream that never raises: see `Device`; a sign that its encoding lacks becomes the nearest one.
 
-    Args:
-        stream: the one that Python has opened; None where the command was started with it closed.
+    `stream` is the one that Python has opened; None where the command was started with it closed.
     """
 
     def __init__(self, stream: io.TextIOWrapper | None) -> None:

@@ -21,12 +21,7 @@ TOGETHER = 1.0
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal ended the run.
-
-    Args:
-        number: the signal's.
-        where: further words for the user.
-    """
+    """The signal `number` ended the run; `where` has further words for the user."""
 
     def __init__(self, number: int, where: str = "") -> None:
         super().__init__(number, where)
@@ -39,22 +34,14 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Signals:
-    """What was asked for since training began.
-
-    Attributes:
-        caught: number of the signal that asks the run to stop, None if there was none.
-    """
+    """What was asked for since training began: `caught` is the signal that asks the run to stop, None if none does."""
 
     def __init__(self) -> None:
         self.caught: int | None = None
         self._when = 0.0
 
     def note(self, number: int, frame: FrameType | None = None) -> None:
-        """Remembers a signal; a second one, from somebody who does not wait for the segment's end, acts at once.
-
-        Raises:
-            Interrupted: it is the second.
-        """
+        """Remembers a signal; a second one, from somebody who does not wait for the segment's end, acts at once."""
         if self.caught is not None and time.monotonic() - self._when > TOGETHER:
             raise Interrupted(number)
         if self.caught is None:
@@ -84,10 +71,8 @@ def preemptible(work: Callable[[Stop], object]) -> None:
     """Runs `work`, and holds back a handler that the launcher has installed for SIGUSR2.
 
     submitit has SIGUSR2 sent to itself ahead of a time limit; its handler requeues the job and exits at once. Here
-    the run first finishes its segment and writes a checkpoint.
-
-    Args:
-        work: gets the function to ask at segment boundaries for a signal that the run is to obey.
+    the run first finishes its segment and writes a checkpoint: `work` gets the function to ask at segment boundaries
+    for a signal that the run is to obey.
     """
     theirs = signal.getsignal(signal.SIGUSR2) if hasattr(signal, "SIGUSR2") else None  # Windows lacks it
     if not callable(theirs):

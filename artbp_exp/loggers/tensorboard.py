@@ -16,11 +16,7 @@ X_AXIS = "step"
 
 
 class TensorBoardLogger(Logger):
-    """Every numeric column against the step; the configuration as text, and as hyperparameters with the result.
-
-    Args:
-        folder: of the event files.
-    """
+    """Every numeric column against the step; the configuration as text, and as hyperparameters with the result."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -61,21 +61,15 @@ def _seal(archive: bytes) -> bytes:
 
 
 def save(folder: Path, state: dict[str, Any]) -> None:
-    """Writes `checkpoint.pt`; the previous one is kept.
-
-    Raises:
-        OSError: the disk is full or gone. The earlier checkpoints are untouched.
-    """
+    """Writes `checkpoint.pt`, and keeps the previous one; on an OSError the earlier checkpoints are untouched."""
     data = encode(state)
     write_atomically(folder / NEWEST, lambda path: path.write_bytes(data), keep=folder / PREVIOUS)
 
 
 def load(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
-    """Returns the state of the newest intact checkpoint, None if there is none; and a line on each that was refused.
+    """The state of the newest intact checkpoint, None if there is none; and a line on each that was refused.
 
-    Raises:
-        UserError: one cannot be read now, needs more memory than there is, or is of another version of this program.
-            That may pass, so nothing is touched.
+    One that cannot be read now, does not fit in memory, or is of another version is a UserError; nothing is touched.
     """
     refused: list[str] = []
     for name in (NEWEST, PREVIOUS):

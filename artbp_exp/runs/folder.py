@@ -23,9 +23,6 @@ WRITTEN = ("config.yaml", "metrics.csv", "segments.csv", "summary.json", "model.
 class RunFolder:
     """Writes a run's records. Opening it decides whether the run is to be done at all.
 
-    Args:
-        config: the run's.
-
     Attributes:
         path: the folder; made if it is missing.
         begun: whether `open` or `resume` has put it to use.
@@ -43,8 +40,7 @@ class RunFolder:
     def finished(self) -> dict[str, Any] | None:
         """The summary of a finished run of this very configuration, None if there is none.
 
-        Raises:
-            UserError: the folder holds a run, finished or not, with other settings; or a finished one with other data.
+        It refuses a folder that holds a run with other settings, or a finished one with other data.
         """
         refuse_another(self.path, self._config)
         summary = read_summary(self.path)
@@ -56,11 +52,8 @@ class RunFolder:
     def take(self, *, patience: float = 1.0) -> None:
         """Makes the folder and locks it against other processes until `release`, or until this process ends.
 
-        Args:
-            patience: seconds to wait for a process that is just leaving.
-
-        Raises:
-            UserError: another process holds it, it cannot be written, or a link in it leads elsewhere.
+        It waits `patience` seconds for a process that is just leaving. A link in the folder that leads elsewhere is
+        refused.
         """
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -89,8 +82,8 @@ class RunFolder:
             What `save` was given, None where there is no checkpoint: the run is then to be started by `open`.
 
         Raises:
-            UserError: the folder cannot be read or written, the data have changed, or the checkpoint belongs to other
-                settings or to another version of this program. Nothing is deleted then.
+            UserError: the data have changed, or the checkpoint belongs to other settings or to another version of this
+                program. Nothing is deleted then.
         """
         self._columns, self._data, self.begun = list(columns), dict(data), True
         with writing(self.path):
@@ -122,27 +115,16 @@ class RunFolder:
         return state
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Writes `checkpoint.pt`: `state` (the `rows` so far in it), what it belongs to, and where the metrics end.
-
-        Raises:
-            UserError: it cannot be written; the one before is still there.
-        """
+        """Writes `checkpoint.pt`: `state` (the `rows` so far in it), what it belongs to, and where the metrics end."""
         belongs = {"settings": identity(self._config), "metrics_bytes": self._bytes}
         with writing(self.path):
             self._flush_metrics()
             checkpoint.save(self.path, {**state, **belongs})
 
     def open(self, columns: Iterable[str], data: Mapping[str, str]) -> None:
-        """Starts the run's files.
+        """Starts the run's files; arguments as for `resume`.
 
         Metrics of an unfinished earlier run are kept as `metrics.unfinished.csv`.
-
-        Args:
-            columns: header of `metrics.csv`.
-            data: file name → sha256, of the files that the task has read.
-
-        Raises:
-            UserError: the folder cannot be written.
         """
         self._columns, self._data, self.begun = list(columns), dict(data), True
         with writing(self.path):
@@ -158,32 +140,20 @@ class RunFolder:
             self._start_metrics()
 
     def write_row(self, row: Mapping[str, Any]) -> None:
-        """Appends a row to `metrics.csv` and flushes it. None is an empty cell.
-
-        Raises:
-            UserError: the disk is full, or was taken away.
-        """
+        """Appends a row to `metrics.csv` and flushes it. None is an empty cell."""
         # opened for each row: rows are few, and nothing is left in a buffer when the process dies
         with writing(self.path), (self.path / "metrics.csv").open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, fieldnames=self._columns, lineterminator="\n").writerow(row)
             self._bytes = file.tell()
 
     def write_model(self, parameters: Mapping[str, torch.Tensor]) -> None:
-        """Writes `model.pt`, loadable with `torch.load(…, weights_only=True)`.
-
-        Raises:
-            UserError: it cannot be written.
-        """
+        """Writes `model.pt`, loadable with `torch.load(…, weights_only=True)`."""
         on_cpu = {name: tensor.detach().cpu() for name, tensor in parameters.items()}
         with writing(self.path, refusals=(OSError, RuntimeError)):  # torch reports a full disk so
             write_atomically(self.path / "model.pt", lambda path: torch.save(on_cpu, path))
 
     def close(self, summary: Mapping[str, Any], lengths: Mapping[int, int]) -> None:
-        """Writes `segments.csv` (length in steps, how many were drawn) and `summary.json`; the checkpoints go.
-
-        Raises:
-            UserError: they cannot be written.
-        """
+        """Writes `segments.csv` (length in steps, how many were drawn) and `summary.json`; the checkpoints go."""
         table = "".join(f"{length},{count}\n" for length, count in sorted(lengths.items()))
         with writing(self.path):
             write_atomically(

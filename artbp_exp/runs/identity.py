@@ -39,8 +39,7 @@ LABELS = ("experiment",)
 def identity(settings: RunConfig | Mapping[str, Any]) -> dict[str, Any]:
     """Returns what a configuration computes, as flat dotted keys: all but where and how it is done.
 
-    Args:
-        settings: of a run; or as an older version recorded them.
+    A mapping, as an older version recorded it, may hold other keys.
     """
     plain = settings.plain() if isinstance(settings, RunConfig) else settings
     flat = flatten({key: value for key, value in plain.items() if key not in EXECUTION})
@@ -92,8 +91,7 @@ def told(differing: Mapping[str, tuple[Any, Any]]) -> str:
 def distinct(settings: Sequence[Mapping[str, object]]) -> list[int]:
     """Index of the first of each group of equal settings, `LABELS` apart; an older run may lack those of `ADDED`.
 
-    Args:
-        settings: of each run, dotted key → value, the seed among them and nothing of where and how it is run.
+    Settings are dotted key → value, the seed among them and nothing of where and how a run is done.
     """
     first: dict[tuple[tuple[str, str], ...], int] = {}
     for index, each in enumerate(settings):

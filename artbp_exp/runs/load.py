@@ -29,31 +29,16 @@ class Run:
     summary: dict[str, Any]
 
     def metrics(self, *columns: str) -> pd.DataFrame:
-        """`metrics.csv`.
-
-        Args:
-            columns: that it must have, as numbers or blank.
-
-        Raises:
-            UserError: it cannot be read, or a column is not so.
-        """
+        """`metrics.csv`, which must have these columns, as numbers or blank."""
         return read_table(self.path / "metrics.csv", columns)
 
     def at_epochs(self, column: str) -> pd.Series:
-        """A column of `metrics.csv` at the end of each epoch, where it was written; indexed by the epoch.
-
-        Raises:
-            UserError: the table cannot be read, or there is no such column of numbers.
-        """
+        """A column of `metrics.csv` at the end of each epoch, where it was written; indexed by the epoch."""
         values: pd.Series = self.metrics("epoch", column).dropna(subset=[column]).set_index("epoch")[column]
         return values
 
     def segments(self) -> pd.DataFrame:
-        """`segments.csv`: length (steps), count.
-
-        Raises:
-            UserError: it cannot be read, or does not have these numbers.
-        """
+        """`segments.csv`: length (steps), count."""
         file = self.path / "segments.csv"
         table = read_table(file, ("length", "count"))
         if table.empty or table[["length", "count"]].isna().any(axis=None):
@@ -62,22 +47,12 @@ class Run:
 
 
 def load_runs(root: str | Path) -> list[Run]:
-    """Every run below `root` that has its result, in the order of their paths. Warns of a broken summary.
-
-    Raises:
-        UserError: a configuration cannot be read, or a value in it or in a summary is not what it should be.
-    """
+    """Every run below `root` that has its result, in the order of their paths. Warns of a broken summary."""
     return [run for run in load_all(root) if has_result(run)]
 
 
 def load_all(root: str | Path) -> list[Run]:
-    """Every run below `root` that was begun: with its result, or interrupted, failed or going on.
-
-    Warns of a broken summary.
-
-    Raises:
-        UserError: a configuration cannot be read, or a value in it or in a summary is not what it should be.
-    """
+    """Every run below `root` that was begun, as `load_runs`: with its result, or interrupted, failed or going on."""
     return list(_runs(Path(root)))
 
 
@@ -87,16 +62,7 @@ def has_result(run: Run) -> bool:
 
 
 def read_table(path: Path, columns: Collection[str], *, words: Collection[str] = ()) -> pd.DataFrame:
-    """A CSV.
-
-    Args:
-        path: of the CSV.
-        columns: that it must have, among others: as numbers or blank, but for `words`.
-        words: those of the columns that need not be numbers.
-
-    Raises:
-        UserError: it cannot be read, or a column is not so.
-    """
+    """A CSV, which must have these columns: as numbers or blank, but for those among `words`."""
     try:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:

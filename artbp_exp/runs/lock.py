@@ -23,14 +23,9 @@ class FolderLock:
         self._lock = _lock(self._path)
 
     def acquire(self, *, patience: float = 1.0) -> None:
-        """Takes the lock.
+        """Takes the lock; waits `patience` seconds for a process that is about to leave.
 
-        Args:
-            patience: seconds to wait for a process that is about to leave.
-
-        Raises:
-            UserError: another process holds the lock, or the file system has no locks.
-            OSError: the folder cannot be written.
+        A lock that another process holds, and a file system without locks, are UserErrors.
         """
         until = time.monotonic() + patience
         while not self._lock.is_locked:

@@ -22,11 +22,7 @@ def now() -> float:
 
 @contextmanager
 def beginning(began: float | None = None) -> Iterator[None]:
-    """Within it, jobs know when their sweep began. A sweep within a sweep counts as the outer one.
-
-    Args:
-        began: from `now`; None: now.
-    """
+    """Within it, jobs know when their sweep began, see `now`. A sweep within a sweep counts as the outer one."""
     outermost = BEGAN not in os.environ
     if outermost:
         os.environ[BEGAN] = repr(now() if began is None else began)

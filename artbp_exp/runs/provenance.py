@@ -14,11 +14,9 @@ from artbp_exp import __version__
 
 
 def provenance(*, command: str, device: torch.device) -> dict[str, Any]:
-    """What to write beside a result so that it can be reproduced. Ask at the start of a run: code changes.
+    """What to write beside a result so that it can be reproduced: `command` repeats this one run.
 
-    Args:
-        command: repeats this one run.
-        device: the run's.
+    Ask at the start of a run: code changes.
     """
     return {
         "command": command,

@@ -25,11 +25,7 @@ Checksums = Callable[[Choice], Mapping[str, str]]
 
 
 def read_config(path: Path) -> dict[str, Any] | None:
-    """A run folder's `config.yaml`, None where there is none. Reading it never runs code from it.
-
-    Raises:
-        UserError: it cannot be read, or is not plain YAML.
-    """
+    """A run folder's `config.yaml`, None where there is none. Reading it never runs code from it."""
     file = path / "config.yaml"
     try:
         if not file.is_file():
@@ -61,11 +57,7 @@ def data_sha256(task: Choice) -> Mapping[str, str]:
 
 
 def refuse_another(path: Path, config: RunConfig) -> None:
-    """Refuses a folder that holds a run with other settings than `config`.
-
-    Raises:
-        UserError: it does; names the settings that differ.
-    """
+    """Refuses a folder that holds a run with other settings than `config`; names those that differ."""
     there = read_config(path)
     if there is None:
         return
@@ -78,14 +70,9 @@ def refuse_another(path: Path, config: RunConfig) -> None:
 
 
 def refuse_other_data(path: Path, now: Callable[[], Mapping[str, str]]) -> None:
-    """Refuses a folder whose run has read files that have changed since.
+    """Refuses a folder whose run has read files that have changed since; names the file.
 
-    Args:
-        path: the folder.
-        now: checksums of the files; called only where the run has recorded some.
-
-    Raises:
-        UserError: one has changed; names it.
+    `now` gives their checksums; it is called only where the run has recorded some.
     """
     there = (read_config(path) or {}).get("data_sha256")
     if not isinstance(there, dict):
@@ -100,15 +87,9 @@ def refuse_other_data(path: Path, now: Callable[[], Mapping[str, str]]) -> None:
 
 
 def state(config: RunConfig, *, checksums: Checksums = data_sha256) -> tuple[str, str]:
-    """(status, reason) of a run.
+    """(status, reason) of a run; `checksums` gives those of its data (a sweep's remembers them).
 
-    Args:
-        config: the run's.
-        checksums: see `data_sha256`; a sweep remembers them.
-
-    Returns:
-        The status is finished, diverged, interrupted, failed, killed (begun, without a word on its end), running, or
-        waiting.
+    The status is finished, diverged, interrupted, failed, killed (begun, without a word on its end), running, waiting.
     """
     path = run_folder(config)
     if lock.held(path):

@@ -34,9 +34,6 @@ _NO_RESULTS = {
 def collect(root: Path) -> tuple[pd.DataFrame, list[str]]:
     """Gathers every run below `root`, whatever has become of it.
 
-    Args:
-        root: any folder.
-
     Returns:
         A table with the columns `path`, `status`, `reason`, the settings (`method.length`, `seed`, …), then what the
         summaries hold; and a line on each folder that could not be read.
@@ -97,9 +94,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
 def once(table: pd.DataFrame, computed: list[str]) -> pd.DataFrame:
     """Of the runs that compute the same one, if possible one that has a result; what old runs lack is filled in.
 
-    Args:
-        table: of `collect`.
-        computed: its columns that say what a run computes.
+    `computed` are the columns that say what a run computes.
     """
     ordered = table.sort_values("status", key=lambda column: ~column.isin(FINAL), kind="stable")
     rows = [{c: row[c] for c in computed if pd.notna(row[c])} for _, row in ordered.iterrows()]

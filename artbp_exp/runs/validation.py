@@ -28,11 +28,7 @@ RESULTS: Mapping[str, tuple[type, ...]] = {
 
 
 def damaged(file: Path, what: str) -> Never:
-    """Refuses a file: of a run, which is moved away as a whole, or a table beside the runs.
-
-    Raises:
-        UserError: always.
-    """
+    """Refuses a file: of a run, which is moved away as a whole, or a table beside the runs."""
     moved = "its folder" if (file.parent / "config.yaml").is_file() else "it"
     raise UserError(f"{file} {what}; restore it, or move {moved} away")
 
@@ -40,13 +36,7 @@ def damaged(file: Path, what: str) -> Never:
 class Kept(dict[str, Any]):
     """What a file holds; asked for a key that is not there, it says so in a line that names the file.
 
-    Args:
-        file: it was read from.
-        values: its contents.
-        kinds: dotted key → types that it may have.
-
-    Raises:
-        UserError: a value has another type.
+    A value of a wrong type is refused at once: `kinds` maps a dotted key to the types that it may have.
     """
 
     def __init__(self, file: Path, values: Mapping[str, Any], kinds: Mapping[str, tuple[type, ...]], prefix: str = ""):

@@ -19,11 +19,7 @@ SPLIT_SEED = 20170523
 
 
 def load() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Images as rows of pixels in [0, 1], (1797, 64), and their digits, in the order of the split.
-
-    Raises:
-        UserError: scikit-learn is not installed.
-    """
+    """Images as rows of pixels in [0, 1], (1797, 64), and their digits, in the order of the split."""
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
@@ -34,15 +30,10 @@ def load() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 
 
 def shown(rng: np.random.Generator, pixels: NDArray[np.float32], digits: NDArray[np.int64], *, streams: int) -> Data:
-    """Images one after the other, each an episode of 3 + 64 steps, its digit the target of the last pixel.
+    """Images (N, 64) one after the other, each an episode of 3 + 64 steps, its digit the target of the last pixel.
 
-    0 to 3 idle steps, drawn, stand before an image; what is left of the 3 ends its episode. They are black.
-
-    Args:
-        rng: draws the idle steps.
-        pixels: (N, 64).
-        digits: (N,).
-        streams: B, of which N is a multiple.
+    0 to 3 idle steps, drawn, stand before an image; what is left of the 3 ends its episode. They are black. N is a
+    multiple of B, the number of streams.
     """
     trial, start = np.arange(len(digits)), rng.integers(0, IDLE + 1, len(digits))
     inputs = np.zeros((IDLE + PIXELS, len(digits), 1), dtype=np.float32)

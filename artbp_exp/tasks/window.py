@@ -41,14 +41,8 @@ class Window:
 def window(task: Task, *, steps: int, start: int | None = None, streams: int = 2**31) -> Task:
     """A window of an episode of `task`; of a task without data a shorter copy, which its fast path knows as its kind.
 
-    Args:
-        task: any.
-        steps: of the window.
-        start: its first step; None takes the earliest window of the first episode with the most losses.
-        streams: at most so many, the first.
-
-    Raises:
-        UserError: the window goes beyond its episode.
+    It has at most the first `streams` streams. `start` None takes the earliest window of the first episode with the
+    most losses.
     """
     begins = start or 0
     left = min(task.steps, begins - begins % task.episode + task.episode) - begins

@@ -31,9 +31,6 @@ MANY_STEPS = 10_000
 class Experiment:
     """A run that is ready to train.
 
-    Args:
-        config: the run's.
-
     Attributes:
         task: built from `config.task`.
         model: on `device`.
@@ -42,9 +39,6 @@ class Experiment:
         loop: task and method, as verification and diagnosis take them.
         trainer: trains, stops and goes on; its `state_dict` is a checkpoint.
         device: what it runs on.
-
-    Raises:
-        UserError: a setting is wrong.
     """
 
     def __init__(self, config: RunConfig) -> None:
@@ -121,11 +115,7 @@ def fits_in_memory(group: str, name: str) -> Iterator[None]:
 
 
 def refuse_idle(auxiliary: Auxiliary | None, method: Method, task: Task) -> None:
-    """Refuses an auxiliary loss that no segment is long enough for.
-
-    Raises:
-        UserError: see above.
-    """
+    """Refuses an auxiliary loss that no segment is long enough for."""
     scheme = getattr(method, "segments", method).scheme  # the longest of method=adaptive
     if auxiliary is None or scheme is None:
         return
@@ -138,11 +128,7 @@ def refuse_idle(auxiliary: Auxiliary | None, method: Method, task: Task) -> None
 
 
 def check_episodes(model: RecurrentModel, method: Method, task: Task, name: str) -> None:
-    """Refuses a model whose state grows where its episodes are cut, or never end.
-
-    Raises:
-        UserError: see above.
-    """
+    """Refuses a model whose state grows where its episodes are cut, or never end."""
     if not model.grows:
         return
     if task.episode == task.steps > 1:
@@ -154,11 +140,7 @@ def check_episodes(model: RecurrentModel, method: Method, task: Task, name: str)
 
 
 def refuse_cuts(model: RecurrentModel, method: Method, steps: int, name: str) -> None:
-    """Refuses a method that cuts an episode of `steps` steps where the state of `model=name` grows.
-
-    Raises:
-        UserError: see above.
-    """
+    """Refuses a method that cuts an episode of `steps` steps where the state of `model=name` grows."""
     if model.grows and (method.scheme is None or can_cut(method.scheme, steps)):
         raise UserError(
             f"model={name} keeps a memory of its episode, which method={method.name} does not carry across an update; "
@@ -185,9 +167,6 @@ def find_precision(name: str, task: Task) -> tuple[torch.dtype, torch.dtype | No
     """The dtype of parameters and states, and the dtype of matrix products where it is another.
 
     `bfloat16` keeps master weights, states and factors in float32; only matrix products are in bfloat16.
-
-    Raises:
-        UserError: an unknown name, or bfloat16 for a task whose numbers are float64.
     """
     checks.choice("precision", name, ["auto", "float32", "bfloat16", "float64"])
     if name == "bfloat16" and task.dtype == torch.float64:
@@ -198,11 +177,7 @@ def find_precision(name: str, task: Task) -> tuple[torch.dtype, torch.dtype | No
 
 
 def find_device(name: str) -> torch.device:
-    """The device for `auto` (CUDA where there is one), `cpu` or `cuda`; on CUDA, float32 then means float32.
-
-    Raises:
-        UserError: `cuda` on a machine without, or another name.
-    """
+    """The device for `auto` (CUDA where there is one), `cpu` or `cuda`; on CUDA, float32 then means float32."""
     checks.choice("device", name, DEVICES)
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("device=cuda, but torch finds no CUDA device here; take device=cpu or device=auto")

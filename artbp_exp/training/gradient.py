@@ -92,10 +92,7 @@ def gradient(loop: Loop, outcome: Iterable[Draw]) -> Pass:
 class TaskLoop:
     """The configured experiment as a loop: a method on a task's data.
 
-    Args:
-        task: windows, targets, loss.
-        method: estimates the gradient.
-        trainables: the model, or a `ModuleDict` of `model`, `boundary` and `auxiliary`.
+    `trainables` is the model, or a `ModuleDict` of `model`, `boundary` and `auxiliary`.
     """
 
     def __init__(self, *, task: Task, method: Method, trainables: nn.Module) -> None:
@@ -116,9 +113,7 @@ class TaskLoop:
     def draws(self, rng: np.random.Generator, *, start: int = 0) -> Iterator[tuple[int, Draw]]:
         """The draws of a pass, those of one episode after the other: (the step at which it starts; the draw).
 
-        Args:
-            rng: the random stream of the draws.
-            start: steps of the pass that are done already, at the end of a draw.
+        `start` steps of the pass are done already, at the end of a draw.
         """
         while start < self.task.steps:
             begin = start - start % self.task.episode

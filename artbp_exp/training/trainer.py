@@ -46,12 +46,8 @@ class Record:
 class Trainer:
     """Walks the draws of a method, with one update after each; stops at any of them and goes on from there.
 
-    Args:
-        loop: the experiment's: task and method.
-        trainables: `model`, and whatever else learns beside it.
-        updater: the optimiser.
-        cuts: random stream of the method's draws.
-        data: random stream of the data.
+    `trainables` are `model`, and whatever else learns beside it; `cuts` and `data` are the random streams of the draws
+    and of the data.
 
     Attributes:
         progress: how far it has come.
@@ -89,10 +85,7 @@ class Trainer:
 
         Divergence is a result: the last record then has status `diverged`, and training stops. After a pause
         another call goes on. At each record and after a pause, `state_dict` holds all that is to come.
-
-        Args:
-            tick: told the number of steps done since it was last called.
-            pause: asked after each update, or after several.
+        `tick` and `pause` are called after each update, or after several.
         """
         task, progress = self._task, self.progress
         began = time.perf_counter() - progress.seconds

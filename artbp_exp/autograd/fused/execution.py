@@ -81,9 +81,8 @@ def run_backward(
 ) -> tuple[Tensor, Tensor | None]:
     """Runs all steps backward.
 
-    Returns:
-        The gradient that arrives at the first h through the products; and that of the recurrent weight, None where it
-        is left to be computed over all steps at once.
+    Returns the gradient that arrives at the first h through the products; and that of the recurrent weight, None where
+    it is left to be computed over all steps at once.
     """
     if is_recorded(arrays):
         from artbp_exp.autograd.fused import graphs

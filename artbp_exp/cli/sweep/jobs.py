@@ -23,13 +23,7 @@ METRICS = ("valid_bpc", "valid_loss", "loss")
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """A job of a sweep.
-
-    Attributes:
-        overrides: what it sets.
-        config: the run, None where its settings are wrong.
-        error: what is wrong with them.
-    """
+    """A job of a sweep: what it sets, and its run; None where its settings are wrong, and what is wrong with them."""
 
     overrides: tuple[str, ...]
     config: RunConfig | None
@@ -45,11 +39,7 @@ class Planned:
         return ("failed", self.error) if self.config is None else state(self.config, checksums=_checksums)
 
     def score(self) -> float:
-        """The number that a sweeper minimises; infinite where the run has none, because it failed or diverged.
-
-        Raises:
-            UserError: `optimized_metric` is not in the run's summary.
-        """
+        """The number that a sweeper minimises; infinite where the run has none, because it failed or diverged."""
         if self.config is None or self.state()[0] != "finished":
             return math.inf
         summary = read_summary(run_folder(self.config)) or {}

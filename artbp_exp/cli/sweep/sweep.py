@@ -35,10 +35,8 @@ ENUMERATES = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 class Sweep(Callback):
     """What `artbp-run -m` does around Hydra's sweeper and launcher; Hydra makes one for each sweep.
 
-    Whatever sweeper and launcher are chosen, every batch of jobs comes through `launch`.
-
-    Args:
-        dry_run: says what the jobs would take, and runs none.
+    Whatever sweeper and launcher are chosen, every batch of jobs comes through `launch`. With `dry_run` it says what
+    the jobs would take, and runs none.
 
     Attributes:
         launcher: configuration of the launcher that was chosen.
@@ -56,11 +54,7 @@ class Sweep(Callback):
         return {"dry_run": self.dry_run}
 
     def on_multirun_start(self, config: DictConfig, config_name: str = NAME, **more: Any) -> None:
-        """Puts `SweepLauncher` around the launcher. What another tool sweeps over are not runs: it is left alone.
-
-        Raises:
-            SystemExit: Hydra's folder for the sweep cannot be written, or a dry run cannot foresee the jobs.
-        """
+        """Puts `SweepLauncher` around the launcher. What another tool sweeps over is no run: it is left alone."""
         if config_name != NAME:
             return
         with explained(), flag_override(config, ["struct", "readonly"], False):
@@ -75,8 +69,7 @@ class Sweep(Callback):
     def on_multirun_end(self, config: DictConfig, config_name: str = NAME, **more: Any) -> None:
         """Prints how the runs ended, or in a dry run what they would take.
 
-        Raises:
-            SystemExit: a run has no result; the code is 1.
+        It exits with code 1 if a run has no result.
         """
         if config_name != NAME:
             return
@@ -88,18 +81,10 @@ class Sweep(Callback):
     def launch(
         self, launcher: Launcher, batch: Sequence[tuple[Sequence[str], DictConfig]], first: int
     ) -> list[JobReturn]:
-        """Runs those jobs of a batch that have no result yet.
+        """Runs those jobs of a batch that have no result yet, and returns the score of each, see `Planned.score`.
 
-        Args:
-            launcher: that was chosen.
-            batch: (overrides, composed configuration) of each job.
-            first: number of the batch's first job in the sweep.
-
-        Returns:
-            For each job its score, see `Planned.score`.
-
-        Raises:
-            SystemExit: a signal stopped the sweep; the code is 128 + its number.
+        `batch` has (overrides, composed configuration) of each job; `first` is the number of its first in the sweep. A
+        signal that stops the sweep exits with 128 + its number.
         """
         jobs = [planned(overrides, config) for overrides, config in batch]
         self._jobs += jobs

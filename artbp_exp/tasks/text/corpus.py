@@ -81,12 +81,7 @@ class Text:
 
 
 def load(corpus: Corpus, data_dir: str | None, default_dir: str) -> Text:
-    """Reads a corpus as symbol indices.
-
-    Args:
-        corpus: which.
-        data_dir: folder that holds the files; None takes `default_dir` and downloads what is not there.
-        default_dir: where downloads are kept.
+    """Reads a corpus as symbol indices from `data_dir`; None takes `default_dir` and downloads what is not there.
 
     Raises:
         UserError: a file is missing, altered, empty or cannot be downloaded, or validation or test hold a symbol that

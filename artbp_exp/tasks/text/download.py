@@ -16,17 +16,9 @@ BROKEN_ARCHIVE = (tarfile.TarError, zlib.error, EOFError, LookupError)
 
 
 def download(name: str, sha256: str, sources: tuple[str, ...], folder: Path, advice: str) -> None:
-    """Puts the file `name` into `folder`.
+    """Puts the file `name` into `folder`, from the first of `sources` (see `Corpus`) that has it with this checksum.
 
-    Args:
-        name: of the file.
-        sha256: its checksum.
-        sources: addresses to try in turn, see `Corpus`.
-        folder: made if it is not there.
-        advice: what to do where no source has it, for the message.
-
-    Raises:
-        UserError: no source has the file with that checksum.
+    Where none has it, `advice` ends the message: what to do.
     """
     failures = []
     pooch.get_logger().setLevel("ERROR")

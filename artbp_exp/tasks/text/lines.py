@@ -43,18 +43,7 @@ class Grammar(Protocol):
 class Lines:
     """Predicts the next symbol of lines that are drawn anew for each pass.
 
-    Args:
-        name: as in `conf/task`.
-        text: the lines, and what can be known of them.
-        steps: T, of an epoch.
-        epochs: passes.
-        batch_size: B.
-        carry_state: see `Task`.
-        divergence: training bits per character beyond which a run ends as diverged.
-        rows_per_epoch: rows of metrics.
-
-    Raises:
-        UserError: a value out of range.
+    T = `steps` is that of an epoch; beyond `divergence` training bits per character a run ends as diverged.
     """
 
     dtype = torch.float32

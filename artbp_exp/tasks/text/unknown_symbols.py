@@ -9,12 +9,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 def refuse(part: str, path: str, content: bytes, unknown: list[int], train: bytes) -> UserError:
     """The error for a `part` (`valid`, `test`) whose file holds symbols that train never has.
 
-    Args:
-        part: of the corpus.
-        path: of its file.
-        content: of that file.
-        unknown: codes of the symbols, ascending: bytes, or code points of a text of separated symbols.
-        train: the training file.
+    `unknown` are their codes, ascending: bytes, or code points of a text of separated symbols.
     """
     seen = [_where(content, code) for code in unknown[:SHOWN]]
     more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
