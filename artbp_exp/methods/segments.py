@@ -17,7 +17,7 @@ from artbp_exp.methods.base import Auxiliary, Boundary, Claim, Draw, Loss, Metho
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.theory.stored_steps import stored_steps_within
 from artbp_exp.theory.unbiased import can_cut, is_unbiased
-from artbp_exp.truncation import Scheme, Segment, enumerate_cuts
+from artbp_exp.truncation import Scheme, Segment
 
 
 class SchemeMethod(Method):
@@ -42,8 +42,7 @@ class SchemeMethod(Method):
 
     def outcomes(self, steps: int) -> Iterator[tuple[tuple[Draw, ...], float]]:
         """Every way to cut the sequence."""
-        for lengths, probability in enumerate_cuts(self.scheme, steps):
-            yield tuple(self.scheme.cut(lengths)), probability
+        return self.scheme.outcomes(steps)
 
     def claim(self, steps: int) -> Claim:
         """Exact where every cut that can fall is compensated and keeps the state, and the model makes none itself."""

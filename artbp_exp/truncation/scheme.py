@@ -146,6 +146,11 @@ class Scheme:
             yield start, segment
             start += segment.length
 
+    def outcomes(self, steps: int) -> Iterator[tuple[tuple[Segment, ...], float]]:
+        """Every way to cut a pass of T = `steps` steps, with its probability; see `enumerate_cuts`."""
+        for lengths, probability in enumerate_cuts(self, steps):
+            yield tuple(self.cut(lengths)), probability
+
 
 class _Table:
     """Hazards computed once and kept: factors and survival up to the longest lag asked for."""

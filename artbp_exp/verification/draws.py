@@ -5,14 +5,15 @@ P(length ≤ n), and P(length > n) = Π_{d ≤ n} (1 − c(d)). These are worked
 with other probabilities than those its factors compensate is biased, however right the factors.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, islice, repeat
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from artbp_exp.errors import UserError
+from artbp_exp.methods.base import Method
 from artbp_exp.theory.survival import survival
 from artbp_exp.truncation import Scheme, Segment, enumerate_cuts
 from artbp_exp.truncation.scheme import Floats, Hazard
@@ -24,38 +25,13 @@ SMALLEST = 2.0**-50
 """Nearer to an end than this, rounding decides."""
 
 
-class Drawing(Protocol):
-    """What draws a pass: a method (see `methods.base.Method`), or a scheme by itself (`SchemeDraws`).
-
-    Attributes:
-        scheme: whose hazard says with which probabilities; None of a method that does not cut.
-    """
-
-    @property
-    def scheme(self) -> Scheme | None:
-        """See above."""
-
-    def draws(self, steps: int, rng: np.random.Generator, *, start: int = 0) -> Iterable[tuple[int, Any]]:
-        """The rest of a pass, from step `start` on: (the step at which it starts; what is drawn) of each draw."""
-
-    def outcomes(self, steps: int) -> Iterator[tuple[tuple[Any, ...], float]]:
-        """Every outcome of a pass, with its probability."""
+Drawing = Scheme | Method
+"""What draws the segments of a pass: a scheme, as a user's own loop has it; or a method, which may do it otherwise."""
 
 
-@dataclass(frozen=True)
-class SchemeDraws:
-    """The segments that a scheme hands to a training loop."""
-
-    scheme: Scheme
-
-    def draws(self, steps: int, rng: np.random.Generator, *, start: int = 0) -> Iterator[tuple[int, Segment]]:
-        """As `scheme.segments`; `start` is handed on only if it is asked for: a user's scheme need not know it."""
-        return self.scheme.segments(steps, rng, start=start) if start else self.scheme.segments(steps, rng)
-
-    def outcomes(self, steps: int) -> Iterator[tuple[tuple[Segment, ...], float]]:
-        """Every way to cut, with its probability."""
-        for lengths, probability in enumerate_cuts(self.scheme, steps):
-            yield tuple(self.scheme.cut(lengths)), probability
+def scheme_of(drawing: Drawing) -> Scheme | None:
+    """Whose hazard says with which probabilities; None of a method that does not cut."""
+    return drawing if isinstance(drawing, Scheme) else drawing.scheme
 
 
 class Script:
@@ -132,7 +108,8 @@ def drawn_length(drawing: Drawing, limit: int, number: float, *, start: int = 0)
 
 def kinds(drawing: Drawing) -> tuple[int, ...]:
     """Where segments begin that are drawn in one way: 0, the first of a pass, and 1, all others, where they differ."""
-    return (0,) if drawing.scheme is None or drawing.scheme.first is None else (0, 1)
+    scheme = scheme_of(drawing)
+    return (0,) if scheme is None or scheme.first is None else (0, 1)
 
 
 def measured(drawing: Drawing, steps: int) -> Lengths:
@@ -191,7 +168,10 @@ def _segments(
     drawing: Drawing, limit: int, numbers: Iterable[float], *, start: int = 0, most: int | None = None
 ) -> list[tuple[int, Any]]:
     script: Any = Script(numbers)
-    drawn = drawing.draws(start + limit, script, start=start)
+    draws: Callable[..., Iterable[tuple[int, Any]]]
+    draws = drawing.segments if isinstance(drawing, Scheme) else drawing.draws
+    # `start` is handed on only if it is asked for: a user's scheme need not know it
+    drawn = draws(start + limit, script, start=start) if start else draws(start + limit, script)
     return list(islice(drawn, limit + 1 if most is None else most))  # one of no steps would never come to an end
 
 

@@ -19,7 +19,7 @@ from artbp_exp.theory.survival import carry_factors
 from artbp_exp.theory.unbiased import can_cut, why_biased
 from artbp_exp.training.gradient import Gradients, Loop, Pass, TaskLoop, flat, gradient
 from artbp_exp.truncation import Scheme
-from artbp_exp.verification.draws import Drawing, Lengths, measured, misdrawn, redrawn
+from artbp_exp.verification.draws import Drawing, Lengths, measured, misdrawn, redrawn, scheme_of
 from artbp_exp.verification.oracle import full_bptt, short_of, squared_crossings
 
 BIAS_TOLERANCE = 1e-12
@@ -161,11 +161,11 @@ def enumerate_outcomes(
 
     Args:
         loop: at fixed parameters, in float64.
-        drawing: a method, or the segments of a scheme.
+        drawing: a method, or a scheme.
         full: g, the gradient to be held against; parameters beyond it are left out.
         each: called with the pass of each outcome.
     """
-    scheme, wrong = drawing.scheme, None
+    scheme, wrong = scheme_of(drawing), None
     weighed: Iterable[tuple[tuple[Any, ...], float]] = drawing.outcomes(loop.steps)
     if scheme is not None:
         lengths = Lengths.promised(scheme, loop.steps)

@@ -16,7 +16,7 @@ import torch
 from artbp_exp.theory.survival import carry_factors, survival
 from artbp_exp.truncation import Scheme
 from artbp_exp.truncation.scheme import Floats
-from artbp_exp.verification.draws import Drawing, Lengths, kinds, misdrawn, redrawn
+from artbp_exp.verification.draws import Drawing, Lengths, kinds, misdrawn, redrawn, scheme_of
 from artbp_exp.verification.enumeration import Subject, pass_over, relative_bias
 from artbp_exp.verification.oracle import compensated
 
@@ -113,7 +113,7 @@ def lag_by_lag(drawing: Drawing, *, limit: int) -> Lags:
         drawing: of the run, with a scheme.
         limit: T of the run, in steps.
     """
-    scheme = drawing.scheme
+    scheme = scheme_of(drawing)
     assert scheme is not None
     count, why = lags_of(scheme, limit)
     # one more step than the longest segment, so that its end is a cut and not the end of the data

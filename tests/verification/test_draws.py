@@ -10,7 +10,7 @@ import pytest
 from artbp_exp import registry
 from artbp_exp.methods import segment_method
 from artbp_exp.truncation import Scheme, Segment
-from artbp_exp.verification.draws import Lengths, SchemeDraws, measured, misdrawn, redrawn
+from artbp_exp.verification.draws import Lengths, measured, misdrawn, redrawn
 from artbp_exp.verification.enumeration import Subject, certify
 from artbp_exp.verification.small import small, small_task
 from artbp_exp.verification.variants import MUTANTS, schemes
@@ -87,7 +87,7 @@ def test_a_method_that_cuts_otherwise_than_it_drew_is_refuted() -> None:
 
 
 def test_segments_that_do_not_cover_the_sequence_are_refuted() -> None:
-    drawing, lengths = SchemeDraws(lying(Overlapping)), Lengths.promised(HONEST, STEPS)
+    drawing, lengths = lying(Overlapping), Lengths.promised(HONEST, STEPS)
     assert "as (start, length)" in str(misdrawn(drawing, lengths))
     wanted = [HONEST.segment(2), HONEST.segment(4)]
     segments, wrong = redrawn(drawing, lengths, wanted)
@@ -110,4 +110,4 @@ def test_a_first_segment_that_differs_is_held_to_its_own_hazard(wrong: str) -> N
 def test_the_halved_cuts_have_half_the_probability() -> None:
     honest = registry.build("method", {"name": "artbp", "length": 4, "schedule": "constant"})
     halved = MUTANTS["cuts drawn with half their probability"].scheme_of(honest)
-    assert measured(SchemeDraws(halved), STEPS).beyond == pytest.approx((1 - 0.5 / 4) ** np.arange(STEPS), abs=1e-12)
+    assert measured(halved, STEPS).beyond == pytest.approx((1 - 0.5 / 4) ** np.arange(STEPS), abs=1e-12)

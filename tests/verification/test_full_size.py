@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from artbp_exp import registry
-from artbp_exp.verification.draws import SchemeDraws
 from artbp_exp.verification.full_size import (
     MOST,
     Held,
@@ -28,7 +27,7 @@ STEPS = 40
 
 
 def lags(settings: dict[str, Any]) -> Lags:
-    return lag_by_lag(SchemeDraws(registry.build("method", settings)), limit=10_000)
+    return lag_by_lag(registry.build("method", settings), limit=10_000)
 
 
 def held(model: str, settings: dict[str, Any]) -> list[Held]:

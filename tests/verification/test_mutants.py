@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from artbp_exp import registry
-from artbp_exp.verification.draws import SchemeDraws
 from artbp_exp.verification.enumeration import BIAS_TOLERANCE, certify
 from artbp_exp.verification.full_size import lag_by_lag, prescribed
 from artbp_exp.verification.small import small
@@ -47,7 +46,7 @@ def test_enumeration_refutes(model: str, name: str) -> None:
 @pytest.mark.parametrize("name", mutants(LAGS))
 def test_lag_by_lag_refutes(settings: dict[str, Any], name: str) -> None:
     broken = MUTANTS[name].scheme_of(registry.build("method", settings))
-    assert REASONS[name] in str(lag_by_lag(SchemeDraws(broken), limit=10_000).reason)
+    assert REASONS[name] in str(lag_by_lag(broken, limit=10_000).reason)
 
 
 @pytest.mark.parametrize("model", registry.names("model"))
@@ -70,10 +69,10 @@ def test_a_factor_forgotten_where_windows_of_checkpointing_meet_is_enumerated() 
 def test_a_cap_at_the_memory_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("artbp_exp.verification.variants.FAR_CAP", 300)
     capped = MUTANTS["length capped beyond the enumerated lags"].scheme_of(registry.build("method", PTB))
-    assert "must give 301 steps, and gives 300" in str(lag_by_lag(SchemeDraws(capped), limit=10_000).reason)
+    assert "must give 301 steps, and gives 300" in str(lag_by_lag(capped, limit=10_000).reason)
 
 
 def test_the_first_wrong_factor_is_named() -> None:
     """A segment of 1000 steps is 100 and three times 300: the first factor that is forgotten is that after step 100."""
     forgetful = MUTANTS["factor forgotten between two pieces"].scheme_of(registry.build("method", PTB))
-    assert lag_by_lag(SchemeDraws(forgetful), limit=10_000).wrong_from == 100
+    assert lag_by_lag(forgetful, limit=10_000).wrong_from == 100

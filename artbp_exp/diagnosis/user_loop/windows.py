@@ -13,7 +13,6 @@ from artbp_exp.diagnosis.user_loop.timed_loop import TimedLoop
 from artbp_exp.errors import UserError
 from artbp_exp.training.gradient import Pass
 from artbp_exp.truncation.artbp import build as artbp
-from artbp_exp.verification.draws import SchemeDraws
 from artbp_exp.verification.enumeration import enumerate_outcomes, pass_over
 from artbp_exp.verification.user_loop.causes import SAME, Compared, causes, compare
 from artbp_exp.verification.user_loop.segment_loss import SegmentLoss, plain
@@ -87,7 +86,7 @@ def check(window: Window) -> None:
     scheme = artbp(length=2.5 * apart, alpha=4, every=apart)
     compared: list[Compared] = []
     found = enumerate_outcomes(
-        loop, SchemeDraws(scheme), window.whole.gradient, each=lambda one: compared.append(compare(one, window.whole))
+        loop, scheme, window.whole.gradient, each=lambda one: compared.append(compare(one, window.whole))
     )
     wrong = causes(
         loop,

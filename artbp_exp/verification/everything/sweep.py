@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 from artbp_exp import registry
-from artbp_exp.verification.draws import SchemeDraws
 from artbp_exp.verification.everything.rows import CERTIFIED, REFUTED, enumerated, verdict
 from artbp_exp.verification.full_size import lag_by_lag
 from artbp_exp.verification.report import Row, check_writable, write
@@ -37,7 +36,7 @@ def far() -> Iterator[Row]:
     broken = MUTATED | {"length": FAR_LENGTH}
     for settings, name in [(one, "") for one in far_methods()] + [(broken, name) for name in mutants(LAGS)]:
         scheme = registry.build("method", settings | {"memory": FAR_MEMORY})
-        lags = lag_by_lag(SchemeDraws(MUTANTS[name].scheme_of(scheme) if name else scheme), limit=FAR_LIMIT)
+        lags = lag_by_lag(MUTANTS[name].scheme_of(scheme) if name else scheme, limit=FAR_LIMIT)
         row = {"method": label(settings), "broken": name, "lags": lags.count, "factor_error": lags.factor_error}
         found = CERTIFIED if lags.reason is None else REFUTED
         yield row | verdict(found, REFUTED if name else CERTIFIED, lags.reason)

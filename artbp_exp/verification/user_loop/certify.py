@@ -12,7 +12,6 @@ from artbp_exp.errors import UserError
 from artbp_exp.theory.unbiased import can_cut
 from artbp_exp.training.gradient import Pass, flat
 from artbp_exp.truncation import Scheme, count_cuts
-from artbp_exp.verification.draws import SchemeDraws
 from artbp_exp.verification.enumeration import BIAS_TOLERANCE, NO_GRADIENT, enumerate_outcomes, pass_over, real
 from artbp_exp.verification.user_loop.causes import Compared, causes, compare, evaluating, recomputation
 from artbp_exp.verification.user_loop.float64_mode import float64
@@ -153,9 +152,7 @@ def verify(
         )
         full = _repeatable(loop)
         compared: list[Compared] = []
-        found = enumerate_outcomes(
-            loop, SchemeDraws(scheme), full.gradient, each=lambda one: compared.append(compare(one, full))
-        )
+        found = enumerate_outcomes(loop, scheme, full.gradient, each=lambda one: compared.append(compare(one, full)))
         whole = float(flat(full.gradient).norm())
         variance = found.variance / whole**2
         crossed = variance > BIAS_TOLERANCE**2  # or it is rounding
