@@ -9,7 +9,7 @@ import torch
 
 from artbp_exp import registry
 from artbp_exp.errors import UserError
-from artbp_exp.methods import make_method, segment_method
+from artbp_exp.methods import make_method
 from artbp_exp.methods.base import Auxiliary, Boundary, Claim, Method
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks import ptb, synthetic
@@ -27,34 +27,6 @@ MOST_OUTCOMES = 512
 
 def small(
     settings: dict[str, Any],
-    model: str,
-    steps: int,
-    *,
-    engine: str = "auto",
-    mutant: str = "",
-    boundary: str = "none",
-    auxiliary: str = "none",
-) -> Subject:
-    """A truncation scheme on a tiny model and a task for it: influence balancing, or random symbols.
-
-    Args:
-        settings: of the scheme.
-        model: name.
-        steps: T.
-        engine: as in a run.
-        mutant: name of the mutant that takes the method's place.
-        boundary: name; its head is random.
-        auxiliary: name; it has one input to tell.
-
-    Raises:
-        UserError: the engine is not available for this model, or the parts do not fit together.
-    """
-    built, task = small_task(model, steps)
-    return small_with(settings, built, task, engine=engine, mutant=mutant, boundary=boundary, auxiliary=auxiliary)
-
-
-def small_with(
-    settings: dict[str, Any],
     model: RecurrentModel,
     task: Task,
     *,
@@ -63,8 +35,20 @@ def small_with(
     boundary: str = "none",
     auxiliary: str = "none",
 ) -> Subject:
-    """As `small`, on a model and a task of the caller's."""
-    scheme = registry.build("method", settings)
+    """A method on a model and a task in float64, those of `small_task`, say.
+
+    Args:
+        settings: of the method.
+        model: at θ.
+        task: a few steps.
+        engine: as in a run.
+        mutant: name of the mutant that takes the method's place.
+        boundary: name; its head is random.
+        auxiliary: name; it has one input to tell.
+
+    Raises:
+        UserError: the engine is not available for this model, or the parts do not fit together.
+    """
     offered = {"model": model, "task": task, "generator": torch.Generator().manual_seed(2)}
     head: Boundary | None = registry.build("boundary", {"name": boundary}, offered=offered)
     if head is not None:
@@ -75,38 +59,22 @@ def small_with(
     if extra is not None:
         extra.to(torch.float64)
     if mutant:
-        method = MUTANTS[mutant].method_of(scheme, model)
+        method = MUTANTS[mutant].method_of(registry.build("method", settings), model)
     else:
-        method = segment_method(scheme, model=model, task=task, engine=engine, boundary=head, auxiliary=extra)
+        method = make_method(settings, model=model, task=task, engine=engine, boundary=head, auxiliary=extra)
     said = "" if extra is None else f"auxiliary={auxiliary}"
     return Subject(model=model, task=task, method=method, boundary=head, beside=said)
 
 
-def task_subject(settings: dict[str, Any], name: str, steps: int) -> Subject:
-    """A truncation scheme on a few steps of a task, those of an episode with the most losses, and a tiny tanh network.
+def few_steps(name: str, steps: int) -> tuple[RecurrentModel, Task]:
+    """A tiny tanh network, and a few steps of a task: those of an episode with the most losses.
 
     Raises:
         UserError: the task cannot be made here: its data are not installed.
     """
     task: Task = registry.build("task", {"name": name})
     made = registry.build("model", SIMPLE, generator=torch.Generator().manual_seed(1), **task.shapes)
-    short = window(task, steps=min(steps, task.episode), streams=STREAMS)
-    return small_with(settings, made.to(torch.float64), Float64(short))
-
-
-class Float64:
-    """A task whose real-valued data are float64."""
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._task, name)
-
-    def window(self, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs and targets of these steps."""
-        inputs, targets = (x.double() if x.is_floating_point() else x for x in self._task.window(start, stop))
-        return inputs, targets
+    return made.to(torch.float64), window(task, steps=min(steps, task.episode), streams=STREAMS)
 
 
 def randomised(boundary: Boundary) -> None:
@@ -123,10 +91,12 @@ def small_estimator(settings: dict[str, Any], model: str, steps: int) -> Subject
     Raises:
         UserError: the method does not fit the model.
     """
-    subject = _estimator(settings, model, steps, HIDDEN, STREAMS)
+    subject = small(settings, *small_task(model, steps))
     if subject.method.claim(steps) is not Claim.SIGNS:
         return subject
-    found = (_estimator(settings, model, fewer, hidden, 1) for hidden, fewer in tiny_sizes(steps))
+    found = (
+        small(settings, *small_task(model, fewer, hidden=hidden, streams=1)) for hidden, fewer in tiny_sizes(steps)
+    )
     return next(one for one in found if few_outcomes(one.method, one.task.steps))
 
 
@@ -143,13 +113,8 @@ def few_outcomes(method: Method, steps: int) -> bool:
         return False
 
 
-def _estimator(settings: dict[str, Any], model: str, steps: int, hidden: int, streams: int) -> Subject:
-    built, task = small_task(model, steps, hidden=hidden, streams=streams)
-    return Subject(model=built, task=task, method=make_method(settings, model=built, task=task))
-
-
 def small_task(name: str, steps: int, *, hidden: int = HIDDEN, streams: int = STREAMS) -> tuple[RecurrentModel, Task]:
-    """The model and the task of `small`."""
+    """A tiny model, and a task for it: influence balancing, or random symbols."""
     generator = torch.Generator().manual_seed(1)
     known = inspect.signature(registry.builder("model", name)).parameters
     if "vocabulary" not in known:

@@ -15,7 +15,7 @@ from artbp_exp.models import sab
 from artbp_exp.run_config import RunConfig
 from artbp_exp.training.experiment import Experiment
 from artbp_exp.verification.enumeration import certify
-from artbp_exp.verification.small import small
+from artbp_exp.verification.small import small, small_task
 from tests.cells import STREAMS, VOCABULARY, cross_entropy
 from tests.gradients import relative_errors
 from tests.training.test_resume import check
@@ -228,7 +228,7 @@ def test_a_boundary_is_refused(settings: Compose) -> None:
 
 
 def test_its_own_truncation_is_a_bias_that_verification_names() -> None:
-    subject = small({"name": "bptt"}, "sab", 6)
+    subject = small({"name": "bptt"}, *small_task("sab", 6))
     assert certify(subject).certified
     subject.model.truncate = 2
     assert certify(subject).reason == "the model itself lets no gradient through every 2 steps (model.truncate)"

@@ -61,7 +61,7 @@ class Overlapping(Scheme):
 
 @pytest.mark.parametrize("settings", [*schemes(), RANDOM_PHASE], ids=str)
 def test_every_method_draws_what_its_hazard_says(settings: dict[str, Any]) -> None:
-    tried = small(settings, "linear", STEPS)
+    tried = small(settings, *small_task("linear", STEPS))
     assert tried.scheme is not None
     lengths = Lengths.promised(tried.scheme, STEPS)
     assert misdrawn(tried.method, lengths) is None

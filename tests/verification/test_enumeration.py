@@ -13,7 +13,7 @@ from artbp_exp.verification.draws import Lengths, redrawn
 from artbp_exp.verification.enumeration import Subject, certify, known_bias, pass_over
 from artbp_exp.verification.monte_carlo import drawn
 from artbp_exp.verification.oracle import full_bptt
-from artbp_exp.verification.small import small, small_task, small_with
+from artbp_exp.verification.small import small, small_task
 
 STEPS = 6
 ARTBP = {"name": "artbp", "length": 2.5, "alpha": 4}
@@ -22,7 +22,7 @@ MODELS = registry.names("model")
 
 @pytest.mark.parametrize("model", MODELS)
 def test_what_is_not_broken_is_certified(model: str) -> None:
-    exact = certify(small(ARTBP, model, STEPS, engine="plain"))
+    exact = certify(small(ARTBP, *small_task(model, STEPS), engine="plain"))
     assert exact.certified
     assert exact.patterns == 2 ** (STEPS - 1)
     assert exact.variance > 0
@@ -31,25 +31,25 @@ def test_what_is_not_broken_is_certified(model: str) -> None:
 
 
 def test_the_closed_form_is_what_is_certified_on_the_synthetic_task() -> None:
-    assert certify(small(ARTBP, "linear", STEPS, engine="fused")).certified
+    assert certify(small(ARTBP, *small_task("linear", STEPS), engine="fused")).certified
 
 
 @pytest.mark.parametrize(("length", "certified"), [(STEPS, True), (STEPS - 1, False), (2, False)])
 def test_truncated_bptt_is_certified_where_it_covers_the_sequence(length: int, certified: bool) -> None:
-    exact = certify(small({"name": "tbptt", "length": length}, "rnn", STEPS))
+    exact = certify(small({"name": "tbptt", "length": length}, *small_task("rnn", STEPS)))
     assert exact.certified == certified
     assert certified or "certain" in str(exact.reason)
 
 
 def test_uncompensated_cuts_are_refuted_and_no_variance_is_predicted() -> None:
-    exact = certify(small(ARTBP | {"reweight": False}, "lstm", STEPS))
+    exact = certify(small(ARTBP | {"reweight": False}, *small_task("lstm", STEPS)))
     assert "not compensated" in str(exact.reason)
     assert exact.predicted is None
 
 
 @pytest.mark.parametrize("model", ["linear", "gru"])
 def test_nothing_is_trained_and_what_is_prescribed_is_drawn(model: str) -> None:
-    subject = small(ARTBP, model, STEPS)
+    subject = small(ARTBP, *small_task(model, STEPS))
     assert subject.scheme is not None
     lengths = Lengths.promised(subject.scheme, STEPS)
 
@@ -68,7 +68,7 @@ def test_nothing_is_trained_and_what_is_prescribed_is_drawn(model: str) -> None:
 
 def test_a_wrong_variance_formula_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("artbp_exp.verification.enumeration.exact_variance", lambda *args: 1.0)
-    assert certify(small(ARTBP, "rnn", STEPS)).reason == "the variance is not the formula's"
+    assert certify(small(ARTBP, *small_task("rnn", STEPS))).reason == "the variance is not the formula's"
 
 
 def test_a_scheme_is_asked_for_its_hazard_only() -> None:
@@ -87,7 +87,7 @@ def test_a_scheme_is_asked_for_its_hazard_only() -> None:
 
 def test_the_bias_of_wrong_draws_is_the_one_that_training_would_see() -> None:
     """Against sampling: the method as it is, with cuts from a generator."""
-    subject = small(ARTBP, "linear", STEPS, mutant="cuts drawn with half their probability")
+    subject = small(ARTBP, *small_task("linear", STEPS), mutant="cuts drawn with half their probability")
     exact = certify(subject)
     full = float(full_bptt(subject.model, subject.task).gradient["theta"])
     rng = np.random.default_rng(0)
@@ -105,7 +105,7 @@ def test_the_bias_of_wrong_draws_is_the_one_that_training_would_see() -> None:
 def test_a_method_claims_what_is_known_of_it(scheme: dict[str, Any], auxiliary: str, carry_state: bool) -> None:
     model, task = small_task("rnn", STEPS)
     task.carry_state = carry_state
-    tried = small_with(scheme, model, task, auxiliary=auxiliary)
+    tried = small(scheme, model, task, auxiliary=auxiliary)
     assert (tried.method.claim(STEPS) is Claim.BIASED) == (known_bias(tried) is not None)
 
 

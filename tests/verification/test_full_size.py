@@ -16,7 +16,7 @@ from artbp_exp.verification.full_size import (
     prescribed,
     window_steps,
 )
-from artbp_exp.verification.small import small
+from artbp_exp.verification.small import small, small_task
 from artbp_exp.verification.variants import schemes
 
 PTB = {"name": "artbp", "length": 50, "alpha": 4, "memory": 300}
@@ -31,7 +31,7 @@ def lags(settings: dict[str, Any]) -> Lags:
 
 
 def held(model: str, settings: dict[str, Any]) -> list[Held]:
-    return prescribed(small(settings, model, STEPS))
+    return prescribed(small(settings, *small_task(model, STEPS)))
 
 
 @pytest.mark.parametrize("settings", [*schemes(), PTB, SYNTHETIC, {**PTB, "every": 10}, RANDOM_PHASE], ids=str)

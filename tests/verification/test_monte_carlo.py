@@ -8,13 +8,13 @@ import pytest
 
 from artbp_exp.errors import UserError
 from artbp_exp.verification.monte_carlo import Interval, monte_carlo, variance_of_one
-from artbp_exp.verification.small import small
+from artbp_exp.verification.small import small, small_task
 
 ARTBP = {"name": "artbp", "length": 4, "alpha": 6}
 
 
 def intervals(settings: dict[str, Any], *, model: str = "rnn", draws: int = 60, mutant: str = "") -> list[Interval]:
-    subject = small(settings, model, 16, engine="plain", mutant=mutant)
+    subject = small(settings, *small_task(model, 16), engine="plain", mutant=mutant)
     return monte_carlo(subject, cuts=np.random.default_rng(3), draws=draws)
 
 
@@ -46,7 +46,7 @@ def test_too_few_draws_are_refused() -> None:
 def test_a_bias_beyond_the_exact_variance_is_refuted_by_draws() -> None:
     """Half the gradient is missing, and no cut explains it: 30 exact standard errors are less than that."""
     settings = ARTBP | {"length": 12}
-    subject = small(settings, "rnn", 16, mutant="division by the actual length")
+    subject = small(settings, *small_task("rnn", 16), mutant="division by the actual length")
     variance = variance_of_one(subject, 4000)
     found = monte_carlo(subject, cuts=np.random.default_rng(0), draws=600, variance=variance)
     assert any(interval.impossible for interval in found)

@@ -7,7 +7,7 @@ import pytest
 from artbp_exp import registry
 from artbp_exp.verification.enumeration import BIAS_TOLERANCE, certify
 from artbp_exp.verification.full_size import lag_by_lag, prescribed
-from artbp_exp.verification.small import small
+from artbp_exp.verification.small import small, small_task
 from artbp_exp.verification.variants import ENUMERATION, FAR_CAP, LAGS, MUTANTS, MUTATED, mutants
 
 PTB = {"name": "artbp", "length": 50, "alpha": 4, "memory": 300}
@@ -37,7 +37,7 @@ def test_each_mutant_has_a_reason_here_and_a_check_there() -> None:
 @pytest.mark.parametrize("model", registry.names("model"))
 @pytest.mark.parametrize("name", mutants(ENUMERATION))
 def test_enumeration_refutes(model: str, name: str) -> None:
-    exact = certify(small(MUTATED, model, 6, mutant=name))
+    exact = certify(small(MUTATED, *small_task(model, 6), mutant=name))
     assert REASONS[name] in str(exact.reason)
     assert max(exact.bias.values()) > 1e6 * BIAS_TOLERANCE
 
@@ -52,18 +52,19 @@ def test_lag_by_lag_refutes(settings: dict[str, Any], name: str) -> None:
 @pytest.mark.parametrize("model", registry.names("model"))
 @pytest.mark.parametrize("name", ["weight clipped", "factor forgotten between two pieces"])
 def test_prescribed_cuts_refute_what_is_wrong_in_long_segments_only(model: str, name: str) -> None:
-    assert any("compensated recursion" in str(held.reason) for held in prescribed(small(FAR, model, 40, mutant=name)))
+    found = prescribed(small(FAR, *small_task(model, 40), mutant=name))
+    assert any("compensated recursion" in str(held.reason) for held in found)
 
 
 @pytest.mark.parametrize("name", ["factors shifted by one step", "factor applied to the loss, too"])
 def test_prescribed_cuts_refute_what_is_wrong_at_short_lags_too(name: str) -> None:
-    assert any(held.reason is not None for held in prescribed(small(FAR, "lstm", 40, mutant=name)))
+    assert any(held.reason is not None for held in prescribed(small(FAR, *small_task("lstm", 40), mutant=name)))
 
 
 def test_a_factor_forgotten_where_windows_of_checkpointing_meet_is_enumerated() -> None:
     settings = MUTATED | {"memory": 3}
-    assert not certify(small(settings, "gru", 6, mutant="factor forgotten between two pieces")).certified
-    assert certify(small(settings, "gru", 6, engine="plain")).certified
+    assert not certify(small(settings, *small_task("gru", 6), mutant="factor forgotten between two pieces")).certified
+    assert certify(small(settings, *small_task("gru", 6), engine="plain")).certified
 
 
 def test_a_cap_at_the_memory_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

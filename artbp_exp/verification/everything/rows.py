@@ -9,7 +9,7 @@ from artbp_exp.errors import UserError
 from artbp_exp.methods.base import Claim
 from artbp_exp.verification.enumeration import Exact, Subject
 from artbp_exp.verification.report import Row
-from artbp_exp.verification.small import SIMPLE, small, small_estimator, task_subject
+from artbp_exp.verification.small import SIMPLE, few_steps, small, small_estimator, small_task
 from artbp_exp.verification.smoothed import certify_claim
 from artbp_exp.verification.variants import ENUMERATION, MUTATED, estimators, label, mutants, schemes
 
@@ -33,7 +33,7 @@ def scheme_rows(steps: int) -> Iterator[Row]:
             done: dict[str, Row] = {}
             for engine in ENGINES:
                 try:
-                    subject = small(settings, model, steps, engine=engine)
+                    subject = small(settings, *small_task(model, steps), engine=engine)
                 except UserError:
                     if engine in ("auto", "plain"):  # these two are for every model
                         raise
@@ -48,7 +48,7 @@ def boundary_rows(steps: int) -> Iterator[Row]:
     for boundary in registry.names("boundary"):
         for settings in [] if boundary == "none" else [MUTATED, {"name": "tbptt", "length": 3}]:
             for model in registry.names("model"):
-                build = partial(small, settings, model, steps, boundary=boundary)
+                build = partial(small, settings, *small_task(model, steps), boundary=boundary)
                 yield _tried(f"{label(settings)} boundary={boundary}", model, build)
 
 
@@ -56,21 +56,21 @@ def auxiliary_rows(steps: int) -> Iterator[Row]:
     """Auxiliary losses, on every model: the task's gradient is not what is estimated."""
     for name in registry.names("auxiliary"):
         for model in [] if name == "none" else registry.names("model"):
-            build = partial(small, MUTATED, model, steps, auxiliary=name)
+            build = partial(small, MUTATED, *small_task(model, steps), auxiliary=name)
             yield _tried(f"{label(MUTATED)} auxiliary={name}", model, build)
 
 
 def task_rows(steps: int) -> Iterator[Row]:
     """ARTBP on a few steps of every task; two tasks are under all other rows."""
     for name in sorted(set(registry.names("task")) - {"ptb", "synthetic"}):
-        yield _tried(f"{label(MUTATED)} task={name}", SIMPLE["name"], partial(task_subject, MUTATED, name, steps))
+        yield _tried(f"{label(MUTATED)} task={name}", SIMPLE["name"], partial(_of_task, name, steps))
 
 
 def mutant_rows(steps: int) -> Iterator[Row]:
     """ARTBP with one thing wrong, on every model."""
     for name in mutants(ENUMERATION):
         for model in registry.names("model"):
-            subject = small(MUTATED, model, steps, mutant=name)
+            subject = small(MUTATED, *small_task(model, steps), mutant=name)
             yield _row(label(MUTATED), model, f"broken: {name}", subject, expected=REFUTED)
 
 
@@ -79,6 +79,10 @@ def estimator_rows(steps: int) -> Iterator[Row]:
     for settings in estimators():
         for model in registry.names("model"):
             yield _tried(label(settings), model, partial(small_estimator, settings, model, steps))
+
+
+def _of_task(name: str, steps: int) -> Subject:
+    return small(MUTATED, *few_steps(name, steps))
 
 
 def _tried(method: str, model: str, build: Callable[[], Subject]) -> Row:
