@@ -76,13 +76,7 @@ def throughput(
 ) -> Rates:
     """Symbols per second of the contestants, (repeats,) each.
 
-    Args:
-        hidden: H.
-        repeats: rounds.
-        device: of all.
-        share: of the usual steps a turn.
-        names: of those that take part; None: all.
-        steps: at least so many a turn; None: by `share`.
+    `names` are those that take part, None: all. A turn has at least `steps`; None: a `share` of the usual ones.
     """
     least = max(1, round(share * STEPS.get(hidden, 1000))) if steps is None else steps
 
@@ -110,12 +104,8 @@ SHARES = {64: 0.55, 256: 0.72, 1000: 0.9}
 def shares(hidden: int, rates: Rates, limits: Mapping[str, float]) -> Iterator[dict[str, Any]]:
     """Rows: floating-point operations per second in matrix products, and their share of the limit.
 
-    A symbol takes 2 operations for each weight forward and 4 backward. Table look-ups are none.
-
-    Args:
-        hidden: H.
-        rates: symbols per second.
-        limits: dtype of the products → operations per second of the fastest.
+    A symbol takes 2 operations for each weight forward and 4 backward. Table look-ups are none. `rates` are symbols per
+    second, `limits` map the dtype of products to the operations per second of the fastest.
     """
     for name, found in rates.items():
         contestant, low, _ = name.partition(" bfloat16")

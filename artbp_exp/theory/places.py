@@ -29,11 +29,7 @@ class Places:
         return np.concatenate([np.zeros(self.firsts, dtype=int), 1 + (parts * (self.steps - 2)).astype(int)])
 
     def total(self, values: np.ndarray) -> float:
-        """Unbiased estimate of the sum over all places.
-
-        Args:
-            values: at the places drawn, in order.
-        """
+        """Unbiased estimate of the sum over all places, from values at those `drawn`, in order."""
         return float(values[: self.firsts].mean() + (self.steps - 2) * values[self.firsts :].mean())
 
     def error(self, values: np.ndarray) -> float:

@@ -110,10 +110,6 @@ def drawn_stored_steps(scheme: Scheme, rng: np.random.Generator) -> dict[str, fl
     `stored_peak` the longest segment drawn. With `scheme.memory` = m a segment runs in blocks of m steps, the first of
     which has the remainder: `kept_mean` and `kept_peak` are the same for blocks (one state a block is kept besides),
     and `recomputed` = E[max(N − m, 0)]/E[N] is the share of forward steps that is done twice.
-
-    Args:
-        scheme: with its `memory`.
-        rng: draws the lengths.
     """
     lengths = np.array([scheme.draw(rng, LONGEST_DRAW) for _ in range(SEGMENTS)])
     steps = lengths.sum()

@@ -44,10 +44,7 @@ def warned(scheme: Scheme) -> Scheme:
 def mean_within(scheme: Scheme, steps: int, *, enough: float = np.inf) -> float:
     """E[min(N, T)] = Σ_{n < T} P(N > n), in steps: the mean length N of a segment that ends with the data at T.
 
-    Args:
-        scheme: whose hazard decides. Its table is left as it is: T may be very long.
-        steps: T ≥ 1, in steps.
-        enough: the sum ends once it has come to this.
+    The sum ends once it has come to `enough`. The scheme's table is left as it is: T may be very long.
     """
     mean = alive = 1.0
     for start in range(1, steps, WINDOW):
@@ -63,13 +60,7 @@ def short_mean_warning(scheme: Scheme, steps: int) -> str | None:
 
     Under the paper's schedule the mean is L0 over infinite data. Near α = 2 so much of it lies in segments longer than
     the data that a run sees far shorter ones: α = 2.01, L0 = 50 and T = 80 000 give 6.2 steps.
-
-    Args:
-        scheme: the configured one.
-        steps: T, the steps of one pass through the run's data.
-
-    Returns:
-        One line for a warning, or None where nothing is wrong.
+    None where nothing is wrong.
     """
     if scheme.length is None or steps < ENOUGH * scheme.length:
         return None

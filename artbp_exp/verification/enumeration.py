@@ -78,11 +78,7 @@ def real(tensor: Tensor) -> Tensor:
 
 
 def pass_over(loop: Loop, outcome: Iterable[Draw]) -> Pass:
-    """The gradient of an outcome in numbers: complex ones as pairs of real and imaginary parts.
-
-    Raises:
-        UserError: it is not finite.
-    """
+    """The gradient of an outcome, which must be finite; complex numbers as pairs of real and imaginary parts."""
     found = gradient(loop, outcome)
     if not all(bool(part.isfinite().all()) for part in found.gradient.values()):
         raise UserError("the gradient at these parameters is not finite: there is nothing to compare")
@@ -159,11 +155,7 @@ def enumerate_outcomes(
     each way to cut is weighed with the probability that it does have, so that the bias is the one that training would
     see. The segments are those that a training loop is handed where these lengths are drawn.
 
-    Args:
-        loop: at fixed parameters, in float64.
-        drawing: a method, or a scheme.
-        full: g, the gradient to be held against; parameters beyond it are left out.
-        each: called with the pass of each outcome.
+    `full` is g; parameters beyond it are left out. `each` is called with the pass of each outcome.
     """
     scheme, wrong = scheme_of(drawing), None
     weighed: Iterable[tuple[tuple[Any, ...], float]] = drawing.outcomes(loop.steps)
@@ -214,15 +206,7 @@ def relative_bias(mean: Gradients, full: Gradients) -> dict[str, float]:
 
 
 def certify(subject: Subject, *, each: Callable[[Pass], object] = lambda found: None) -> Exact:
-    """Enumerates all outcomes of the subject's method; its model should be in float64.
-
-    Args:
-        subject: a short sequence.
-        each: called with the pass of each outcome.
-
-    Raises:
-        UserError: the outcomes of the method cannot be enumerated, or there is no gradient.
-    """
+    """Enumerates all outcomes of the subject's method, in float64 on a short sequence, and predicts their variance."""
     full, scheme, steps = full_bptt(subject.model, subject.task), subject.scheme, subject.task.steps
     total_size(full.gradient)
     found = enumerate_outcomes(subject.loop, subject.method, full.gradient, each=each)

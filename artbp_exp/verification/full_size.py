@@ -91,9 +91,7 @@ class Lags:
 def lags_of(scheme: Scheme, limit: int) -> tuple[int, str]:
     """How many lags are tried: `MEANS` mean lengths, `BEYOND` steps past the memory, `LEAST`; and what bounds them.
 
-    Args:
-        scheme: of the run.
-        limit: T of the run, in steps.
+    At most `limit`, the T of the run, in steps.
     """
     wanted = max(LEAST, MEANS * int(np.ceil(scheme.length or 0)), (scheme.memory or 0) + BEYOND)
     count = min(wanted, limit, MOST)
@@ -108,10 +106,7 @@ def lag_by_lag(drawing: Drawing, *, limit: int) -> Lags:
     """Lengths and factors at every lag out to `lags_of`: a short sequence knows nothing of a cap at long lags.
 
     That the gradient is multiplied by these factors, and by nothing else, is for `enumeration` and `prescribed`.
-
-    Args:
-        drawing: of the run, with a scheme.
-        limit: T of the run, in steps.
+    `limit` is T of the run, in steps.
     """
     scheme = scheme_of(drawing)
     assert scheme is not None
@@ -205,12 +200,9 @@ def prescribed(subject: Subject, *others: tuple[Subject, torch.dtype]) -> list[H
 
 
 def window_steps(scheme: Scheme, limit: int, size: int) -> int:
-    """Steps of the window: 50 past the memory, 4 or 20 mean lengths, at least 100; at most `CEILING`.
+    """Steps of the window: 50 past the memory, 4 or 20 mean lengths, at least 100; at most `CEILING`, and T of the run.
 
-    Args:
-        scheme: of the run.
-        limit: T of the run, in steps.
-        size: parameters of the model, which decide what a step costs.
+    That is `limit`. The `size` of the model, in parameters, decides what a step costs.
     """
     length = round(scheme.length or 0)
     means = MEANS if size * MEANS * length <= CHEAP else FEW_MEANS
@@ -221,10 +213,7 @@ def window_steps(scheme: Scheme, limit: int, size: int) -> int:
 def patterns_of(scheme: Scheme, steps: int, size: int) -> list[tuple[int, ...]]:
     """No cut; one in the middle; a short segment, a long one and what is left. As near to that as the hazard allows.
 
-    Args:
-        scheme: decides which lengths there are.
-        steps: of the window.
-        size: parameters of the model; with many, the last pattern only.
+    Of a model of many parameters (`size`) the last pattern only.
     """
     found = {_nearest(scheme, steps, wanted) for wanted in ((SHORT, steps - 2 * SHORT), (steps // 2,), ())}
     if size * steps > EXPENSIVE:

@@ -85,11 +85,7 @@ class Interval:
 
 
 def draws_of(wanted: Any) -> int:
-    """`verify.draws`: 0, which leaves them out, or at least `LEAST_DRAWS`.
-
-    Raises:
-        UserError: it is neither.
-    """
+    """`verify.draws`: 0, which leaves them out, or at least `LEAST_DRAWS`."""
     draws = checks.whole("verify.draws", wanted)
     if 0 < draws < LEAST_DRAWS:
         raise UserError(f"verify.draws must be 0 (none) or a whole number ≥ {LEAST_DRAWS}; got {draws}")
@@ -124,9 +120,6 @@ def monte_carlo(
         variance: E‖ĝ − g‖² of one draw, all parameters together, or a bound on it; infinite where it is not known.
         autocast: dtype of the matrix products, whose rounding is not a bias of the cuts.
         each: called after each draw.
-
-    Raises:
-        UserError: too few draws.
     """
     if draws < LEAST_DRAWS:
         raise UserError(f"draws must be a whole number ≥ {LEAST_DRAWS}; got {draws}")
@@ -177,12 +170,7 @@ def monte_carlo(
 
 
 def variance_of_one(subject: Subject, draws: int) -> float:
-    """Upper end of the 95 % interval of E‖ĝ − g‖² by the formula; infinite where it does not hold or costs too much.
-
-    Args:
-        subject: at full size.
-        draws: that are to be judged by it.
-    """
+    """Upper end of the 95 % interval of E‖ĝ − g‖² by the formula; infinite where it does not hold or costs too much."""
     scheme, steps = subject.scheme, subject.task.steps
     if scheme is None or scheme.first is not None or known_bias(subject) is not None:
         return math.inf

@@ -94,15 +94,8 @@ def crossing(
     G_t = Φ_t + m_{t−1} J_t G_{t−1} is the forward sensitivity with carry factors (docs/method.md); ε_t G_t is had by
     running ε_t backwards through the segment.
 
-    Args:
-        model: at θ.
-        full: of the sequence.
-        start: a, steps before the segment; its first step is a + 1.
-        stops: the t wanted, ascending, a < t < T.
-        factors: m after the segment's first, second, … step.
-
-    Yields:
-        For each t the gradient with respect to all parameters, one vector, float64.
+    The segment's first step is a + 1, a = `start`. Yields for each t of `stops`, ascending, a < t < T, the gradient of
+    all parameters: one vector, float64. `factors` are m after the segment's first, second, … step.
     """
     state = detach(full.states[start])
     parameters = list(model.parameters())
@@ -126,13 +119,7 @@ def crossing(
 
 
 def squared_crossings(model: RecurrentModel, full: Full, factors: Sequence[float] | np.ndarray) -> Crossings:
-    """The squared norms of `crossing`, all streams together, as the formulas in `artbp_exp.theory` ask for them.
-
-    Args:
-        model: at θ.
-        full: of the sequence.
-        factors: m after a segment's first, second, … step.
-    """
+    """The squared norms of `crossing`, all streams together, as the formulas in `artbp_exp.theory` ask for them."""
     multipliers = [float(factor) for factor in factors]
 
     def squares(start: int, stops: Sequence[int]) -> tuple[Floats, Floats]:
@@ -147,11 +134,8 @@ def compensated(
 ) -> Gradients:
     """ARTBP's recursion with prescribed cuts: Σ_t δ_t ∂F/∂θ, δ_t = ∂ℓ_t/∂s_t + m_t δ_{t+1} ∂F/∂s, m = 0 at a cut.
 
-    Args:
-        model: at θ.
-        task: of T steps.
-        pattern: lengths of the segments in order; they sum to T.
-        factors: the step at which a segment begins → m after its first, second, … step, one less than it has steps.
+    `pattern` has the lengths of the segments in order; `factors` maps the step at which one begins to m after its
+    first, second, … step.
     """
     named = dict(model.named_parameters())
     sums = {name: torch.zeros_like(p, requires_grad=False) for name, p in named.items()}

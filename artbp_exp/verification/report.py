@@ -42,17 +42,8 @@ REMEDY = "name another file with verify.csv=…"
 def one(config: RunConfig, own: dict[str, Any], path: Path, *, below: bool = False) -> bool:
     """Certifies one configuration: by enumeration at a shrunk size, by prescribed cuts at full size; draws inform.
 
-    Args:
-        config: of a run.
-        own: `verify`'s.
-        path: of the CSV.
-        below: write below what it holds already, the other configurations of a sweep.
-
-    Returns:
-        Whether it is certified.
-
-    Raises:
-        UserError: a setting is wrong, or the CSV cannot be written.
+    `own` are the settings of `verify`. `below` writes below what the CSV holds already, the other configurations of a
+    sweep. Returns whether it is certified.
     """
     draws, seconds = draws_of(own["draws"]), own["seconds"]
     if seconds is not None:
@@ -136,11 +127,7 @@ def _enumerate(small: Shrunk, precision: str, head: str = "") -> tuple[Exact, li
 
 
 def _prescribe(config: RunConfig, own: dict[str, Any]) -> tuple[list[str], list[str], list[Row]]:
-    """Tries all lags and the prescribed cuts.
-
-    Returns:
-        (why the configuration is refuted; why it is not certified in the run's precision; rows of the table).
-    """
+    """(Why the configuration is refuted; why it is not certified in the run's precision; rows of the table)."""
     began, run = time.perf_counter(), measured(config)
     lags, scheme = lag_by_lag(run.method, limit=run.task.episode), run.method.scheme
     assert scheme is not None
@@ -233,11 +220,7 @@ def _print(rows: Sequence[Row], marks: Sequence[str] | None = None) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Makes the folder of the table, and says so at once where it could not be written in the end.
-
-    Raises:
-        UserError: `path` is a folder, or its own cannot be made or written to.
-    """
+    """Makes the folder of the table, and says so at once where it could not be written in the end."""
     with writing(path, REMEDY):
         try_writing(path.parent)
         if path.is_dir():
@@ -245,11 +228,7 @@ def check_writable(path: Path) -> None:
 
 
 def write(path: Path, rows: list[Row], *, below: bool = False) -> None:
-    """Writes the table, column → value a row; `below` keeps the rows that are there.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
+    """Writes the table, column → value a row; `below` keeps the rows that are there."""
     table = pd.DataFrame(rows)
     if below:
         try:

@@ -35,19 +35,9 @@ def small(
     boundary: str = "none",
     auxiliary: str = "none",
 ) -> Subject:
-    """A method on a model and a task in float64, those of `small_task`, say.
+    """A method, or a mutant in its place, on a model and a task in float64, those of `small_task`, say.
 
-    Args:
-        settings: of the method.
-        model: at θ.
-        task: a few steps.
-        engine: as in a run.
-        mutant: name of the mutant that takes the method's place.
-        boundary: name; its head is random.
-        auxiliary: name; it has one input to tell.
-
-    Raises:
-        UserError: the engine is not available for this model, or the parts do not fit together.
+    The head of a boundary is random; an auxiliary loss has one input to tell.
     """
     offered = {"model": model, "task": task, "generator": torch.Generator().manual_seed(2)}
     head: Boundary | None = registry.build("boundary", {"name": boundary}, offered=offered)
@@ -67,11 +57,7 @@ def small(
 
 
 def few_steps(name: str, steps: int) -> tuple[RecurrentModel, Task]:
-    """A tiny tanh network, and a few steps of a task: those of an episode with the most losses.
-
-    Raises:
-        UserError: the task cannot be made here: its data are not installed.
-    """
+    """A tiny tanh network, and a few steps of a task: those of an episode with the most losses."""
     task: Task = registry.build("task", {"name": name})
     made = registry.build("model", SIMPLE, generator=torch.Generator().manual_seed(1), **task.shapes)
     return made.to(torch.float64), window(task, steps=min(steps, task.episode), streams=STREAMS)
@@ -86,11 +72,7 @@ def randomised(boundary: Boundary) -> None:
 
 
 def small_estimator(settings: dict[str, Any], model: str, steps: int) -> Subject:
-    """A method of its own kind on a tiny model; tinier still, and a single stream, where it draws signs.
-
-    Raises:
-        UserError: the method does not fit the model.
-    """
+    """A method of its own kind on a tiny model; tinier still, and a single stream, where it draws signs."""
     subject = small(settings, *small_task(model, steps))
     if subject.method.claim(steps) is not Claim.SIGNS:
         return subject

@@ -35,12 +35,7 @@ DEVIATIONS = 4.0
 def certify_smoothed(subject: Subject, *, each: Callable[[Pass], object] = lambda found: None) -> Exact:
     """Compares the mean of `DRAWS` draws of the subject's method with the smoothed loss's gradient.
 
-    Args:
-        subject: whose method has `smoothing`: (σ, K), K steps a window.
-        each: called with the pass of each draw.
-
-    Raises:
-        UserError: the smoothed loss has no gradient at all.
+    Its method has `smoothing`: (σ, K), K steps a window. `each` is called with the pass of each draw.
     """
     rng = np.random.default_rng(0)
     wanted = [_smoothed(subject, rng) for _ in range(PAIRS)]
@@ -71,10 +66,8 @@ def certify_smoothed(subject: Subject, *, each: Callable[[Pass], object] = lambd
 def _off(truth: Tensor, drawn: Tensor, whole: float) -> tuple[float, float]:
     """(Distance of two means along a direction, what it may be by chance), relative to the parameter's gradient.
 
-    Args:
-        truth: gradients of the smoothed loss, (`PAIRS`, P).
-        drawn: those of the method, (`DRAWS`, P).
-        whole: size of the gradient of all parameters, to which it is relative where this one has none.
+    `truth` are gradients of the smoothed loss, (`PAIRS`, P), `drawn` those of the method, (`DRAWS`, P). Of a parameter
+    without a gradient it is relative to that of all, of size `whole`.
     """
     direction = truth.mean(0)
     scale = float(direction.norm())

@@ -49,12 +49,7 @@ class Shrunk:
 def shrunk(config: RunConfig, own: Mapping[str, Any]) -> Shrunk:
     """A small model in float64 on a few steps; smaller still where every pattern of random signs is to be tried.
 
-    Args:
-        config: of a run.
-        own: `verify`'s settings: `steps`, `hidden_size`, `method_length`, `streams`.
-
-    Raises:
-        UserError: a setting is wrong.
+    `own` are `verify`'s settings, of which it reads `steps`, `hidden_size`, `method_length` and `streams`.
     """
     found = _shrunk(config, own)
     if found.subject.method.claim(found.subject.task.steps) is not Claim.SIGNS:
@@ -69,15 +64,6 @@ def shrunk(config: RunConfig, own: Mapping[str, Any]) -> Shrunk:
 
 
 def _shrunk(config: RunConfig, own: Mapping[str, Any]) -> Shrunk:
-    """A small model in float64 on a few steps.
-
-    Args:
-        config: of a run.
-        own: `verify`'s settings: `steps`, `hidden_size`, `method_length`, `streams`.
-
-    Raises:
-        UserError: a setting is wrong.
-    """
     steps = enumerable(own["steps"], at_least=1)
     model, method, changes = dict(config.model), dict(config.method), []
     hidden = own["hidden_size"]
@@ -115,11 +101,7 @@ def _shrunk(config: RunConfig, own: Mapping[str, Any]) -> Shrunk:
 
 
 def enumerable(wanted: Any, *, at_least: int) -> int:
-    """`verify.steps`: so few that all ways to cut them can be tried.
-
-    Raises:
-        UserError: it is something else.
-    """
+    """`verify.steps`: so few that all ways to cut them can be tried."""
     steps = checks.whole("verify.steps", wanted, at_least=at_least)
     if steps > LONGEST:
         raise UserError(f"verify.steps must be at most {LONGEST} (2^(steps − 1) patterns are enumerated); got {steps}")
@@ -160,13 +142,7 @@ def shorter(method: Mapping[str, Any], wanted: float | None) -> tuple[dict[str, 
 def sampled(config: RunConfig, own: Mapping[str, Any]) -> tuple[Subject, torch.dtype | None]:
     """The run's model in its precision on a window of its data; and the dtype of its products, if that is another.
 
-    Args:
-        config: of a run.
-        own: `verify`'s settings: `stretch` (steps; None takes four mean lengths, at least 100, at most `CEILING`),
-            `streams_at_full_size`.
-
-    Raises:
-        UserError: a setting is wrong.
+    `verify.stretch` says of how many steps; None takes four mean lengths, at least 100, at most `CEILING`.
     """
     run = measured(config)
     wanted = own["stretch"]
@@ -180,13 +156,7 @@ def sampled(config: RunConfig, own: Mapping[str, Any]) -> tuple[Subject, torch.d
 
 
 def prescribable(config: RunConfig, own: Mapping[str, Any], *, exact: bool = True) -> Subject:
-    """The run's model, unshrunk, on a window of its data that reaches beyond the memory.
-
-    Args:
-        config: of a run whose method has a scheme.
-        own: `verify`'s settings: `streams_at_full_size`.
-        exact: in float64; else in the precision of the run.
-    """
+    """The run's model, unshrunk, on a window beyond `method.memory`: in float64 (`exact`), or in its precision."""
     run = measured(config)
     assert run.method.scheme is not None
     size = sum(parameter.numel() for parameter in run.model.parameters())

@@ -70,16 +70,8 @@ def _lags_line(row: Row) -> str:
 def sweep(wanted: Any, path: Path, *, threads: int | None) -> bool:
     """Certifies all that is shipped and refutes the mutants, by enumeration and lag by lag; prints a line each.
 
-    Args:
-        wanted: T of the enumerated sequences, in steps.
-        path: CSV of what was enumerated; that of the lags stands beside it, `lags_beside`.
-        threads: of torch, `RunConfig.threads`.
-
-    Returns:
-        Whether every verdict is the expected one.
-
-    Raises:
-        UserError: fewer steps than `LEAST`, or more than can be enumerated; a file cannot be written.
+    `wanted` is T of the enumerated sequences, at least `LEAST` steps; `path` the CSV of what was enumerated, which has
+    that of the lags beside it (`lags_beside`). Returns whether every verdict is the expected one.
     """
     steps = enumerable(wanted, at_least=LEAST)
     check_writable(path)

@@ -64,15 +64,9 @@ def causes(
 ) -> list[str]:
     """What is wrong, the most telling first; empty if nothing is.
 
-    Args:
-        loop: the user's.
-        scheme: of the cuts.
-        full: the uncut pass.
-        compared: every way to cut.
-        biased: whether the mean over them is not full BPTT's gradient.
-        crossed: whether cuts change the gradient at all.
-        derivative: whether to hold the uncut gradient against finite differences.
-        padding: name of an embedding's weights → the row that never learns.
+    `full` is the uncut pass, `compared` every way to cut. `biased` is whether the mean over them is not full BPTT's
+    gradient, `crossed` whether cuts change the gradient at all, `derivative` whether to hold the uncut one against
+    finite differences. `padding`: name of an embedding's weights → the row that never learns.
     """
     found = []
     if any(one.attached for one in compared):

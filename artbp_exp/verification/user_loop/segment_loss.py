@@ -174,11 +174,7 @@ def plain(steps: int, *, without: int | None = None, memory: int | None = None) 
 
 
 def named(parameters: Any) -> dict[str, Tensor]:
-    """Parameters that require a gradient, each once, by name.
-
-    Raises:
-        UserError: there are none, or `parameters` is something else.
-    """
+    """Parameters that require a gradient, each once, by name. There must be one."""
     what = "parameters must be a module, its parameters() or named_parameters()"
     if callable(parameters) and not isinstance(parameters, nn.Module):
         raise UserError(f"{what}; got a function: segment_loss comes first, as artbp.verify(segment_loss, model, …)")
@@ -206,11 +202,7 @@ def named(parameters: Any) -> dict[str, Tensor]:
 
 
 def refuse(segment_loss: Any, scheme: Any, state: Any) -> None:
-    """Refuses arguments that are not what they should be.
-
-    Raises:
-        UserError: `segment_loss` is no function, `scheme` no scheme, or `state` no state.
-    """
+    """Refuses a `segment_loss` that is no function, a `scheme` that is none, a `state` that is no tree of tensors."""
     if not callable(segment_loss):
         raise UserError(
             f"segment_loss must be a function (start, segment, state) → (loss, next state); "
