@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import artbp_exp as artbp
 from artbp_exp.errors import UserError
-from tests.api.nets import ARTBP, STEPS, WIDTH, Net, X, check, loop, zeros
+from tests.api.nets import ARTBP, BATCH, STEPS, WIDTH, Net, X, check, loop, zeros
 
 LEGACY: Any = np.random
 
@@ -93,3 +93,69 @@ def test_tensors_that_a_module_keeps_are_put_back_before_each_way_to_cut(resets:
     assert net.mean.abs().max() == 0
     assert net.hidden is None
     assert [tensor.dtype for tensor in net.seen] == [torch.float32]
+
+
+TABLE_IDS = torch.arange(0, 2 * BATCH, 2)
+WRITES: dict[str, Callable[[Tensor, Tensor], object]] = {
+    "table[ids] = h": lambda table, h: table.__setitem__(TABLE_IDS, h),
+    "index_copy_": lambda table, h: table.index_copy_(0, TABLE_IDS, h),
+    "index_add_": lambda table, h: table.index_fill_(0, TABLE_IDS, 0).index_add_(0, TABLE_IDS, h),
+    "scatter_": lambda table, h: table.scatter_(0, TABLE_IDS[:, None].expand(BATCH, WIDTH), h),
+    "lerp_ through a view": lambda table, h: table[::2].lerp_(h, 1.0),
+    "out=": lambda table, h: torch.mul(h, 1.0, out=table[::2]),
+    ".data.copy_": lambda table, h: table[::2].data.copy_(h),
+}
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_a_state_in_a_float32_table_outside_the_module_is_exact_and_put_back(write: str) -> None:
+    net, table = Net(), torch.ones(2 * BATCH, WIDTH)
+
+    def segment_loss(start: int, segment: artbp.Segment, state: Any) -> tuple[Tensor, Any]:
+        hidden, loss = table[TABLE_IDS].clone(), torch.zeros(())
+        for t in range(segment.length):
+            hidden = net.cell(X[start + t], hidden)
+            loss = loss + (net.read(hidden) - X[start + t + 1]).square().sum()
+            hidden = artbp.carry(hidden, segment.factor(t))
+        WRITES[write](table, hidden.detach())
+        return loss, None
+
+    found = artbp.verify(segment_loss, net, ARTBP, steps=STEPS)
+    assert found.certified, str(found)
+    assert table.dtype == torch.float32
+    assert torch.equal(table, torch.ones(2 * BATCH, WIDTH))
+
+
+@pytest.mark.parametrize("update", [lambda p, q: p.mul_(0.9).add_(q, alpha=0.1), lambda p, q: p.lerp_(q, 0.1)])
+def test_a_frozen_teacher_that_segment_loss_updates_is_put_back(update: Callable[[Tensor, Tensor], object]) -> None:
+    net = Net()
+    net.teacher = nn.Linear(WIDTH, WIDTH).requires_grad_(False)
+    before = [parameter.clone() for parameter in net.teacher.parameters()]
+
+    def segment_loss(start: int, segment: artbp.Segment, state: Any) -> tuple[Tensor, Any]:
+        loss = torch.zeros(())
+        for t in range(segment.length):
+            state = net.cell(X[start + t], state)
+            loss = loss + (net.read(state) - net.teacher(X[start + t])).square().sum()
+            with torch.no_grad():
+                for mean, parameter in zip(net.teacher.parameters(), net.read.parameters(), strict=True):
+                    update(mean, parameter)
+            state = artbp.carry(state, segment.factor(t))
+        return loss, artbp.detach(state)
+
+    found = check(segment_loss, net, derivative=False)  # the teacher follows the parameters, and is no part of g
+    assert found.certified, str(found)
+    for parameter, value in zip(net.teacher.parameters(), before, strict=True):
+        assert torch.equal(parameter, value)
+        assert parameter.dtype == torch.float32
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.FloatTensor, "torch.FloatTensor"])
+def test_legacy_casts_are_raised(kind: Any) -> None:
+    net = Net()
+
+    def step(x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        state = net.cell(x, state.type(kind))
+        return state, state
+
+    assert check(loop(net, step), net).certified

@@ -83,13 +83,27 @@ def test_lower_dtypes_are_raised_wherever_they_come_in() -> None:
     assert (x + 1).dtype == torch.float32
 
 
-def test_what_is_written_in_place_is_written() -> None:
-    x = torch.zeros(3)
-    out = torch.zeros(3)
+def test_what_is_written_in_place_is_written_in_float64_and_put_back() -> None:
+    x, out, viewed = torch.zeros(3), torch.zeros(3), torch.zeros(4)
+    third = torch.ones(1, dtype=torch.float64) / 3
     with float64([], None):
-        x[1] = 2.0
+        x[1] = third
         x.add_(torch.ones(3))
-        torch.add(torch.ones(3, dtype=torch.float64), 1.0, out=out)
-    assert x.tolist() == [1.0, 3.0, 1.0]
-    assert out.tolist() == [2.0, 2.0, 2.0]
-    assert x.dtype == torch.float32
+        torch.add(torch.ones(3, dtype=torch.float64), third, out=out)
+        viewed[::2].view(2, 1)[0].data.copy_(third)
+        assert x.tolist() == [1.0, 1 + third.item(), 1.0]
+        assert out.tolist() == [1 + third.item()] * 3
+        assert viewed.tolist() == [third.item(), 0, 0, 0]
+    for tensor in (x, out, viewed):
+        assert tensor.dtype == torch.float32
+        assert not tensor.any()
+
+
+def test_memory_that_others_share_keeps_its_dtype() -> None:
+    array, x = np.zeros(2, dtype=np.float32), torch.zeros(3)
+    part, mirror = x[:2], torch.from_numpy(array)
+    with float64([], None):
+        x[torch.tensor([0])] = torch.ones(1, dtype=torch.float64) / 3
+        mirror.lerp_(torch.ones(2, dtype=torch.float64), 0.5)
+    assert torch.equal(part, torch.tensor([1 / 3, 0]))
+    assert array.tolist() == [0.5, 0.5]

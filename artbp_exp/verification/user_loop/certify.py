@@ -104,10 +104,10 @@ def verify(
 
     All is computed in float64 without a change to your code: inside, parameters are float64 copies, and every torch
     function is handed float64 in the place of float32, float16 or bfloat16, and complex128 in the place of complex64
-    (autocast then lowers nothing). A module's buffers and tensor attributes are put back before each way to cut. When
-    it returns, or fails, your parameters, their dtype and `.grad`, a module's buffers, tensor attributes and train or
-    eval modes and the random states of torch, NumPy and Python are as they were (a generator of your own is not put
-    back, nor what you keep elsewhere).
+    (autocast then lowers nothing). A module's buffers, frozen parameters and tensor attributes are put back before each
+    way to cut, and so are other float32 tensors that your code writes to. When it returns, or fails, all of these, your
+    parameters, their dtype and `.grad`, train or eval modes and the random states of torch, NumPy and Python are as
+    they were (a generator of your own is not put back, nor what else you keep outside the module).
 
     What it cannot see is what is outside `segment_loss`: that your loop takes the segments as they are, and that the
     optimiser takes the gradient as it is (clipping biases it).

@@ -11,13 +11,13 @@ _OWN = frozenset(vars(nn.Module()))
 
 
 class ModuleSnapshot:
-    """Buffers, tensors that are plain attributes (or lie in lists, tuples and dicts there), and train or eval modes.
+    """Buffers, frozen parameters, tensors that are plain attributes (or lie in lists, tuples and dicts), and modes.
 
-    Until `give_back` the tensors are copies, in the dtype that `dtypes` has for theirs.
+    The modes are train and eval. Until `give_back` the tensors are copies, in the dtype that `dtypes` has for theirs.
 
     Args:
         module: with its submodules; None keeps nothing.
-        apart: tensors that are not the module's to keep, as are all `nn.Parameter`s.
+        apart: tensors that are not the module's to keep, as are all `nn.Parameter`s that learn.
         dtypes: lower → higher.
     """
 
@@ -27,14 +27,24 @@ class ModuleSnapshot:
         self._parts = [] if module is None else [_Part(part) for part in module.modules()]
         others = {id(tensor) for tensor in apart}
         tensors = {id(t): t for part in self._parts for t in part.tensors() if _is_data(t) and id(t) not in others}
+        self._dtypes = dtypes
         self._tensors = list(tensors.values())
         self._data = [tensor.data for tensor in self._tensors]
-        self._raised = [data.to(dtypes.get(data.dtype, data.dtype), copy=True) for data in self._data]
+        self._raised = [self._copy(data) for data in self._data]
         self.put_back()
+
+    def keep(self, tensor: Tensor) -> None:
+        """Keeps a tensor from outside the module as well, if no other tensor shares its memory."""
+        if tensor.is_leaf and not tensor.is_inference() and not _shared(tensor):
+            self._tensors.append(tensor)
+            self._data.append(tensor.data)
+            self._raised.append(self._copy(tensor.data))
+            tensor.data = self._raised[-1].clone()
 
     def attached(self) -> list[Tensor]:
         """The tensors with a history that the module keeps now: its state, where it hands none on."""
-        return [tensor for part in self._parts for tensor in part.now() if tensor.grad_fn is not None]
+        kept = [*self._tensors, *(tensor for part in self._parts for tensor in part.now())]
+        return [tensor for tensor in kept if tensor.grad_fn is not None]
 
     def put_back(self) -> None:
         """All as it was in the beginning, in copies."""
@@ -44,10 +54,15 @@ class ModuleSnapshot:
         """All as it was before: the very same memory."""
         self._set(self._data)
 
+    def _copy(self, data: Tensor) -> Tensor:
+        return data.to(self._dtypes.get(data.dtype, data.dtype), copy=True)
+
     def _set(self, values: list[Tensor]) -> None:
         for part in self._parts:
             part.put_back()
         for tensor, data in zip(self._tensors, values, strict=True):
+            if tensor.grad_fn is not None:  # what was written to it had a history
+                tensor.detach_()
             tensor.data = data
 
 
@@ -60,7 +75,7 @@ class _Part:
         self._attributes = {key: (value, _shallow(value)) for key, value in vars(module).items() if key not in _OWN}
 
     def tensors(self) -> Iterator[Tensor]:
-        yield from _tensors(self._buffers)
+        yield from _tensors([self._buffers, self._module._parameters])
         for value, _ in self._attributes.values():
             yield from _tensors(value)
 
@@ -90,7 +105,16 @@ class _Part:
 
 
 def _is_data(tensor: Tensor) -> bool:
-    return not isinstance(tensor, nn.Parameter) and tensor.grad_fn is None
+    return tensor.grad_fn is None and not (isinstance(tensor, nn.Parameter) and tensor.requires_grad)
+
+
+def _shared(tensor: Tensor) -> bool:
+    """Whether other tensors or a NumPy array may show its memory; sparse ones count as shared, too."""
+    if tensor.layout != torch.strided:
+        return True
+    storage = tensor.untyped_storage()
+    owners = torch._C._storage_Use_Count(storage._cdata)  # this tensor, the object `storage`, and any other
+    return not storage.resizable() or owners > 2
 
 
 def _shallow(value: Any) -> Any:
