@@ -24,6 +24,9 @@ MEASURED_LIMIT = 0.1
 RARE_LIMIT = 0.5
 """Share beyond which the variance rests on few segments that hardly ever come: the row supports no conclusion."""
 
+AGREE = 1e-12
+"""Relative variance that is rounding: all draws gave one gradient, and say nothing of the cuts that did not fall."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
@@ -59,7 +62,8 @@ def _updates(table: pd.DataFrame, row: Any, steps: int) -> tuple[float, float, f
         truncated = truncated[truncated["comparison"] == "equal memory"]
     else:
         truncated = truncated[(truncated["comparison"] == "length") & (truncated["length"] == row["length"])]
-    if not row["unbiased"] or truncated.empty or row["predicted_rare"] > RARE_LIMIT:
+    agree = row["variance"] < AGREE
+    if not row["unbiased"] or agree or truncated.empty or row["predicted_rare"] > RARE_LIMIT:
         return (float("nan"),) * 3
     bias = truncated.iloc[0]
     updates = steps / row["length"]

@@ -1,4 +1,4 @@
-"""Adam that counts steps of data, not updates: a long segment is no large gradient (docs/method.md)."""
+"""Adam whose second moment counts steps of data, not updates (docs/method.md)."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -66,6 +66,15 @@ class Adam(torch.optim.Optimizer):
         """Copied or unpickled: room for scaled gradients is made anew."""
         super().__setstate__(state)
         self._scaled = {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """See torch's; UserError for the state of another optimiser, torch's Adam say, which counted no steps."""
+        if any("length" not in group for group in state_dict["param_groups"]):
+            raise UserError(
+                "this is another optimiser's state: it has no count of steps of data, nor a length; begin artbp.Adam "
+                "anew, or go on with the optimiser that saved it"
+            )
+        super().load_state_dict(state_dict)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None, *, length: int | None = None) -> Any:

@@ -1,5 +1,6 @@
 """`artbp.diagnose` on loops of one's own: the same numbers as artbp-diagnose, and a verdict that is true."""
 
+import warnings
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -119,12 +120,14 @@ def test_a_short_memory_is_not_harmed_and_a_long_one_is() -> None:
     assert text.endswith("4 windows of 150 steps, in float64)")
 
 
-def rows(*, error: float, systematic: float, updates: float) -> pd.DataFrame:
+def rows(*, error: float, systematic: float, updates: float, at_most: float | None = None) -> pd.DataFrame:
     """Truncated BPTT of L = 35, and ARTBP of the same memory."""
     common = {"length": 35.0, "alpha": 6.0, "stored_mean_theory": 17.0, "stored_peak": 35, "seconds_per_step": 1e-3}
     ends = {"": 1.0, "_low": 0.9, "_high": 1.1}
     truncated = {f"bias2{end}": (share * error) ** 2 for end, share in ends.items()}
     truncated |= {f"bias2_lasting{end}": (share * systematic) ** 2 for end, share in ends.items()}
+    if at_most is not None:
+        truncated["bias2_lasting_high"] = at_most**2
     random = {f"updates_to_match{end}": share * updates for end, share in ends.items()}
     changed = {"length": 14.0, "stored_peak": 160, "seconds_per_step": 1.2e-3}
     return pd.DataFrame(
@@ -166,7 +169,12 @@ TAKE = (
         ),
         (
             {"error": 0.02, "systematic": 0.0, "updates": float("inf")},
-            "none of it provably systematic over 4 windows: truncation is not your problem",
+            "none of it provably systematic over 4 windows, but up to 0 % may be: truncation is not your problem",
+        ),
+        (
+            {"error": 0.6, "systematic": 0.0, "updates": float("inf"), "at_most": 0.2},
+            "none of it provably systematic over 4 windows, but up to 20 % may be: not settled; take more windows, or "
+            "longer ones",
         ),
     ],
 )
@@ -174,6 +182,36 @@ def test_the_verdict_says_plainly_what_to_do(found: dict[str, float], said: str)
     error = 100 * found["error"]
     head = f"At L = 35 your truncated gradient is off by {error:.2g} % ({0.9 * error:.2g} % to {1.1 * error:.2g} %)"
     assert verdict(rows(**found), 4) == f"{head} of its norm on average, {said}"
+
+
+LITTLE: Any = {"state": torch.zeros(3, 2), "lengths": [5], "alphas": [6], "windows": 1, "draws": 8}
+
+
+def test_a_state_detached_in_every_step_is_noted() -> None:
+    net = Leaky(0.9)
+
+    def forgets(start: int, segment: artbp.Segment, state: Tensor) -> Any:
+        outputs, state = artbp.unroll(lambda x, s: net.step(x, s.detach()), X[start:][: segment.length], state, segment)
+        return torch.stack(outputs).square().sum(), artbp.detach(state)
+
+    said = [
+        any("not the derivative of its loss" in note for note in artbp.diagnose(loop, net, steps=30, **LITTLE).notes)
+        for loop in (leaky(net), forgets)
+    ]
+    assert said == [False, True]
+
+
+def test_a_loss_that_stands_at_the_end_alone_has_no_influence_to_show() -> None:
+    net = Leaky(0.9)
+
+    def at_the_end(start: int, segment: artbp.Segment, state: Tensor) -> Any:
+        outputs, state = artbp.unroll(net.step, X[start:][: segment.length], state, segment)
+        ends = start + segment.length == 12
+        return (outputs[-1].square().sum() if ends else 0), artbp.detach(state)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "At L = 5" in str(artbp.diagnose(at_the_end, net, steps=12, **LITTLE))
 
 
 def test_nothing_is_changed_and_what_is_found_or_predicted_is_saved(tmp_path: Path) -> None:

@@ -183,3 +183,12 @@ def test_the_length_must_be_told(wrong: int | None) -> None:
 def test_bad_settings_are_refused(wrong: dict, says: str) -> None:
     with pytest.raises(UserError, match=says):
         artbp.Adam(parameters(), **wrong)
+
+
+def test_another_optimisers_state_is_refused() -> None:
+    weight = torch.zeros(2, requires_grad=True)
+    weight.grad = torch.ones(2)
+    other = torch.optim.Adam([weight])
+    other.step()
+    with pytest.raises(UserError, match="another optimiser's state"):
+        artbp.Adam([weight], length=5).load_state_dict(other.state_dict())

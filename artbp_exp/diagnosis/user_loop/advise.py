@@ -91,7 +91,7 @@ def diagnose(
         each = windows_of(segment_loss, begins, states, bar, **settings)
         study = Study(next(each), clock, grid=grid, windows=len(begins), draws=draws, seed=seed)
         study.check_time()
-        check(study.first)
+        study.derived = check(study.first, module)
         study.measure([one for one in grid if one[3] is None])
         study.systematic(each)
         falls = study.influence(max(wanted))

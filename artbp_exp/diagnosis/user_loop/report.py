@@ -96,8 +96,11 @@ def verdict(rows: pd.DataFrame, windows: int) -> str:
     systematic = error
     if windows > 1:
         if truncated["bias2_lasting_low"] <= 0:
-            line += f", none of it provably systematic over {windows} windows"
-            return f"{line}: truncation is not your problem"
+            most = float(np.sqrt(max(truncated["bias2_lasting_high"], 0)))
+            line += f", none of it provably systematic over {windows} windows, but up to {_percent(most)} may be"
+            if most < SMALL:
+                return f"{line}: truncation is not your problem"
+            return f"{line}: not settled; take more windows, or longer ones"
         systematic = float(np.sqrt(truncated["bias2_lasting"]))
         line += f", {_percent(systematic)} systematically" if systematic < error else ", all of it systematically"
     random = rows[rows["updates_to_match"].notna()]
@@ -131,7 +134,7 @@ def _take(best: Any, truncated: Any) -> str:
 
 def _reach(influence: pd.DataFrame) -> list[str]:
     """After how many steps the influence of a state has fallen to a tenth, and to a hundredth."""
-    if influence.empty:
+    if influence.empty or influence["influence"].iloc[0] == 0:  # where few steps have a loss, none may read its own
         return []
     lags, values = influence["lag"].to_numpy(), influence["influence"].to_numpy()
     # what it never rises above again

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from artbp_exp.diagnosis.clock import Clock
+from artbp_exp.diagnosis.comparisons import AGREE
 from artbp_exp.diagnosis.measure import MOST_OFFSETS, measure
 from artbp_exp.diagnosis.systematic_bias import OFFSETS, systematic_bias
 from artbp_exp.diagnosis.user_loop.formula import LAGS, PLACES, STATES, crossings, influence, passes_to_predict
@@ -18,7 +19,7 @@ from artbp_exp.theory.stored_steps import length_for_stored_steps
 from artbp_exp.truncation import Scheme, artbp, tbptt
 
 CHECK = 14
-"""Passes that the check of the loop takes."""
+"""Passes that the check of the loop takes, and two more for each parameter."""
 PATIENCE = 10.0
 """Seconds that predicting the variances, or following influence, may take where there is no budget."""
 WINDOWS, PREDICTING = 0.3, 0.3
@@ -65,6 +66,7 @@ class Study:
         self.windows = 1
         self._pass = first.loop.quickest
         self._predicts = False
+        self.derived = True
 
     def check_time(self) -> None:
         """Refuses a budget that is over before anything is measured; else says how many passes are to come."""
@@ -73,7 +75,8 @@ class Study:
         certain = (MOST_OFFSETS + OFFSETS * (self._wanted - 1)) * (len(self._grid) - random) + self._wanted - 1
         rest = certain + self._draws * random
         self._predicts = self._pass * predicting <= _patience(PREDICTING * self._clock.left)
-        least = self._pass * (CHECK + 1)
+        check = CHECK + 2 * len(self.first.loop.parameters)
+        least = self._pass * (check + 1)
         if self._clock.left < least:
             raise UserError(
                 f"budget is over before anything is measured: a pass over {self.first.loop.steps} steps takes "
@@ -81,7 +84,7 @@ class Study:
             )
         bar = self.first.loop.bar
         if bar is not None:
-            bar.total = bar.n + CHECK + rest + predicting * self._predicts
+            bar.total = bar.n + check + rest + predicting * self._predicts
             bar.refresh()
 
     def measure(self, settings: list[Setting]) -> None:
@@ -138,6 +141,13 @@ class Study:
             said.append(f"{self.windows} of {self._wanted} windows")
         if missing := len(self._grid) - len(self.rows):
             said.append(f"{missing} of {len(self._grid)} settings not measured")
+        if any(row["alpha"] is not None and row["variance"] < AGREE for row in self.rows.values()):
+            yield "in some rows all draws of ARTBP gave one gradient: no cut fell where it matters; take more draws"
+        if not self.derived:
+            yield (
+                "the gradient of a window is not the derivative of its loss, artbp.verify says where: if a state is "
+                "detached inside a segment, what stands here as the truth is truncated itself"
+            )
         if said:
             yield f"the budget ended it early ({', '.join(said)}): intervals are wider than they would be"
         if not self._predicts:

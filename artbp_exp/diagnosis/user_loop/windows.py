@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from artbp_exp.autograd import detach
@@ -14,7 +14,14 @@ from artbp_exp.errors import UserError
 from artbp_exp.training.gradient import Pass
 from artbp_exp.truncation.artbp import build as artbp
 from artbp_exp.verification.enumeration import enumerate_outcomes, pass_over
-from artbp_exp.verification.user_loop.causes import SAME, Compared, causes, compare
+from artbp_exp.verification.user_loop.causes import (
+    SAME,
+    Compared,
+    causes,
+    compare,
+    not_the_derivative,
+    padding_rows,
+)
 from artbp_exp.verification.user_loop.segment_loss import SegmentLoss, plain
 
 BLOCKS = 4
@@ -71,8 +78,11 @@ def windows(
         state, done = detach(window.whole.carry.state), start + steps
 
 
-def check(window: Window) -> None:
-    """Refuses a loop that does not repeat, or that `artbp.verify` refutes: cuts at a few places show most mistakes."""
+def check(window: Window, module: nn.Module | None) -> bool:
+    """Refuses a loop that does not repeat, or that `artbp.verify` refutes: cuts at a few places show most mistakes.
+
+    Returns whether the true gradient is the derivative of the loss; surrogate gradients are not, and may be meant.
+    """
     loop, truth = window.loop, window.truth
     if not truth.norm() > 0:
         raise UserError("the loss has no gradient with respect to any of the parameters: there is nothing to diagnose")
@@ -100,3 +110,4 @@ def check(window: Window) -> None:
     )
     if wrong:
         raise UserError(f"artbp.verify refutes this loop, and no number measured of it would mean anything: {wrong[0]}")
+    return not_the_derivative(loop, window.whole, padding_rows(module, loop.parameters)) is None

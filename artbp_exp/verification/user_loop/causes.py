@@ -204,6 +204,17 @@ def not_the_derivative(loop: UserLoop, full: Pass, padding: Mapping[str, int]) -
     )
 
 
+def padding_rows(module: nn.Module | None, parameters: Mapping[str, Tensor]) -> dict[str, int]:
+    """Name of an embedding's weights → the row that its `padding_idx` keeps from learning."""
+    return {
+        name: part.padding_idx
+        for part in (() if module is None else module.modules())
+        if isinstance(part, nn.Embedding | nn.EmbeddingBag) and part.padding_idx is not None
+        for name, parameter in parameters.items()
+        if parameter is part.weight
+    }
+
+
 def recomputation(loop: UserLoop, full: Pass) -> str | None:
     """Whether gradient checkpointing changes the uncut gradient, or fails; None if neither."""
     try:

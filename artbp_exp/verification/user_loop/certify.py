@@ -13,7 +13,14 @@ from artbp_exp.theory.unbiased import can_cut
 from artbp_exp.training.gradient import Pass, flat
 from artbp_exp.truncation import Scheme, count_cuts
 from artbp_exp.verification.enumeration import BIAS_TOLERANCE, NO_GRADIENT, enumerate_outcomes, pass_over, real
-from artbp_exp.verification.user_loop.causes import Compared, causes, compare, evaluating, recomputation
+from artbp_exp.verification.user_loop.causes import (
+    Compared,
+    causes,
+    compare,
+    evaluating,
+    padding_rows,
+    recomputation,
+)
 from artbp_exp.verification.user_loop.float64_mode import float64
 from artbp_exp.verification.user_loop.segment_loss import Parameters, SegmentLoss, UserLoop, named, plain, refuse
 
@@ -164,7 +171,7 @@ def verify(
             biased=max(found.bias.values()) >= BIAS_TOLERANCE,
             crossed=crossed,
             derivative=derivative,
-            padding=_padding(module, tensors),
+            padding=padding_rows(module, tensors),
         )
         unlike = evaluating(module)
         recomputed = recomputation(loop, full)
@@ -243,14 +250,3 @@ def _move(loop: UserLoop) -> None:
                     parameter.copy_(before[name])
         else:
             return
-
-
-def _padding(module: nn.Module | None, parameters: Mapping[str, Tensor]) -> dict[str, int]:
-    """Name of an embedding's weights → the row that its `padding_idx` keeps from learning."""
-    return {
-        name: part.padding_idx
-        for part in (() if module is None else module.modules())
-        if isinstance(part, nn.Embedding | nn.EmbeddingBag) and part.padding_idx is not None
-        for name, parameter in parameters.items()
-        if parameter is part.weight
-    }
