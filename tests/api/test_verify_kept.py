@@ -159,3 +159,26 @@ def test_legacy_casts_are_raised(kind: Any) -> None:
         return state, state
 
     assert check(loop(net, step), net).certified
+
+
+@pytest.mark.parametrize("mistake", [False, True])
+def test_a_state_in_a_float32_array_agrees_to_its_rounding_only(mistake: bool) -> None:
+    net, kept = Net(), np.zeros((STEPS + 1, BATCH, WIDTH), dtype=np.float32)
+
+    def segment_loss(start: int, segment: artbp.Segment, state: Any) -> tuple[Tensor, Any]:
+        hidden, loss = torch.tensor(kept[start]), torch.zeros(())
+        for t in range(segment.length):
+            hidden = net.cell(X[start + t], hidden)
+            loss = loss + (net.read(hidden) - X[start + t + 1]).square().sum()
+            kept[start + t + 1] = hidden.detach().numpy()
+            hidden = hidden if mistake else artbp.carry(hidden, segment.factor(t))
+        return loss, None
+
+    found = artbp.verify(segment_loss, net, ARTBP, steps=STEPS)
+    verdict = str(found).splitlines()[-1]
+    said = (
+        "verdict: refuted: the factors are not applied at all" if mistake else "verdict: not certified: the loop agrees"
+    )
+    assert verdict.startswith(said), str(found)
+    assert not found.certified
+    assert ("BIASED" in str(found)) == mistake

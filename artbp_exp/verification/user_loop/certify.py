@@ -14,6 +14,8 @@ from artbp_exp.training.gradient import Pass, flat
 from artbp_exp.truncation import Scheme, count_cuts
 from artbp_exp.verification.enumeration import BIAS_TOLERANCE, NO_GRADIENT, enumerate_outcomes, pass_over, real
 from artbp_exp.verification.user_loop.causes import (
+    FLOAT32,
+    ROUNDED,
     Compared,
     causes,
     compare,
@@ -49,6 +51,7 @@ class Verification:
         reasons: why it is not certified, in words; empty if it is.
         notes: what does not count against the loop as it is, but would with another scheme.
         unchecked: checks that were left out.
+        tolerance: relative bias from which on the loop is refuted: above rounding, in float32 where `reasons` say so.
     """
 
     bias: Mapping[str, float]
@@ -59,6 +62,7 @@ class Verification:
     reasons: tuple[str, ...]
     notes: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()
+    tolerance: float = BIAS_TOLERANCE
 
     @property
     def certified(self) -> bool:
@@ -79,12 +83,14 @@ class Verification:
             but = [f"no gradient reaches {', '.join(self.untested)}"] if self.untested else []
             but += left_out
             return "\n".join([*rows, f"verdict: certified ({'; '.join(but)})" if but else "verdict: certified"])
-        verdict = "refuted" if max(self.bias.values()) >= BIAS_TOLERANCE else "not certified"
+        verdict = "refuted" if max(self.bias.values()) >= self.tolerance else "not certified"
         return "\n".join([*rows, *left_out, f"verdict: {verdict}: {'; '.join(self.reasons)}"])
 
     def _row(self, name: str, bias: float) -> str:
-        if bias >= BIAS_TOLERANCE:
+        if bias >= self.tolerance:
             return f"{bias:13.1e}  BIASED"
+        if bias >= BIAS_TOLERANCE:
+            return f"{bias:13.1e}  rounded to float32"
         return f"{'—':>13}  no gradient: not tested" if name in self.untested else f"{bias:13.1e}  ok"
 
 
@@ -163,12 +169,14 @@ def verify(
         whole = float(flat(full.gradient).norm())
         variance = found.variance / whole**2
         crossed = variance > BIAS_TOLERANCE**2  # or it is rounding
+        bias = max(found.bias.values())
+        rounded = BIAS_TOLERANCE <= bias < FLOAT32 and any(one.rounded for one in compared)
         reasons = causes(
             loop,
             scheme,
             full,
             compared,
-            biased=max(found.bias.values()) >= BIAS_TOLERANCE,
+            biased=bias >= BIAS_TOLERANCE and not rounded,
             crossed=crossed,
             derivative=derivative,
             padding=padding_rows(module, tensors),
@@ -176,15 +184,17 @@ def verify(
         unlike = evaluating(module)
         recomputed = recomputation(loop, full)
     asked = scheme.memory is not None
+    wrong = (found.misdrawn, unlike, ROUNDED if rounded else None, *reasons, recomputed if asked else None)
     return Verification(
         bias=found.bias,
         untested=tuple(name for name, g in full.gradient.items() if float(g.norm()) <= NO_GRADIENT * whole),
         variance=variance if crossed else 0.0,
         patterns=found.patterns,
         steps=steps,
-        reasons=tuple(filter(None, (found.misdrawn, unlike, *reasons, recomputed if asked else None))),
+        reasons=tuple(filter(None, wrong)),
         notes=(recomputed,) if recomputed and not asked else (),
         unchecked=tuple(_unchecked(tensors, derivative)),
+        tolerance=FLOAT32 if rounded else BIAS_TOLERANCE,
     )
 
 
