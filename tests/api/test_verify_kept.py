@@ -33,6 +33,27 @@ def test_randomness_is_told_however_rare_its_effect(draw: Callable[[Any], Any], 
         check(segment_loss, net)
 
 
+@pytest.mark.parametrize("seed", [True, False])
+def test_noise_that_is_seeded_at_each_step_is_not_random(seed: bool) -> None:
+    net = Net()
+
+    def segment_loss(start: int, segment: artbp.Segment, state: Any) -> tuple[Tensor, Any]:
+        loss = torch.zeros(())
+        for t in range(segment.length):
+            if seed:
+                torch.manual_seed(start + t)
+            state = net.cell(X[start + t], state + torch.randn(WIDTH))
+            loss = loss + (net.read(state) - X[start + t + 1]).square().sum()
+            state = artbp.carry(state, segment.factor(t))
+        return loss, artbp.detach(state)
+
+    if seed:
+        assert check(segment_loss, net).certified
+    else:
+        with pytest.raises(UserError, match="index it by the absolute step"):
+            check(segment_loss, net)
+
+
 def test_a_generator_of_ones_own_is_told() -> None:
     net, generator = Net(), torch.Generator().manual_seed(0)
 

@@ -24,7 +24,7 @@ from artbp_exp.verification.user_loop.causes import (
     recomputation,
 )
 from artbp_exp.verification.user_loop.float64_mode import float64
-from artbp_exp.verification.user_loop.segment_loss import Parameters, SegmentLoss, UserLoop, named, plain, refuse
+from artbp_exp.verification.user_loop.segment_loss import NOISE, Parameters, SegmentLoss, UserLoop, named, plain, refuse
 
 MOST = 2**11
 """Ways to cut that are tried: those of 12 steps where a cut may fall after each of them."""
@@ -232,7 +232,8 @@ def _repeatable(loop: UserLoop) -> Pass:
     if off > BIAS_TOLERANCE:
         raise UserError(
             f"the same cuts twice gave gradients that are {off:.1e} apart: segment_loss draws from a generator of its "
-            f"own, or keeps something from call to call that is not in the module; ways to cut cannot be compared then"
+            f"own, or keeps something from call to call that is not in the module: ways to cut cannot be compared. "
+            f"{NOISE}; keep the rest in the state, or in tensors of the module, and hand in the module itself"
         )
     return first
 

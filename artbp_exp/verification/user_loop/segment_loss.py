@@ -18,6 +18,10 @@ from artbp_exp.verification.user_loop.module_snapshot import ModuleSnapshot
 SegmentLoss = Callable[[int, Segment, Any], tuple[Tensor | float, Any]]
 Parameters = nn.Module | Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Mapping[str, Tensor]
 
+NOISE = (
+    "Draw other noise (latents, actions, coins) outside and index it by the absolute step, start + t, or seed its "
+    "stream from that step"
+)
 BACKWARD = "segment_loss calls backward: leave that to your loop, and to artbp.verify; return the loss alone"
 ATTACHED = (
     "the state that segment_loss returns is not detached, so the gradient of a segment flows on into the segment "
@@ -64,10 +68,12 @@ class UserLoop:
 
     def __post_init__(self) -> None:
         self._random = RandomStates(self.parameters.values())
+        self._drawn_to: dict[str, Any] | None = None  # the streams after a pass that drew from them
 
     def begin(self) -> Carried:
         """The user's state, copied: a loop may change it in place."""
         self.snapshot.put_back()
+        self._drawn_from = self._random.states()
         return Carried(state=map_state(lambda tensor: raised(tensor.detach().clone()), self.state))
 
     def advance(self, start: int, draw: Any, carry: Carried) -> tuple[float, Carried]:
@@ -87,6 +93,8 @@ class UserLoop:
             parameter.grad = total if added is None else added.detach() if total is None else total + added.detach()
         value = float(loss.item()) if isinstance(loss, Tensor) else loss
         attached = carry.attached or any(gradient is not None for gradient in crossed)
+        if start + draw.length == self.steps:
+            self._refuse_random()
         return value, Carried(state=state, losses=(*carry.losses, value), attached=attached)
 
     def value(self) -> float:
@@ -107,11 +115,24 @@ class UserLoop:
                 raise UserError(BACKWARD) from error
             raise
 
+    def _refuse_random(self) -> None:
+        """Refuses draws from a global stream that do not leave it where the first pass did: there it was seeded."""
+        now = self._random.states()
+        if not drawn(self._drawn_from, now):
+            return
+        before, self._drawn_to = self._drawn_to or now, now
+        random = drawn(before, now)
+        if random:
+            raise UserError(
+                f"segment_loss is random (it draws from the global stream of {' and '.join(random)}), so ways to cut "
+                f"cannot be compared; {_without_dropout(self.module)}; a mask that several steps share must be drawn "
+                f"once a sequence, because one for each segment is biased. {NOISE}"
+            )
+
     def loss_of(self, start: int, segment: Segment, state: Any) -> tuple[Tensor | float, Any]:
         """The user's function, and what it returned if that is as it should be."""
         for parameter in self.parameters.values():
             parameter.grad = None
-        before = self._random.states()
         try:
             found = self.segment_loss(self.first + start, segment, state)
         except Exception as error:
@@ -120,13 +141,6 @@ class UserLoop:
                 f"float64; it needs data for {self.first + self.steps} steps"
             )
             raise
-        random = drawn(before, self._random.states())
-        if random:
-            raise UserError(
-                f"segment_loss is random (it draws from the global stream of {' and '.join(random)}), so ways to cut "
-                f"cannot be compared; {_without_dropout(self.module)}; a mask that several steps share must be drawn "
-                f"once a sequence, because one for each segment is biased"
-            )
         if any(parameter.grad is not None for parameter in self.parameters.values()):
             raise UserError(BACKWARD)
         return _checked(found, whole=segment.length == self.steps)
