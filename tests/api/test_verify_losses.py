@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import artbp_exp as artbp
 from artbp_exp.errors import UserError
-from tests.api.nets import STEPS, Net, X, check
+from tests.api.nets import STEPS, WIDTH, Net, X, check, zeros
 
 
 @pytest.mark.parametrize("absent", [torch.zeros(()), 0, 0.0], ids=["a tensor", "an integer", "a number"])
@@ -46,8 +46,47 @@ def test_a_loss_that_is_detached_in_some_segments_is_refuted() -> None:
 def test_the_whole_sequence_must_have_a_loss() -> None:
     net = Net()
     for nothing in (torch.zeros(()), 0.0):
-        with pytest.raises(UserError, match=r"has no gradient|got float"):
+        with pytest.raises(UserError, match=r"(has no gradient|got float).*take more steps="):
             check(lambda start, segment, state, loss=nothing: (loss, state), net)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        ("last step only", "the loss of a segment is that of its last step"),
+        ("weight decay", "multiply a penalty or a mean, which does not grow with the segment, by segment.length / L0"),
+        ("weight decay by length", ""),
+        ("kept in a closure", "something that is kept outside of the state"),
+        ("a norm of the state once a call", "does something once a call, and not at every step"),
+        ("frozen", "the parameters that make the state are frozen or were not handed in"),
+    ],
+)
+def test_a_mistake_of_loops_as_they_stand_is_named(mistake: str, said: str) -> None:
+    net, kept = Net(), [zeros()]
+    gru = nn.GRU(WIDTH, WIDTH)
+    if mistake == "a norm of the state once a call":
+        gru.register_forward_hook(lambda module, inputs, outputs: (outputs[0], 0.9 * outputs[1]))
+    if mistake == "frozen":
+        gru.requires_grad_(False)
+
+    def segment_loss(start: int, segment: artbp.Segment, state: Any) -> tuple[Tensor, Any]:
+        stop = start + segment.length
+        if mistake == "kept in a closure":
+            state = kept[0] if start else zeros()
+            outputs, kept[0] = artbp.unroll(lambda x, s: (net.cell(x, s),) * 2, X[start:stop], state, segment)
+            return (net.read(torch.stack(outputs)) - X[start + 1 : stop + 1]).square().sum(), None
+        outputs, state = artbp.unroll_blocks(gru, X[start:stop], state[None] if state.ndim == 2 else state, segment)
+        losses = (net.read(outputs) - X[start + 1 : stop + 1]).square().sum((1, 2))
+        loss = losses[-1] if mistake == "last step only" else losses.sum()
+        if "weight decay" in mistake:
+            decay = 0.1 * net.read.weight.square().sum()
+            loss = loss + (decay * segment.length / 3 if "length" in mistake else decay)
+        return loss, artbp.detach(state)
+
+    net.gru = gru
+    found = check(segment_loss, net)
+    assert found.certified == (not said), str(found)
+    assert said in str(found)
 
 
 class Spike(torch.autograd.Function):

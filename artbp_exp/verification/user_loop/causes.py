@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from artbp_exp.autograd.state import flatten
+from artbp_exp.autograd.state import detach, flatten
 from artbp_exp.errors import UserError
 from artbp_exp.theory.survival import hazards
 from artbp_exp.theory.unbiased import why_biased
@@ -100,9 +100,12 @@ def causes(
         forward = _forward_by_factors(loop, full) or _forward(compared)
         known = [reason for reason in (why_biased(scheme, loop.steps), forward) if reason is not None]
         same = FLOAT32 if any(one.rounded for one in compared) else SAME
-        found += known or ([] if found else [_factors(loop, scheme, full, same)])
+        found += known or ([] if found else [_kept_history(loop) or _factors(loop, scheme, full, same)])
     elif not crossed and not found:
-        found.append("no gradient crosses any of the places where cuts fall: the loss reads nothing but its own step")
+        found.append(
+            "no gradient crosses any of the places where cuts fall: the loss reads nothing but its own step, or the "
+            "parameters that make the state are frozen or were not handed in"
+        )
     return found
 
 
@@ -115,12 +118,20 @@ def _forward_by_factors(loop: UserLoop, full: Pass) -> str | None:
         compare(pass_over(loop, segments), full)
         for segments in ([plain(half), plain(loop.steps - half)], [plain(loop.steps, without=half)])
     )
-    if not (cut.same_state and cut.same_loss) or (stopped.same_state and stopped.same_loss):
+    if stopped.same_state and stopped.same_loss:
         return None
-    return (
-        "the factors change the states or the loss, and they are for the gradient alone: "
-        "state = artbp.carry(state, segment.factor(t)), and not state * segment.factor(t)"
-    )
+    if cut.same_state and cut.same_loss:
+        return (
+            "the factors change the states or the loss, and they are for the gradient alone: "
+            "state = artbp.carry(state, segment.factor(t)), and not state * segment.factor(t)"
+        )
+    if _near(sum(cut.losses), sum(stopped.losses)):
+        return (
+            "a module that artbp.unroll_blocks calls does something once a call, and not at every step (a hook, a "
+            "norm or a scale of its state), or looks back within the call (a convolution over time); a cut makes two "
+            "calls of one: do it at every step, from the state alone"
+        )
+    return None
 
 
 def _forward(compared: Sequence[Compared]) -> str | None:
@@ -135,33 +146,70 @@ def _forward(compared: Sequence[Compared]) -> str | None:
     others = [one for one in compared if not one.same_loss]
     if not others:
         return None
-    if _mean(compared):
+    parts = _parts(compared)
+    if parts and all(_near(whole, last) for _, whole, last in parts):
+        return (
+            "the loss of a segment is that of its last step, and cuts change which steps are last: choose the steps "
+            "that have a loss by their number in the data, (start + t) % 10 == 9 say, and return 0 where there is none"
+        )
+    if _mean(parts):
         return (
             "the loss is a mean over the segment's actual length, or over its valid steps, which favours short "
             "segments: take the sum over its steps, divided by a constant, B·L0 say, not by the number in the segment"
         )
     return (
         f"cuts change the loss: segments of {list(others[0].lengths)} steps do not add up to the uncut sequence's; "
-        f"take the sum over steps, times a constant, and hand on every tensor of the state"
+        f"take the sum over steps, times a constant; multiply a penalty or a mean, which does not grow with the "
+        f"segment, by segment.length / L0; and hand on every tensor of the state"
     )
 
 
-def _mean(compared: Sequence[Compared]) -> bool:
-    """Whether each segment's loss lies between those of its parts, as a mean does, weighed by whatever number."""
+def _parts(compared: Sequence[Compared]) -> list[tuple[float, float, float]]:
+    """The losses of (the first part, the whole, the second part) of each segment that was also run in two."""
     known: dict[tuple[int, int], float] = {}
     for one in compared:
         ends = [0, *accumulate(one.lengths)]
         known.update(zip(pairwise(ends), one.losses, strict=True))
-    threes = [
+    return [
         (known[start, middle], whole, known[middle, stop])
         for (start, stop), whole in known.items()
         for middle in range(start + 1, stop)
         if (start, middle) in known and (middle, stop) in known
     ]
-    return bool(threes) and all(
+
+
+def _mean(parts: Sequence[tuple[float, float, float]]) -> bool:
+    """Whether each segment's loss lies between those of its parts, as a mean does, weighed by whatever number."""
+    return bool(parts) and all(
         min(first, last) - SAME * abs(whole) <= whole <= max(first, last) + SAME * abs(whole)
-        for first, whole, last in threes
+        for first, whole, last in parts
     )
+
+
+def _kept_history(loop: UserLoop) -> str | None:
+    """Whether a gradient flows into the segment before by something else than the state: what is kept in a closure."""
+    half = loop.steps // 2
+    everywhere, _ = loop.loss_of(0, plain(loop.steps), loop.begin().state)
+    first, state = loop.loss_of(0, plain(half), loop.begin().state)
+    second, _ = loop.loss_of(half, plain(loop.steps - half), detach(state))
+    if not _nodes(first) & _nodes(second) - _nodes(everywhere):
+        return None
+    return (
+        "something that is kept outside of the state (in a closure, an object or a list) is not detached, so the "
+        "gradient of a segment flows on into the segment before it: detach it where it is kept"
+    )
+
+
+def _nodes(loss: Tensor | float) -> set[Any]:
+    """The autograd graph of a loss."""
+    found: set[Any] = set()
+    left = [loss.grad_fn] if isinstance(loss, Tensor) else []
+    while left:
+        node = left.pop()
+        if node is not None and node not in found:
+            found.add(node)
+            left += [before for before, _ in node.next_functions]
+    return found
 
 
 def _factors(loop: UserLoop, scheme: Scheme, full: Pass, same: float) -> str:
@@ -281,3 +329,7 @@ def _same(a: Any, b: Any, tolerance: float) -> bool:
     if not (a.is_floating_point() or a.is_complex()):  # a counter, or which streams have ended
         return a.dtype == b.dtype and torch.equal(a, b)
     return float((raised(a) - raised(b)).norm()) <= tolerance * float(raised(b).norm())
+
+
+def _near(a: float, b: float) -> bool:
+    return abs(a - b) <= SAME * max(abs(a), abs(b))

@@ -164,15 +164,23 @@ def _checked(found: Any, *, whole: bool) -> tuple[Tensor | float, Any]:
     if not isinstance(found, tuple) or len(found) != 2:
         raise UserError(f"segment_loss must return (loss, next state); got {type(found).__name__}")
     loss, state = found
-    if not whole and isinstance(loss, int | float):  # the sum of no losses
+    if isinstance(loss, int | float) and not whole:  # the sum of no losses
         return float(loss), state
+    if isinstance(loss, int | float) and loss == 0:
+        raise UserError(
+            f"the loss that segment_loss returns for the whole sequence is a plain 0 (got {type(loss).__name__}): no "
+            f"step of it has a loss; take more steps=, so that one falls within"
+        )
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
         raise UserError(f"the loss that segment_loss returns must be a tensor of one number; got {got}")
     if loss.is_complex():
         raise UserError("the loss that segment_loss returns is complex: it must be a real number")
     if whole and not loss.requires_grad:
-        raise UserError("the loss that segment_loss returns for the whole sequence has no gradient: do not detach it")
+        raise UserError(
+            "the loss that segment_loss returns for the whole sequence has no gradient: do not detach it; "
+            "if no step of it has a loss, take more steps="
+        )
     if not loss.isfinite().all():
         mean = "" if whole else "; a mean over no valid steps is nan: take their sum, divided by a constant, B·L0 say"
         raise UserError(f"the loss at these parameters is {loss.item()}: there is no gradient to compare{mean}")
