@@ -127,9 +127,10 @@ def _forward_by_factors(loop: UserLoop, full: Pass) -> str | None:
         )
     if _near(sum(cut.losses), sum(stopped.losses)):
         return (
-            "a module that artbp.unroll_blocks calls does something once a call, and not at every step (a hook, a "
-            "norm or a scale of its state), or looks back within the call (a convolution over time); a cut makes two "
-            "calls of one: do it at every step, from the state alone"
+            f"cuts change the {'loss' if cut.same_state else 'states'}: a module that artbp.unroll_blocks calls does "
+            f"something once a call, and not at every step (a hook, a norm or a scale of its state), or looks back "
+            f"within the call further than its state reaches (attention, a convolution over time); a cut makes two "
+            f"calls of one: do it at every step, from the state alone"
         )
     return None
 
