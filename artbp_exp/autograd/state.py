@@ -9,11 +9,17 @@ import numpy as np
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from artbp_exp.errors import UserError
+
 State: TypeAlias = Any
 """A tensor, or (named) tuples, lists, dicts, dataclasses and registered pytree nodes (TensorDict, say) of states."""
 
 LEAVES = (Tensor, int, float, complex, str, Enum, np.generic, type(None))
 """All but tensors carry no gradient, and pass unchanged."""
+
+
+class UnsupportedState(UserError, TypeError):
+    """A leaf of a state that is no leaf: its tensors, if it has any, would be missed."""
 
 
 def map_state(function: Callable[..., Tensor], state: Any, *others: Any) -> Any:
@@ -24,7 +30,7 @@ def map_state(function: Callable[..., Tensor], state: Any, *others: Any) -> Any:
         None pass unchanged.
 
     Raises:
-        TypeError: a leaf is something else, whose tensors, if it has any, would be missed.
+        UnsupportedState: a leaf is something else, whose tensors, if it has any, would be missed.
         ValueError: `others` differ in structure.
     """
     return _map(lambda leaf, *rest: function(leaf, *rest) if isinstance(leaf, Tensor) else leaf, state, *others)
@@ -60,9 +66,10 @@ def _node(state: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
         )
     parts, spec = pytree.tree_flatten(state, is_leaf=lambda node: node is not state)
     if spec.is_leaf():
-        raise TypeError(
+        raise UnsupportedState(
             f"a state holds tensors in tuples, lists, dicts, dataclasses or registered pytree nodes; got "
-            f"{type(state).__name__}: keep it outside of the state, or register it with torch.utils._pytree"
+            f"{type(state).__name__}: hand its tensors on in one of these (an array by torch.from_numpy), and build it "
+            f"from them in each step, or register it with torch.utils._pytree.register_pytree_node"
         )
     return parts, lambda found: pytree.tree_unflatten(found, spec)
 

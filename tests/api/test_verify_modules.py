@@ -184,8 +184,44 @@ def test_backward_inside_the_function_is_told() -> None:
         return found
 
     for function in (segment_loss, tidies):
-        with pytest.raises(UserError, match="segment_loss calls backward"):
+        with pytest.raises(UserError, match=r"segment_loss calls backward.*torch\.autograd\.grad"):
             check(function, net)
+
+
+@pytest.mark.parametrize("how", ["optimizer at each step", "after the segment", "by data"])
+def test_updates_inside_the_function_are_told(how: str) -> None:
+    net = Net()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+    def segment_loss(start: int, segment: artbp.Segment, state: Any) -> tuple[Tensor, Any]:
+        total = torch.zeros(())
+        for t in range(segment.length):
+            state = net.cell(X[start + t], state)
+            loss = (net.read(state) - X[start + t + 1]).square().sum()
+            if how == "optimizer at each step":
+                loss.backward(retain_graph=True)
+                optimizer.step()
+            state, total = artbp.carry(state, segment.factor(t)), total + loss
+        gradients = torch.autograd.grad(total, list(net.parameters()), retain_graph=True)
+        for parameter, g in zip(net.parameters(), gradients, strict=True):
+            if how == "after the segment":
+                with torch.no_grad():
+                    parameter -= 0.1 * g
+            if how == "by data":
+                parameter.data.sub_(0.1 * g)
+        return total, artbp.detach(state)
+
+    with pytest.raises(UserError, match="segment_loss changes the parameters"):
+        check(segment_loss, net)
+
+
+def test_a_step_that_puts_its_state_in_an_object_is_told_what_to_do() -> None:
+    class Cache:
+        pass
+
+    net = Net()
+    with pytest.raises(UserError, match="got Cache: hand its tensors on in one of these"):
+        check(loop(net, lambda x, state: (net.cell(x), Cache())), net)
 
 
 @pytest.mark.parametrize("frozen", ["weight_hh_l0", "weight_ih_l0", "bias_hh_l0"])

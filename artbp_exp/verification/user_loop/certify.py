@@ -24,7 +24,16 @@ from artbp_exp.verification.user_loop.causes import (
     recomputation,
 )
 from artbp_exp.verification.user_loop.float64_mode import float64
-from artbp_exp.verification.user_loop.segment_loss import NOISE, Parameters, SegmentLoss, UserLoop, named, plain, refuse
+from artbp_exp.verification.user_loop.segment_loss import (
+    NOISE,
+    UPDATES,
+    Parameters,
+    SegmentLoss,
+    UserLoop,
+    named,
+    plain,
+    refuse,
+)
 
 MOST = 2**11
 """Ways to cut that are tried: those of 12 steps where a cut may fall after each of them."""
@@ -224,12 +233,15 @@ def _repeatable(loop: UserLoop) -> Pass:
     whole = [plain(loop.steps)]
     pass_over(loop, whole)  # at the user's own parameters: whatever is wrong with the function shows here
     _move(loop)
+    fixed = {name: parameter.detach().clone() for name, parameter in loop.parameters.items()}
     first, second = (pass_over(loop, whole) for _ in range(2))
     size = float(flat(first.gradient).norm())
     if size == 0:
         raise UserError("the loss has no gradient with respect to any of the parameters")
     off = float((flat(second.gradient) - flat(first.gradient)).norm()) / size
     if off > BIAS_TOLERANCE:
+        if any(not torch.equal(parameter, fixed[name]) for name, parameter in loop.parameters.items()):
+            raise UserError(UPDATES)
         raise UserError(
             f"the same cuts twice gave gradients that are {off:.1e} apart: segment_loss draws from a generator of its "
             f"own, or keeps something from call to call that is not in the module: ways to cut cannot be compared. "

@@ -22,7 +22,14 @@ NOISE = (
     "Draw other noise (latents, actions, coins) outside and index it by the absolute step, start + t, or seed its "
     "stream from that step"
 )
-BACKWARD = "segment_loss calls backward: leave that to your loop, and to artbp.verify; return the loss alone"
+BACKWARD = (
+    "segment_loss calls backward: leave that to your loop, and to artbp.verify; return the loss alone (a gradient that "
+    "the loss itself is made of comes from torch.autograd.grad)"
+)
+UPDATES = (
+    "segment_loss changes the parameters (optimizer.step, or an update in place), and gradients are compared at fixed "
+    "ones: leave updates to your loop, between segments; weights that change within a segment belong in the state"
+)
 ATTACHED = (
     "the state that segment_loss returns is not detached, so the gradient of a segment flows on into the segment "
     "before it: return artbp.detach(state), and detach what a module keeps"
@@ -113,7 +120,13 @@ class UserLoop:
         except RuntimeError as error:
             if "a second time" in str(error):
                 raise UserError(BACKWARD) from error
+            self._refuse_updates(error)
             raise
+
+    def _refuse_updates(self, error: Exception) -> None:
+        now = [parameter._version for parameter in self.parameters.values()]
+        if "modified by an inplace operation" in str(error) and now != self._versions:
+            raise UserError(UPDATES) from error
 
     def _refuse_random(self) -> None:
         """Refuses draws from a global stream that do not leave it where the first pass did: there it was seeded."""
@@ -133,9 +146,11 @@ class UserLoop:
         """The user's function, and what it returned if that is as it should be."""
         for parameter in self.parameters.values():
             parameter.grad = None
+        self._versions = [parameter._version for parameter in self.parameters.values()]
         try:
             found = self.segment_loss(self.first + start, segment, state)
         except Exception as error:
+            self._refuse_updates(error)
             error.add_note(
                 f"artbp called segment_loss({self.first + start}, a segment of {segment.length} steps, state) in "
                 f"float64; it needs data for {self.first + self.steps} steps"
