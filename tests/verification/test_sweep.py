@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from artbp_exp import registry
 from artbp_exp.verification.everything import sweep as sweeping
@@ -41,7 +42,8 @@ def test_both_tables_are_written_and_counted(
 ) -> None:
     monkeypatch.setattr(sweeping, "enumerated", some)
     path = tmp_path / "new" / "all.csv"
-    assert sweep(4, path)
+    assert sweep(4, path, threads=1)
+    assert torch.get_num_threads() == 1
     assert list(pd.read_csv(path)["verdict"]) == ["certified"] * 3
     lags = pd.read_csv(lags_beside(path))
     assert list(lags[lags["broken"].notna()]["verdict"]) == ["refuted"] * len(mutants(LAGS))
@@ -64,7 +66,7 @@ def test_one_verdict_against_expectation_is_a_failure(
     monkeypatch.setattr(sweeping, "enumerated", unexpected if table == "enumerated" else some)
     if table == "far":
         monkeypatch.setattr(sweeping, "far", unexpected_far)
-    assert not sweep(4, tmp_path / "all.csv")
+    assert not sweep(4, tmp_path / "all.csv", threads=1)
     out = capsys.readouterr().out
     assert "WRONG: artbp" in out
     assert "certified, though broken" in out

@@ -28,7 +28,7 @@ _CASTS = {
     "cfloat": torch.complex128,
     "chalf": torch.complex128,
 }
-_VIEWS = (
+_VIEWS = {
     *("__getitem__", "__get__", "narrow", "select", "unbind", "split", "chunk", "transpose", "permute", "index_select"),
     *(
         "view",
@@ -43,7 +43,7 @@ _VIEWS = (
         "diagonal",
         "detach",
     ),
-)
+}
 """What may show part of a tensor's memory; attributes such as `.data` and `.T` among them."""
 _KEEP_VALUES = ("requires_grad_", "detach_", "share_memory_", "set_", "resize_", "resize_as_", "__set__")
 
