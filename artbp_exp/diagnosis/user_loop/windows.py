@@ -14,15 +14,9 @@ from artbp_exp.errors import UserError
 from artbp_exp.training.gradient import Pass
 from artbp_exp.truncation.artbp import build as artbp
 from artbp_exp.verification.enumeration import enumerate_outcomes, pass_over
-from artbp_exp.verification.user_loop.causes import (
-    SAME,
-    Compared,
-    causes,
-    compare,
-    not_the_derivative,
-    padding_rows,
-)
+from artbp_exp.verification.user_loop.causes import SAME, Compared, causes, compare
 from artbp_exp.verification.user_loop.segment_loss import SegmentLoss, plain
+from artbp_exp.verification.user_loop.uncut import not_the_derivative, padding_rows
 
 BLOCKS = 4
 """Parts of a window between which the check cuts: 8 ways."""

@@ -13,16 +13,7 @@ from artbp_exp.theory.unbiased import can_cut
 from artbp_exp.training.gradient import Pass, flat
 from artbp_exp.truncation import Scheme, count_cuts
 from artbp_exp.verification.enumeration import BIAS_TOLERANCE, NO_GRADIENT, enumerate_outcomes, pass_over, real
-from artbp_exp.verification.user_loop.causes import (
-    FLOAT32,
-    ROUNDED,
-    Compared,
-    causes,
-    compare,
-    evaluating,
-    padding_rows,
-    recomputation,
-)
+from artbp_exp.verification.user_loop.causes import FLOAT32, ROUNDED, Compared, causes, compare
 from artbp_exp.verification.user_loop.float64_mode import float64
 from artbp_exp.verification.user_loop.segment_loss import (
     NOISE,
@@ -34,6 +25,7 @@ from artbp_exp.verification.user_loop.segment_loss import (
     plain,
     refuse,
 )
+from artbp_exp.verification.user_loop.uncut import evaluating, padding_rows, recomputation
 
 MOST = 2**11
 """Ways to cut that are tried: those of 12 steps where a cut may fall after each of them."""
