@@ -91,7 +91,7 @@ def diagnose(
         each = windows_of(segment_loss, begins, states, bar, **settings)
         study = Study(next(each), clock, grid=grid, windows=len(begins), draws=draws, seed=seed)
         study.check_time()
-        study.derived = check(study.first, module)
+        meant = list(check(study.first, module))
         study.measure([one for one in grid if one[3] is None])
         study.systematic(each)
         falls = study.influence(max(wanted))
@@ -107,7 +107,7 @@ def diagnose(
         influence=falls,
         steps=steps,
         windows=study.windows,
-        notes=tuple(study.notes()),
+        notes=(*meant, *study.notes()),
     )
 
 

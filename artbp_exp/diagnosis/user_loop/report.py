@@ -97,10 +97,10 @@ def verdict(rows: pd.DataFrame, windows: int) -> str:
     if windows > 1:
         if truncated["bias2_lasting_low"] <= 0:
             most = float(np.sqrt(max(truncated["bias2_lasting_high"], 0)))
-            line += f", none of it provably systematic over {windows} windows, but up to {_percent(most)} may be"
+            line += f", none of it provably systematic over {windows} windows"
             if most < SMALL:
-                return f"{line}: truncation is not your problem"
-            return f"{line}: not settled; take more windows, or longer ones"
+                return f"{line}, and at most {_percent(most)}: truncation is not your problem"
+            return f"{line}, but up to {_percent(most)} may be: not settled; take more windows, or longer ones"
         systematic = float(np.sqrt(truncated["bias2_lasting"]))
         line += f", {_percent(systematic)} systematically" if systematic < error else ", all of it systematically"
     random = rows[rows["updates_to_match"].notna()]

@@ -66,7 +66,6 @@ class Study:
         self.windows = 1
         self._pass = first.loop.quickest
         self._predicts = False
-        self.derived = True
 
     def check_time(self) -> None:
         """Refuses a budget that is over before anything is measured; else says how many passes are to come."""
@@ -143,11 +142,6 @@ class Study:
             said.append(f"{missing} of {len(self._grid)} settings not measured")
         if any(row["alpha"] is not None and row["variance"] < AGREE for row in self.rows.values()):
             yield "in some rows all draws of ARTBP gave one gradient: no cut fell where it matters; take more draws"
-        if not self.derived:
-            yield (
-                "the gradient of a window is not the derivative of its loss, artbp.verify says where: if a state is "
-                "detached inside a segment, what stands here as the truth is truncated itself"
-            )
         if said:
             yield f"the budget ended it early ({', '.join(said)}): intervals are wider than they would be"
         if not self._predicts:

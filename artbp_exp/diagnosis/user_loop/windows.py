@@ -72,10 +72,10 @@ def windows(
         state, done = detach(window.whole.carry.state), start + steps
 
 
-def check(window: Window, module: nn.Module | None) -> bool:
+def check(window: Window, module: nn.Module | None) -> Iterator[str]:
     """Refuses a loop that does not repeat, or that `artbp.verify` refutes: cuts at a few places show most mistakes.
 
-    Returns whether the true gradient is the derivative of the loss; surrogate gradients are not, and may be meant.
+    Yields what may be meant, but makes the numbers mean something else.
     """
     loop, truth = window.loop, window.truth
     if not truth.norm() > 0:
@@ -104,4 +104,14 @@ def check(window: Window, module: nn.Module | None) -> bool:
     )
     if wrong:
         raise UserError(f"artbp.verify refutes this loop, and no number measured of it would mean anything: {wrong[0]}")
-    return not_the_derivative(loop, window.whole, padding_rows(module, loop.parameters)) is None
+    # relative to ‖g‖, squared: rounding
+    if found.variance <= (BIASED * float(truth.norm())) ** 2:
+        yield (
+            "no gradient crosses the places of a window where a cut was tried: cuts take nothing away there, or the "
+            "parameters that the past acts on were not handed in"
+        )
+    if not_the_derivative(loop, window.whole, padding_rows(module, loop.parameters)) is not None:
+        yield (
+            "the gradient of a window is not the derivative of its loss, artbp.verify says where: if a state is "
+            "detached inside a segment, what stands here as the truth is truncated itself"
+        )
