@@ -30,19 +30,8 @@ _CASTS = {
 }
 _VIEWS = {
     *("__getitem__", "__get__", "narrow", "select", "unbind", "split", "chunk", "transpose", "permute", "index_select"),
-    *(
-        "view",
-        "view_as",
-        "reshape",
-        "flatten",
-        "squeeze",
-        "unsqueeze",
-        "expand",
-        "expand_as",
-        "t",
-        "diagonal",
-        "detach",
-    ),
+    *("view", "view_as", "reshape", "flatten", "squeeze", "unsqueeze", "expand", "expand_as", "t", "diagonal"),
+    "detach",
 }
 """What may show part of a tensor's memory; attributes such as `.data` and `.T` among them."""
 _KEEP_VALUES = ("requires_grad_", "detach_", "share_memory_", "set_", "resize_", "resize_as_", "__set__")
