@@ -13,7 +13,9 @@ from artbp_exp.diagnosis.words import count, number, said
 from artbp_exp.files import writing
 
 SMALL = 0.05
-"""Systematic error of the truncated gradient, as a share of its norm, below which the verdict calls it harmless."""
+"""Systematic error, as a share of what all windows' gradients have in common, below which it is called harmless."""
+LITTLE = 0.5
+"""Share of a window's gradient that all have in common, below which the verdict gives it."""
 FEW = 100
 """Updates that any training averages over."""
 FIGURES = "artbp_exp.evidence.figures"
@@ -85,8 +87,11 @@ class Diagnosis:
             save.save(figure, folder / name)
 
 
-def verdict(rows: pd.DataFrame, windows: int) -> str:
-    """What one truncation length does, and whether ARTBP of the same memory would do better."""
+def verdict(rows: pd.DataFrame, windows: int, common: float = 1.0) -> str:
+    """What one truncation length does, and whether ARTBP of the same memory would do better.
+
+    `common` is the share of a window's gradient that all windows' have in common: the part that training follows.
+    """
     truncated = rows.iloc[0]
     error, low, high = (float(np.sqrt(max(truncated[f"bias2{end}"], 0))) for end in ENDS)
     line = (
@@ -94,30 +99,33 @@ def verdict(rows: pd.DataFrame, windows: int) -> str:
         f"{_percent(high)}) of its norm on average"
     )
     systematic = error
+    if common < LITTLE:
+        line += f" (the windows' gradients have {_percent(common)} of it in common)"
     if windows > 1:
         if truncated["bias2_lasting_low"] <= 0:
             most = float(np.sqrt(max(truncated["bias2_lasting_high"], 0)))
             line += f", none of it provably systematic over {windows} windows"
-            if most < SMALL:
+            if most < SMALL * common:
                 return f"{line}, and at most {_percent(most)}: truncation is not your problem"
             return f"{line}, but up to {_percent(most)} may be: not settled; take more windows, or longer ones"
         systematic = float(np.sqrt(truncated["bias2_lasting"]))
         line += f", {_percent(systematic)} systematically" if systematic < error else ", all of it systematically"
+    small = systematic < SMALL * common
     random = rows[rows["updates_to_match"].notna()]
     if random.empty:
-        return line if windows == 1 or systematic >= SMALL else f"{line}: truncation is hardly your problem"
+        return line if windows == 1 or not small else f"{line}: truncation is hardly your problem"
     # rows at equal memory come last
     best = random[random["comparison"] == random["comparison"].iloc[-1]].sort_values("variance").iloc[0]
     memory = "memory" if best["comparison"] == "equal memory" else "mean length"
     updates, least, most = (best[f"updates_to_match{end}"] for end in ENDS)
     few = "less than one update" if updates < 1 else f"about {count(updates)} updates"
     line += f"; ARTBP with the same {memory} needs {few} ({count(least)} to {count(most)}) to be nearer the truth"
-    if systematic < SMALL and updates > FEW:
+    if small and updates > FEW:
         return f"{line}: truncation is not your problem"
     take = _take(best, truncated)
-    if systematic >= SMALL and updates <= FEW:
+    if not small and updates <= FEW:
         return f"{line}: truncation is your problem; {take}"
-    if systematic >= SMALL:
+    if not small:
         return f"{line}: it is worth it only if your learning rate averages over more; then {take}"
     return f"{line}: truncation is a small problem; if it matters, {take}"
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
 from artbp_exp.diagnosis.clock import Clock
 from artbp_exp.diagnosis.comparisons import AGREE
 from artbp_exp.diagnosis.measure import MOST_OFFSETS, measure
-from artbp_exp.diagnosis.systematic_bias import OFFSETS, systematic_bias
+from artbp_exp.diagnosis.systematic_bias import OFFSETS, Place, common_bias, systematic_bias
 from artbp_exp.diagnosis.user_loop.formula import LAGS, PLACES, STATES, crossings, influence, passes_to_predict
 from artbp_exp.diagnosis.user_loop.windows import Window
 from artbp_exp.errors import UserError
@@ -64,6 +65,7 @@ class Study:
         self.rows: dict[int, dict[str, Any]] = {}
         self.lasting: dict[int, dict[str, float]] = {}
         self.windows = 1
+        self.common = 1.0
         self._pass = first.loop.quickest
         self._predicts = False
 
@@ -116,10 +118,18 @@ class Study:
         if self._wanted == 1:
             return
         lengths = [int(row["length"]) for row in self.rows.values() if row["alpha"] is None]
-        places = ((window.loop, window.truth) for window in chain([self.first], others))
+        truths: list[Tensor] = []
+
+        def places() -> Iterator[Place]:
+            for window in chain([self.first], others):
+                truths.append(window.truth)
+                yield window.loop, window.truth
+
         self.lasting, self.windows = systematic_bias(
-            places, lengths, rng=np.random.default_rng(self._seed), enough=self._clock.share(WINDOWS)
+            places(), lengths, rng=np.random.default_rng(self._seed), enough=self._clock.share(WINDOWS)
         )
+        squared = common_bias(truths, rng=np.random.default_rng(self._seed))["bias2"] / float(truths[0].square().sum())
+        self.common = min(1.0, max(0.0, squared) ** 0.5)
 
     def influence(self, longest: int) -> pd.DataFrame:
         """Out to twice the longest length of truncation; nothing if there is no time for it."""
