@@ -13,7 +13,7 @@ from artbp_exp.evidence.authors_setting.runs import ARMS, COLUMNS, LOGGED, TITLE
 from artbp_exp.evidence.claims.claim import NOT_YET, OPEN, Claim, notes
 from artbp_exp.evidence.claims.ptb.rows import RESET
 from artbp_exp.evidence.ptb_runs import late
-from artbp_exp.evidence.statistics import bare, contrasts, estimate
+from artbp_exp.evidence.statistics import Contrast, bare, contrast, estimate
 from artbp_exp.evidence.verdicts import Verdicts, agreed
 
 CLOSE = 0.005
@@ -23,29 +23,45 @@ CLOSE = 0.005
 def paper_claims(results: Path) -> list[Claim]:
     """The rows in the authors' setting. A verdict is one on which the last epoch and the last quarter agree."""
     setting = Setting.of(results)
-    last, quarter = (View(setting=setting, span=span) for span in (1, late(setting.epoch or 0)))
+    last, quarter = View(setting=setting), View(setting=setting, quarter=True)
     return [_precision(setting, results), *(_claim(row, last, quarter) for row in ROWS)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """Where the arms and the logs stand, the mean over the last `span` epochs that all arms have."""
+    """Where a row's arms and the logs stand at the last epoch that the arms have in common, or in the quarter up to it.
+
+    Attributes:
+        setting: the runs and the logs.
+        quarter: whether a level is the mean over the last quarter of the epochs so far; else that of the epoch.
+    """
 
     setting: Setting
-    span: int
+    quarter: bool = False
+
+    def epochs(self, row: Row) -> range:
+        """Those over which the means go; none where its arms have none in common."""
+        epoch = self.setting.epoch(row.arms) or 0
+        return range(epoch - (late(epoch) if self.quarter else 1) + 1, epoch + 1) if epoch else range(0)
+
+    def cells(self, row: Row, column: str = "valid_bpc") -> Cells:
+        """Bits per character."""
+        return self.setting.at(self.epochs(row), column)
 
     @cached_property
-    def cells(self) -> Cells:
-        """Validation bpc."""
-        return self.setting.at(self.setting.epoch or 0, span=self.span)
+    def tests(self) -> dict[str, Contrast]:
+        """Key of a row → its test. The noise is pooled over every cell, the authors' five runs included."""
+        measured = [(row, self.cells(row)) for row in ROWS if self.epochs(row)]
+        found = {row: {cell: list(bpc.values()) for cell, bpc in cells.items()} for row, cells in measured}
+        tests = {row.key: contrast(values, row.weights) for row, values in found.items()}
+        return {key: test for key, test in tests.items() if test is not None}
 
-    @cached_property
-    def verdicts(self) -> Verdicts:
-        """The noise is pooled over every cell, the authors' five runs included; the margin is half of their lead."""
-        values = {name: list(cell.values()) for name, cell in self.cells.items()}
-        logged = [float(np.mean(values[cell])) for cell in LOGGED.values() if cell in values]
+    def verdicts(self, row: Row) -> Verdicts:
+        """Those of all rows, with the margin of this one: half of the lead in the logs at its epoch."""
+        cells = self.cells(row)
+        logged = [float(np.mean(list(cells[cell].values()))) for cell in LOGGED.values() if cells.get(cell)]
         return Verdicts(
-            tests=contrasts(values, {row.key: row.weights for row in ROWS}),
+            tests=self.tests,
             level=[row.key for row in ROWS if row.level],
             margin=abs(logged[0] - logged[1]) / 2 if logged else None,
         )
@@ -59,40 +75,39 @@ def _claim(row: Row, last: View, quarter: View) -> Claim:
         claim=f"{row.claim} ({TITLE})",
         source="section 6.2" if row.paper else "this project",
         paper=row.paper,
-        quantity=f"validation bits per character (bpc) {setting.standing}; of {first} minus that of {second}",
+        quantity=f"validation bits per character (bpc) {setting.standing(row.arms)}; of {first} minus that of {second}",
         unit="runs",
     )
-    if setting.epoch is None:
-        absent = [name for arm, name in ARMS.items() if not any(map(len, setting.curves.get(arm, {}).values()))]
-        return claim.measured(None, NOT_YET, missing=f"missing: {', '.join(absent)}")
-    points, lost = row.points(last.cells), any(map(setting.lost, row.arms))
+    if not last.epochs(row):
+        return claim.measured(None, NOT_YET, missing=f"missing: {', '.join(setting.absent(row.arms))}")
+    points, lost = row.points(last.cells(row)), any(map(setting.lost, row.arms))
     return claim.measured(
-        estimate(points, last.verdicts.tests.get(row.key)),
-        NOT_YET if not points else OPEN if lost else agreed((last.verdicts, quarter.verdicts), row.key),
+        estimate(points, last.tests.get(row.key)),
+        NOT_YET if not points else OPEN if lost else agreed((v.verdicts(row) for v in (last, quarter)), row.key),
         notes(*_said(row, last, quarter)),
     )
 
 
 def _said(row: Row, last: View, quarter: View) -> Iterator[str]:
-    setting, epoch = last.setting, last.setting.epoch
-    assert epoch is not None
-    training = setting.at(epoch, "train_bpc")
+    setting, cells, training = last.setting, last.cells(row), last.cells(row, "train_bpc")
     for cell in (row.first, row.second):
-        levels, trained = (list(cells.get(cell, {}).values()) for cells in (last.cells, training))
+        levels, trained = (list(found.get(cell, {}).values()) for found in (cells, training))
         sd = f" ± {np.std(levels, ddof=1):.4f}" if len(levels) > 1 else ""
         yield f"{ARMS.get(cell, 'logs')} {np.mean(levels):.4f}{sd}, training {np.mean(trained):.4f}" if levels else ""
-    for view, where in ((last, f"epoch {epoch}"), (quarter, f"mean of epochs {epoch - quarter.span + 1} to {epoch}")):
-        if (test := view.verdicts.tests.get(row.key)) is not None:
-            level = f", p = {test.p:.2g}, adjusted {view.verdicts.adjusted[row.key]:.2g}" if not row.level else ""
-            margin = f" within ±{view.verdicts.margin:.4f}" if row.level and view.verdicts.margin is not None else ""
+    for view in (last, quarter):
+        if (test := view.tests.get(row.key)) is not None:
+            epochs, verdicts = view.epochs(row), view.verdicts(row)
+            where = f"mean of epochs {epochs[0]} to {epochs[-1]}" if view.quarter else f"epoch {epochs[-1]}"
+            level = f", p = {test.p:.2g}, adjusted {verdicts.adjusted[row.key]:.2g}" if not row.level else ""
+            margin = f" within ±{verdicts.margin:.4f}" if row.level and verdicts.margin is not None else ""
             yield f"{where}: {test.value:+.4f} ± {test.half:.4f}{margin}{level} (noise of a run {test.noise:.4f})"
-    if last.verdicts.tests:
+    if row.key in last.tests:
         yield "the noise is pooled over the logged runs and those here, of which an arm has one or two"
-    if row.level and last.verdicts.margin is not None:
+    if row.level and last.verdicts(row).margin is not None:
         yield "holds: both 95 % intervals lie within half of the lead in the logs"
         yield "this margin was chosen after these runs had been seen; the recipe named none"
     yield f"the recipe said before the first run, of epoch 20: '{row.said}'" if row.said else ""
-    yield from (text for arm in row.arms for text in setting.behind(arm, epoch))
+    yield from (text for arm in row.arms for text in setting.behind(arm, last.epochs(row)[-1]))
     yield RESET if row.paper else ""
 
 

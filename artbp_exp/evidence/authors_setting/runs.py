@@ -1,6 +1,6 @@
-"""The runs in the authors' setting on Penn Treebank, compared at the last epoch that all four arms have."""
+"""The runs in the authors' setting on Penn Treebank, each compared at the last epoch that its rival has as well."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,29 +66,31 @@ class Setting:
         curves = {arm: {seed: curve(run) for seed, run in by_seed.items()} for arm, by_seed in runs.items()}
         return cls(runs=runs, curves=curves, logs=authors.logs(results))
 
-    @property
-    def epoch(self) -> int | None:
-        """The last epoch that a run of every arm has a result of; None where there is none."""
-        last = [
-            max((int(c.index.max()) for c in self.curves.get(arm, {}).values() if len(c)), default=0) for arm in ARMS
-        ]
-        return min(last) or None
+    def epoch(self, arms: Iterable[str] = ARMS) -> int | None:
+        """The last epoch that all these arms have a result of on the same seed; None where there is none."""
+        last = [{seed: int(c.index.max()) for seed, c in self.curves.get(arm, {}).items() if len(c)} for arm in arms]
+        shared = set.intersection(*map(set, last))
+        return max((min(seeds[seed] for seeds in last) for seed in shared), default=None)
 
-    @property
-    def standing(self) -> str:
-        """The epoch of the comparison, and how many runs have finished."""
-        runs = [run for by_seed in self.runs.values() for run in by_seed.values()]
-        if self.epoch is None:
-            return f"at the end of epoch {EPOCHS}"
-        done = f"; {sum(map(finished, runs)) or 'none'} of {len(runs)} runs finished"
-        last = "" if self.epoch == EPOCHS else f", the last that all four arms have{done}"
-        return f"at the end of epoch {self.epoch} of {EPOCHS}{last}"
+    def standing(self, arms: Iterable[str]) -> str:
+        """The epoch at which arms are compared, and how many of their runs have finished."""
+        arms = list(arms)
+        runs = [run for arm in arms for run in self.runs.get(arm, {}).values()]
+        epoch = self.epoch(arms)
+        if epoch is None or epoch == EPOCHS:
+            return f"at the end of epoch {EPOCHS}" + (f" of {EPOCHS}" if epoch else "")
+        done = f"{sum(map(finished, runs)) or 'none'} of {len(runs)} runs finished"
+        return f"at the end of epoch {epoch} of {EPOCHS}, the last that both have; {done}"
 
-    def at(self, epoch: int, column: str = "valid_bpc", *, span: int = 1) -> Cells:
-        """Every run of an arm, and every logged run, that has the epoch: its mean over the `span` epochs up to it."""
-        epochs = list(range(epoch - span + 1, epoch + 1))
+    def absent(self, arms: Iterable[str]) -> list[str]:
+        """Names of those without a result."""
+        return [ARMS[arm] for arm in arms if not any(map(len, self.curves.get(arm, {}).values()))]
+
+    def at(self, epochs: Sequence[int], column: str = "valid_bpc") -> Cells:
+        """Every run of an arm, and every logged run, that has the last of these epochs: its mean over them."""
+        last, chosen = epochs[-1], list(epochs)
         cells = {
-            arm: {seed: float(c.loc[epochs, column].mean()) for seed, c in curves.items() if epoch in c.index}
+            arm: {seed: float(c.loc[chosen, column].mean()) for seed, c in curves.items() if last in c.index}
             for arm, curves in self.curves.items()
         }
         table = authors.replicated(self.logs)
@@ -112,17 +114,18 @@ def curve(run: Run) -> pd.DataFrame:
 
 
 def paper_table(results: Path) -> str:
-    """The arms at the last epoch that all have, beside the authors' logs, as Markdown."""
+    """The arms at the last epoch that all have and at the last that any has, beside the authors' logs, as Markdown."""
     setting = Setting.of(results)
-    assert setting.epoch is not None
-    logged = authors.at_epoch(setting.logs, setting.epoch)
-    measured = [setting.at(setting.epoch, column) for column in COLUMNS]
-    rows = []
-    for arm, name in ARMS.items():
-        own = (", ".join(f"{bpc:.3f}" for bpc in cells[arm].values()) for cells in measured)
-        rows.append([name, *own, "{:.3f} ± {:.3f}".format(*logged[arm]) if arm in logged else "–"])
-    counted = f"epoch {setting.epoch} of {EPOCHS}, a number a run"
-    return markdown((counted, "training bpc", "validation bpc", "the authors' logs"), rows)
+    last = [setting.epoch([arm]) or 0 for arm in ARMS]
+    head, rows = ["a number a run"], [[name] for name in ARMS.values()]
+    for epoch in sorted({min(last), max(last)} - {0}):
+        head += [f"epoch {epoch} of {EPOCHS}: training bpc", "validation bpc", "the authors' logs"]
+        logged = authors.at_epoch(setting.logs, epoch)
+        cells = [setting.at([epoch], column) for column in COLUMNS]
+        for arm, row in zip(ARMS, rows, strict=True):
+            row += [", ".join(f"{bpc:.3f}" for bpc in found.get(arm, {}).values()) or "–" for found in cells]
+            row.append("{:.3f} ± {:.3f}".format(*logged[arm]) if arm in logged else "–")
+    return markdown(head, rows)
 
 
 def in_float32(results: Path) -> dict[int, Run]:
