@@ -103,7 +103,6 @@ class ClosedForm(SchemeMethod):
         self,
         carry: Any,
         *,
-        start: int,
         steps: int,
         until: int,
         most: int,
@@ -114,10 +113,10 @@ class ClosedForm(SchemeMethod):
     ) -> Any:
         """Several segments, each with its update by plain SGD: what the trainer does one by one, without its overhead.
 
-        The pass has `steps` steps, of which `start` are done. It stops after the segment that reaches step
-        `until`, after `most` segments, or once the mean loss a step exceeds `limit`. Returns what is carried on.
+        The pass has `steps` steps. The burst stops after the segment that reaches step `until`, after `most` segments,
+        or once the mean loss a step exceeds `limit`. Returns what is carried on.
         """
-        z, gradient = self._gather(carry), None
+        z, gradient, start = self._gather(carry), None, progress.pass_steps
         with np.errstate(over="ignore", invalid="ignore"):
             for _ in range(most):
                 length = self.scheme.at(start).draw(rng, steps - start)

@@ -143,7 +143,6 @@ class Trainer:
     def _many(self, until: int) -> None:
         self._carry = self._burst(
             self._carry,
-            start=self.progress.pass_steps,
             steps=self._task.steps,
             until=until,
             most=BURST,
