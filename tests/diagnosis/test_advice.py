@@ -169,6 +169,23 @@ def test_lengths_are_said_with_the_bias_and_the_updates() -> None:
     assert "length: with a longer one ARTBP's variance falls and its memory grows: take the longest that fits\n" in text
 
 
+@pytest.mark.parametrize(
+    ("common2", "systematic", "none"),
+    [
+        (0.05, ", 8.1 % of what the streams' gradients have in common", ", 0.86 % of what the streams' gradients have"),
+        (-0.01, "; the gradients of the streams have nothing in common that shows", "; the gradients of the streams"),
+        (NAN, "", ""),
+    ],
+)
+def test_a_systematic_bias_is_told_as_a_share_of_what_the_streams_have_in_common_too(
+    common2: float, systematic: str, none: str
+) -> None:
+    rows = [truncated(10, 0.0027, 0.00406, 0.0058), truncated(50, -1e-5, 0.00018, 0.00043)]
+    text = told(rows, common2=common2)
+    assert f"a systematic squared bias of 0.41 % (0.27 to 0.58 %) of ‖g‖²{systematic}\n" in text
+    assert f"no systematic bias distinguishable from 0, at most 0.043 % of ‖g‖²{none}" in text
+
+
 def test_what_it_rests_on_is_said_last() -> None:
     last = told([row()], start=200, starts=16).splitlines()[-1]
     assert last.startswith("measured on one window of 400 steps × 4 streams from step 200, predicted from 16 places")

@@ -1,5 +1,7 @@
 """The systematic bias is what streams have in common, and not what their data do to it."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from artbp_exp.autograd import leaves
 from artbp_exp.diagnosis import systematic_bias as measured
 from artbp_exp.diagnosis.measure import vector
 from artbp_exp.diagnosis.run.streams import streams
-from artbp_exp.diagnosis.systematic_bias import OFFSETS, common_bias, systematic_bias
+from artbp_exp.diagnosis.systematic_bias import OFFSETS, in_common, systematic_bias
 from artbp_exp.tasks import ptb
 from artbp_exp.tasks.window import window
 from artbp_exp.training.gradient import Loop
@@ -27,9 +29,12 @@ def test_streams_of_one_text_have_all_their_bias_in_common(same: bool) -> None:
         carry_state=True, divergence=100.0, rows_per_epoch=1,
     )  # fmt: skip
     # L below 3: as many offsets as are measured on a stream, so that all streams have the same
-    by_length, count = systematic_bias(streams(model, window(task, steps=24), engine="auto"), [2], rng=rng)
-    found = by_length[2]
-    assert count == 6
+    measured_in_all = systematic_bias(streams(model, window(task, steps=24), engine="auto"), [2], rng=rng)
+    found = measured_in_all.bias2[2]
+    assert measured_in_all.places == 6
+    truths = [truth for _, truth in streams(model, window(task, steps=24), engine="auto")]
+    pairs = [float(one @ other) for one, other in permutations(truths, 2)]
+    assert measured_in_all.common == pytest.approx(np.mean(pairs))
     # the model begins with all streams again
     assert {len(leaf) for leaf in leaves(model.init_state(6))} == {6}
     if same:
@@ -63,4 +68,4 @@ def test_other_streams_are_cut_elsewhere(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_errors_millions_of_times_smaller_than_the_gradient_keep_their_digits() -> None:
     rng = np.random.default_rng(0)
     errors = [torch.full((1000,), 1.1e-6) for _ in range(3)]
-    assert common_bias(errors, rng=rng)["bias2"] == pytest.approx(1.21e-9, rel=1e-5)
+    assert in_common(errors, rng=rng)["bias2"] == pytest.approx(1.21e-9, rel=1e-5)

@@ -22,7 +22,7 @@ def advice(table: pd.DataFrame, influence: pd.DataFrame, facts: Any) -> str:
         HEAD,
         *_run(table, facts),
         *_exponents(table, facts, shortest),
-        *_lengths(table),
+        *_lengths(table, facts),
         *_constant(table, decay, shortest),
         *_limits(facts),
     ]
@@ -107,7 +107,7 @@ def _share(row: Any, name: str) -> str:
     return f"{row[name]:.2g} ({row[f'{name}_low']:.2g} to {row[f'{name}_high']:.2g})"
 
 
-def _lengths(table: pd.DataFrame) -> Iterator[str]:
+def _lengths(table: pd.DataFrame, facts: Any) -> Iterator[str]:
     over = table[table["comparison"] == "length"]
     artbp = (over["method"] == "artbp") & (over["schedule"] == "paper") & over["reweight"] & (over["every"] == 1)
     # where every cut is certain ARTBP is truncated BPTT, without variance or prediction
@@ -118,9 +118,10 @@ def _lengths(table: pd.DataFrame) -> Iterator[str]:
     for _, kept in truncated.iterrows():
         head = f"    L = {kept['length']:g}: truncated BPTT has"
         if kept["bias2_lasting_low"] > 0:
-            yield f"{head} a systematic squared bias of {_percent(kept)} of ‖g‖²"
+            line = f"{head} a systematic squared bias of {_percent(kept)} of ‖g‖²"
         else:
-            yield f"{head} no systematic bias distinguishable from 0, at most {_one(kept, '_high')} of ‖g‖²"
+            line = f"{head} no systematic bias distinguishable from 0, at most {_one(kept, '_high')} of ‖g‖²"
+        yield f"{line}{_of_common(kept, facts)}"
         same = paper[(paper["length"] == kept["length"]) & paper["updates_to_match"].notna()]
         if len(same):
             yield f"        {_updates(same.iloc[0])}"
@@ -141,6 +142,17 @@ def _longer(paper: pd.DataFrame) -> Iterator[str]:
             )
             return
     yield "length:"
+
+
+def _of_common(kept: Any, facts: Any) -> str:
+    """The same, as a share of what the gradients of all streams have in common, where that was measured."""
+    common = facts.get("common2", np.nan)
+    if np.isnan(common):
+        return ""
+    if common <= 0:
+        return "; the gradients of the streams have nothing in common that shows"
+    end = "" if kept["bias2_lasting_low"] > 0 else "_high"
+    return f", {100 * max(kept[f'bias2_lasting{end}'], 0) / common:.2g} % of what the streams' gradients have in common"
 
 
 def _percent(kept: Any) -> str:

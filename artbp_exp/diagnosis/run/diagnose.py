@@ -19,7 +19,7 @@ from artbp_exp.diagnosis.run.checkpoint import Checkpoint, load, of_run
 from artbp_exp.diagnosis.run.grid import methods, normal
 from artbp_exp.diagnosis.run.rows import LEAST_STARTS, Candidate, Effort, affordable, candidates, key, measured
 from artbp_exp.diagnosis.run.streams import streams
-from artbp_exp.diagnosis.systematic_bias import systematic_bias, with_systematic_bias
+from artbp_exp.diagnosis.systematic_bias import Systematic, systematic_bias, with_systematic_bias
 from artbp_exp.errors import UserError
 from artbp_exp.files import writing
 from artbp_exp.run_config import RunConfig
@@ -65,7 +65,7 @@ def diagnose(config: RunConfig, own: Mapping[str, Any], *, out: Path, command: s
     )
     _write(out / "influence.csv", influence)
     squared_norm = sum(float(g.double().square().sum()) for g in full.gradient.values())
-    lasting, bias_streams = _systematic(checkpoint, config, several, clock)
+    lasting = _systematic(checkpoint, config, several, clock)
     effort = affordable(several, checkpoint, full, clock, draws=draws, starts=starts)
     print(_plan(effort, len(several), draws), flush=True)
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -83,8 +83,9 @@ def diagnose(config: RunConfig, own: Mapping[str, Any], *, out: Path, command: s
     facts = {
         "steps": task.steps,
         "streams": task.batch_size,
-        "bias_streams": bias_streams,
+        "bias_streams": lasting.places,
         "gradient_norm": squared_norm**0.5,
+        "common2": lasting.common / squared_norm,
         **window_verdict(window, table),
         "carry_state": task.carry_state,
         "run_carry_state": checkpoint.run_carries,
@@ -98,7 +99,7 @@ def diagnose(config: RunConfig, own: Mapping[str, Any], *, out: Path, command: s
     _write(out / "checkpoint.csv", pd.DataFrame([facts]))
     less = {
         "draws": (effort.draws, draws), "places": (effort.starts, starts), "losses": (followed, losses),
-        "streams": (bias_streams, checkpoint.wide.batch_size), "settings": (reached, len(several)),
+        "streams": (lasting.places, checkpoint.wide.batch_size), "settings": (reached, len(several)),
     }  # fmt: skip
     text = advice(table, influence, pd.Series(facts)) + _shortened(less, budget)
     with writing(out, REMEDY):
@@ -170,13 +171,11 @@ def _write(path: Path, table: pd.DataFrame) -> None:
         table.to_csv(path, index=False)
 
 
-def _systematic(
-    checkpoint: Checkpoint, config: RunConfig, several: Sequence[Candidate], clock: Clock
-) -> tuple[dict[int, dict[str, float]], int]:
-    """Truncated BPTT's systematic bias by length, and over how many streams; none where there is a single one."""
+def _systematic(checkpoint: Checkpoint, config: RunConfig, several: Sequence[Candidate], clock: Clock) -> Systematic:
+    """Truncated BPTT's systematic bias by length, over streams; none where there is a single one."""
     lengths = sorted({int(one.settings["length"]) for one in several if one.settings["name"] == "tbptt"})
     wide, rng = checkpoint.wide, np.random.default_rng(config.seed)
     if wide.batch_size == 1 or not lengths:
-        return {}, wide.batch_size
+        return Systematic(places=wide.batch_size)
     with closing(streams(checkpoint.model, wide, engine=config.engine)) as places:
         return systematic_bias(places, lengths, rng=rng, enough=clock.share(STREAMS))

@@ -102,11 +102,11 @@ def diagnose(
     table = with_systematic_bias(table, study.lasting, float(study.first.truth.square().sum()))
     parts = [_compared(part, steps) for _, part in table.groupby("truncated", sort=False)]
     return Diagnosis(
-        verdict=tuple(verdict(part, study.windows, study.common) for part in parts),
+        verdict=tuple(verdict(part, study.lasting.places, study.common) for part in parts),
         table=pd.concat(parts).drop(columns=["truncated", "unbiased"]).reset_index(drop=True),
         influence=falls,
         steps=steps,
-        windows=study.windows,
+        windows=study.lasting.places,
         notes=(*meant, *study.notes()),
     )
 

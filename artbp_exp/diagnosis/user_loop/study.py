@@ -1,5 +1,6 @@
 """What is measured of a user's loop within the time there is."""
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain
@@ -7,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
 
 from artbp_exp.diagnosis.clock import Clock
 from artbp_exp.diagnosis.comparisons import AGREE
 from artbp_exp.diagnosis.measure import MOST_OFFSETS, measure
-from artbp_exp.diagnosis.systematic_bias import OFFSETS, Place, common_bias, systematic_bias
+from artbp_exp.diagnosis.systematic_bias import OFFSETS, Systematic, systematic_bias
 from artbp_exp.diagnosis.user_loop.formula import LAGS, PLACES, STATES, crossings, influence, passes_to_predict
 from artbp_exp.diagnosis.user_loop.windows import Window
 from artbp_exp.errors import UserError
@@ -63,9 +63,7 @@ class Study:
         self.first, self._clock, self._draws, self._seed = first, clock, draws, seed
         self._grid, self._wanted = grid, windows
         self.rows: dict[int, dict[str, Any]] = {}
-        self.lasting: dict[int, dict[str, float]] = {}
-        self.windows = 1
-        self.common = 1.0
+        self.lasting = Systematic()
         self._pass = first.loop.quickest
         self._predicts = False
 
@@ -118,18 +116,15 @@ class Study:
         if self._wanted == 1:
             return
         lengths = [int(row["length"]) for row in self.rows.values() if row["alpha"] is None]
-        truths: list[Tensor] = []
+        places = ((window.loop, window.truth) for window in chain([self.first], others))
+        rng = np.random.default_rng(self._seed)
+        self.lasting = systematic_bias(places, lengths, rng=rng, enough=self._clock.share(WINDOWS))
 
-        def places() -> Iterator[Place]:
-            for window in chain([self.first], others):
-                truths.append(window.truth)
-                yield window.loop, window.truth
-
-        self.lasting, self.windows = systematic_bias(
-            places(), lengths, rng=np.random.default_rng(self._seed), enough=self._clock.share(WINDOWS)
-        )
-        squared = common_bias(truths, rng=np.random.default_rng(self._seed))["bias2"] / float(truths[0].square().sum())
-        self.common = min(1.0, max(0.0, squared) ** 0.5)
+    @property
+    def common(self) -> float:
+        """Share of the first window's ‖g‖ that all windows' gradients have in common; 1 of a single window."""
+        share = self.lasting.common / float(self.first.truth.square().sum())
+        return 1.0 if math.isnan(share) else min(1.0, max(0.0, share) ** 0.5)
 
     def influence(self, longest: int) -> pd.DataFrame:
         """Out to twice the longest length of truncation; nothing if there is no time for it."""
@@ -146,8 +141,8 @@ class Study:
         said = []
         if drawn and min(drawn) < self._draws:
             said.append(f"{min(drawn)} to {max(drawn)} draws instead of {self._draws}")
-        if self.windows < self._wanted:
-            said.append(f"{self.windows} of {self._wanted} windows")
+        if self.lasting.places < self._wanted:
+            said.append(f"{self.lasting.places} of {self._wanted} windows")
         if missing := len(self._grid) - len(self.rows):
             said.append(f"{missing} of {len(self._grid)} settings not measured")
         if any(row["alpha"] is not None and row["variance"] < AGREE for row in self.rows.values()):
