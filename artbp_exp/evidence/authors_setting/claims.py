@@ -79,7 +79,8 @@ def _claim(row: Row, last: View, quarter: View) -> Claim:
         unit="runs",
     )
     if not last.epochs(row):
-        return claim.measured(None, NOT_YET, missing=f"missing: {', '.join(setting.absent(row.arms))}")
+        absent = ", ".join(setting.absent(row.arms)) or "an epoch that both have on one seed"
+        return claim.measured(None, NOT_YET, missing=f"missing: {absent}")
     points, lost = row.points(last.cells(row)), any(map(setting.lost, row.arms))
     return claim.measured(
         estimate(points, last.tests.get(row.key)),

@@ -146,6 +146,8 @@ def test_a_missing_arm_leaves_its_rows_unmeasured(results: Path) -> None:
     found = claim(results, "paper_phase")
     assert (found.verdict, found.note) == ("not yet measured", "missing: truncated BPTT, random phase")
     assert claim(results, "paper_lead").verdict == "holds"
+    begin(results, "phase", levels("tbptt"), seed=3)
+    assert claim(results, "paper_phase").note == "missing: an epoch that both have on one seed"
 
 
 def test_without_the_logs_single_runs_settle_nothing(results: Path) -> None:
