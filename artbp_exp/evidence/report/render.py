@@ -26,9 +26,9 @@ HOW = (
     "interval is 95 %, by bootstrap (BCa, 9999 resamples). On Penn Treebank it is a difference of means, with the "
     "interval of a t-test whose noise is pooled over all methods and states of an experiment; a run that was run "
     "again with other rounding is one more replicate. In the authors' setting an arm has one run or two, and the noise "
-    "is mostly that of the authors' logged runs; arms are compared at the last epoch that all have, and a verdict "
-    "stands where the mean of the last quarter of the epochs so far gives the same. Elsewhere the end point is one and "
-    "fixed: the mean validation bits per character over the last quarter of the epochs, rounded up. It was chosen "
+    "is mostly that of the authors' logged runs; two arms are compared at the last epoch that both have, and a verdict "
+    "stands where the mean of the last quarter of the epochs up to it gives the same. Elsewhere the end point is one "
+    "and fixed: the mean validation bits per character over the last quarter of the epochs, rounded up. It was chosen "
     "after the committed runs had been seen and before any later one. These tests are adjusted together, by Holm's "
     "method."
 )
