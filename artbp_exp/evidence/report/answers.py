@@ -53,6 +53,8 @@ def _authors_setting(claims: Claims) -> str:
     said = f"Run again in their setting, it is {_bits(lead.found)} ({lead.counted} of each: {lead.verdict})"
     if phase.verdict == HOLDS:
         said += "; but truncated BPTT has it too, as soon as it cuts at other places in each epoch"
+    elif (places := claims["paper_phase_lead"]).verdict == HOLDS:
+        said += f"; truncated BPTT that cuts at other places in each epoch is ahead of itself by {_bits(places.found)}"
     return f"{said}. "
 
 
