@@ -116,6 +116,7 @@ def test_it_is_said_and_written(
     assert not facts["run_carry_state"]
     assert facts["run_batch_size"] == 4
     assert facts["method_memory"] == 300
+    assert 0 < facts["common2"] < np.inf
 
 
 def test_a_setting_in_two_comparisons_is_measured_once_and_each_has_its_own_cuts(

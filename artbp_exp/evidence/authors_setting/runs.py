@@ -66,7 +66,7 @@ class Setting:
         curves = {arm: {seed: curve(run) for seed, run in by_seed.items()} for arm, by_seed in runs.items()}
         return cls(runs=runs, curves=curves, logs=authors.logs(results))
 
-    def epoch(self, arms: Iterable[str] = ARMS) -> int | None:
+    def epoch(self, arms: Iterable[str]) -> int | None:
         """The last epoch that all these arms have a result of on the same seed; None where there is none."""
         last = [{seed: int(c.index.max()) for seed, c in self.curves.get(arm, {}).items() if len(c)} for arm in arms]
         shared = set.intersection(*map(set, last))
