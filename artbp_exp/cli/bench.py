@@ -4,6 +4,7 @@ import argparse
 import json
 import shlex
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,21 @@ from artbp_exp.cli.errors import entry_point, path
 from artbp_exp.evidence.figures.bench import bench as draw
 from artbp_exp.evidence.figures.common import save
 from artbp_exp.evidence.tables.markdown import markdown
-from artbp_exp.files import try_writing, writing
+from artbp_exp.files import strict_json, try_writing, write_atomically, writing
 from artbp_exp.training.experiment import find_device
 
 BOUND = 300
 """The default of `method.memory`, steps."""
 
-
 LARGEST = 10_000
 """Hidden units: a layer of them, its gradient and what Adam remembers take 6.4 GB."""
+
+REMEDY = "free the disk, or name another folder with --out"
+
+UNFINISHED = "unfinished.json"
+"""What was measured so far: rows, by the name of their CSV. The other files come when all is measured."""
+
+Rows = list[dict[str, Any]]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,8 +41,9 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         prog="artbp-bench",
         description="Measure the engines against truncated torch.nn.LSTM and against a hand-written loop, interleaved "
-        "in one process; write CSVs, a table and a figure. About twenty minutes on one core; --share 0.1 for a "
-        "look. Freed memory is kept, so that no contestant pays for page faults.",
+        "in one process; write CSVs, a table and a figure into a folder. About twenty minutes on one core; --share 0.1 "
+        "for a look. Freed memory is kept, so that no contestant pays for page faults. Until all is measured, what "
+        f"came so far is in the folder's {UNFINISHED}.",
     )
     options.add_argument("--hidden", type=_sizes, default="64,256,1000", help="hidden sizes (default: 64,256,1000)")
     options.add_argument("--repeats", type=int, default=7, help="rounds (default: 7)")
@@ -55,66 +63,80 @@ def _sizes(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def measure(options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
-    """All measurements: name of the CSV → rows."""
+def measure(options: argparse.Namespace) -> Iterator[tuple[str, Rows]]:
+    """Measures; yields rows, with the name of the CSV that they belong to, as soon as they are there."""
     repeats = checks.whole("--repeats", options.repeats, at_least=1)
     share = checks.number("--share", options.share, above=0)
     torch.set_num_threads(checks.whole("--threads", options.threads, at_least=1))
     device = find_device(options.device)
-    tables: dict[str, list[dict[str, Any]]] = {
-        name: [] for name in ("throughput", "ratios", "flops", "products", "ablations")
-    }
     timing.keep_memory()
-    for hidden in options.hidden:
-        tables["products"] += throughput.products(hidden, repeats=repeats, device=device)
     limits: dict[str, float] = {}
-    for row in tables["products"]:
-        limits[row["dtype"]] = max(row["median"], limits.get(row["dtype"], 0.0))
+    for hidden in options.hidden:
+        products = list(throughput.products(hidden, repeats=repeats, device=device))
+        yield "products", products
+        for row in products:
+            limits[row["dtype"]] = max(row["median"], limits.get(row["dtype"], 0.0))
     for hidden in options.hidden:
         rates = throughput.throughput(hidden, repeats=repeats, device=device, share=share)
-        tables["throughput"] += timing.rows(rates, hidden=hidden)
-        tables["ratios"] += throughput.ratios(hidden, rates)
+        yield "throughput", list(timing.rows(rates, hidden=hidden))
+        yield "ratios", list(throughput.ratios(hidden, rates))
         shares = {row["contestant"]: row for row in throughput.shares(hidden, rates, limits)}
-        tables["flops"] += shares.values()
+        yield "flops", list(shares.values())
         targets = {"artbp fused": throughput.SHARES.get(hidden), "nn.LSTM one-hot": None}
         targets |= {f"{name} bfloat16": None for name in targets}
-        tables["ratios"] += [
-            {
-                "what": f"{name}: share of the fastest product's rate",
-                "hidden": hidden,
-                "ratio": shares[name]["share of the limit"],
-                "target": target,
-            }
-            for name, target in targets.items()
-        ]
-        tables["ablations"] += ablations.ablations(hidden, repeats=min(5, repeats), device=device, share=share)
+        yield (
+            "ratios",
+            [
+                {
+                    "what": f"{name}: share of the fastest product's rate",
+                    "hidden": hidden,
+                    "ratio": shares[name]["share of the limit"],
+                    "target": target,
+                }
+                for name, target in targets.items()
+            ],
+        )
+        found = ablations.ablations(hidden, repeats=min(5, repeats), device=device, share=share)
+        yield "ablations", list(found)
+    fewer = min(3, repeats)
     scaled = [max(50, round(share * length)) for length in (1000, 2000, 4000, 8000, 16000)]
-    tables["sequence_length"] = list(scaling.sequence_lengths(scaled, repeats=min(3, repeats), device=device))
-    tables["mean_length"] = list(
-        scaling.mean_lengths([10, 20, 50, 100, 200, 400], repeats=min(3, repeats), device=device)
-    )
+    yield "sequence_length", list(scaling.sequence_lengths(scaled, repeats=fewer, device=device))
+    yield "mean_length", list(scaling.mean_lengths([10, 20, 50, 100, 200, 400], repeats=fewer, device=device))
     if device.type == "cpu":
-        tables["memory"] = [
+        long = [
             memory.long_segment(steps=steps, memory=limit, hidden=256)
             for steps, limit in ((400, None), (4000, BOUND), (4000, None))
-            for _ in range(min(3, repeats))
+            for _ in range(fewer)
         ]
-        tables["ratios"] += memory_ratios(pd.DataFrame(tables["memory"]))
+        yield "memory", long
+        yield "ratios", memory_ratios(pd.DataFrame(long))
     with hydra.initialize_config_dir(conf.directory(), version_base="1.3"):
         config = conf.run_config(hydra.compose(conf.NAME, overrides=["task=synthetic", "method=artbp", "threads=1"]))
     rates = scaling.synthetic(config, max(2000, round(share * 10**6)), repeats)
-    tables["synthetic"] = list(timing.rows(rates))
+    yield "synthetic", list(timing.rows(rates))
     rate = float(pd.Series(rates["fused"]).median())
-    tables["ratios"].append({"what": "synthetic, L0 = 16: steps per second ÷ 10⁶", "ratio": rate / 1e6, "target": 1.0})
+    yield "ratios", [{"what": "synthetic, L0 = 16: steps per second ÷ 10⁶", "ratio": rate / 1e6, "target": 1.0}]
     starts = scaling.startup(repeats)
     help_ratio = timing.ratio(starts["import"], starts["artbp-run --help"])
-    tables["ratios"].append(
-        {"what": "time of artbp-run --help ÷ importing torch and hydra", **help_ratio, "target": 1.3}
-    )
+    yield "ratios", [{"what": "time of artbp-run --help ÷ importing torch and hydra", **help_ratio, "target": 1.3}]
+
+
+def kept(measured: Iterable[tuple[str, Rows]], file: Path) -> dict[str, Rows]:
+    """All rows by the name of their CSV; `file` has those that came so far, whatever ends the program."""
+    tables: dict[str, Rows] = {}
+    try:
+        for name, rows in measured:
+            tables[name] = [*tables.get(name, []), *rows]
+            with writing(file, REMEDY):
+                write_atomically(file, lambda path: path.write_text(strict_json(tables), encoding="utf-8"))
+    except KeyboardInterrupt as stop:
+        if tables:
+            stop.args = (f"{str(stop) or 'interrupted'}; what was measured so far is in {file}",)
+        raise
     return tables
 
 
-def memory_ratios(table: pd.DataFrame) -> list[dict[str, Any]]:
+def memory_ratios(table: pd.DataFrame) -> Rows:
     """Peak memory and time of a bounded long segment, against a short one and against the unbounded."""
 
     def median(column: str, steps: int, *, bounded: bool) -> float:
@@ -138,7 +160,7 @@ def memory_ratios(table: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def write(tables: dict[str, list[dict[str, Any]]], machine: dict[str, Any], out: Path) -> None:
+def write(tables: dict[str, Rows], machine: dict[str, Any], out: Path) -> None:
     """CSVs, `machine.json`, `table.md` and the figure, into a folder that is there."""
     frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
     for name, frame in frames.items():
@@ -180,9 +202,10 @@ def main() -> None:
         command = shlex.join(["artbp-bench", *sys.argv[1:]])
         with writing(options.out, "name another folder with --out"):  # before twenty minutes of work, not after
             try_writing(options.out)
-        tables = measure(options)
-        with writing(options.out, "free the disk, or name another folder with --out"):
+        tables = kept(measure(options), options.out / UNFINISHED)
+        with writing(options.out, REMEDY):
             write(tables, timing.machine(command, find_device(options.device)), options.out)
+            (options.out / UNFINISHED).unlink()
         print((options.out / "table.md").read_text(encoding="utf-8"))
 
 

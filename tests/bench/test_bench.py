@@ -1,5 +1,8 @@
 """What the benchmark does with times; no test asserts a time."""
 
+import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +104,18 @@ def test_what_is_written(tmp_path: Path) -> None:
     assert "| fused ÷ truncated nn.LSTM on one-hot | 64 | ≥ 1.5 | 1.00 | 1.00 – 1.00 | 2 |" in table
     assert "| x | 1.50 |" in (tmp_path / "ablations.md").read_text(encoding="utf-8")
     assert {path.name for path in tmp_path.iterdir()} >= {"bench.png", "machine.json", "throughput.csv", "ratios.csv"}
+
+
+def test_what_was_measured_before_an_interruption_is_kept(tmp_path: Path) -> None:
+    def interrupted() -> Iterator[tuple[str, bench.Rows]]:
+        yield "ratios", [{"ratio": 1.5}]
+        yield "ratios", [{"ratio": 2.5, "target": None}]
+        raise KeyboardInterrupt
+
+    file = tmp_path / bench.UNFINISHED
+    with pytest.raises(KeyboardInterrupt, match=f"^interrupted; what was measured so far is in {re.escape(str(file))}"):
+        bench.kept(interrupted(), file)
+    assert json.loads(file.read_text(encoding="utf-8")) == {"ratios": [{"ratio": 1.5}, {"ratio": 2.5, "target": None}]}
 
 
 def test_scaling_rows_say_what_was_varied() -> None:
