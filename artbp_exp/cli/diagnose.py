@@ -7,14 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
 from artbp_exp import checks
 from artbp_exp.cli import config as conf
+from artbp_exp.errors import UserError
 from artbp_exp.files import try_writing, writing
 from artbp_exp.run_config import RunConfig
+from artbp_exp.runs.status import read_config
 
 FOLDERS = ("diagnose.run=", "diagnose.out=")
 
@@ -73,10 +74,9 @@ def with_task(overrides: Sequence[str]) -> list[str]:
     folder = folders[-1].removeprefix("diagnose.run=")
     if {"-m", "--multirun"} & set(overrides):
         folder = folder.split(",")[0]
-    config = Path(folder.strip("'\"")).expanduser() / "config.yaml"
     try:
-        name = yaml.safe_load(config.read_text(encoding="utf-8"))["task"]["name"]
-    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
+        name = (read_config(Path(folder.strip("'\"")).expanduser()) or {})["task"]["name"]
+    except (UserError, TypeError, KeyError):
         return list(overrides)  # a folder that cannot be used is reported when it is read
     known = (Path(conf.directory()) / "task" / f"{name}.yaml").is_file()
     return [f"task={name}", *overrides] if known else list(overrides)

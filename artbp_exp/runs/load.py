@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from artbp_exp.runs.status import FINAL, read_config, read_summary
+from artbp_exp.runs.status import FINAL, READER, read_config, read_summary
 from artbp_exp.runs.validation import RESULTS, SETTINGS, Kept, damaged, flaw
 
 
@@ -83,6 +83,6 @@ def _runs(root: Path) -> Iterator[Run]:
             warnings.warn(f"{summary} is broken: its run counts as one without a result; restore it", stacklevel=2)
         yield Run(
             path=path,
-            config=Kept(file, read_config(path) or {}, SETTINGS),
+            config=Kept(file, read_config(path, READER) or {}, SETTINGS),
             summary=Kept(summary, result or {}, RESULTS),
         )

@@ -24,17 +24,29 @@ Checksums = Callable[[Choice], Mapping[str, str]]
 """Task → name of a file of its data → sha256."""
 
 
-def read_config(path: Path) -> dict[str, Any] | None:
-    """A run folder's `config.yaml`, None where there is none. Reading it never runs code from it."""
+READER = "restore it, or move its folder away"
+"""What to do about a `config.yaml` that cannot be read, for who only reads it."""
+
+
+def read_config(path: Path, remedy: str = "choose another run_dir or set overwrite=true") -> dict[str, Any] | None:
+    """A run folder's `config.yaml`, None where there is none. Reading it never runs code from it.
+
+    Args:
+        path: the folder.
+        remedy: what the user can do if the file cannot be read; of who would write there, unless given.
+
+    Raises:
+        UserError: it cannot be read.
+    """
     file = path / "config.yaml"
     try:
         if not file.is_file():
             return None
         there = yaml.load(file.read_text(encoding="utf-8"), LOADER)
     except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror}; choose another run_dir") from error
+        raise UserError(f"{file} cannot be read: {error.strerror}; {remedy}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{file} cannot be read as plain YAML; move the folder away or set overwrite=true") from error
+        raise UserError(f"{file} cannot be read as plain YAML; {remedy}") from error
     return there if isinstance(there, dict) else {}
 
 

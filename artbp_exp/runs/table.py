@@ -10,7 +10,7 @@ from artbp_exp.errors import UserError
 from artbp_exp.run_config import flatten
 from artbp_exp.runs import lock
 from artbp_exp.runs.identity import ADDED, COMPUTED, distinct, identity
-from artbp_exp.runs.status import FINAL, read_config, read_summary
+from artbp_exp.runs.status import FINAL, READER, read_config, read_summary
 
 TIMES = ("wall_seconds", "peak_memory_mib", "starts")
 """Columns on how a run went, not on its result: they differ when it is repeated."""
@@ -44,7 +44,7 @@ def collect(root: Path) -> tuple[pd.DataFrame, list[str]]:
     for file in sorted(root.rglob("config.yaml")):
         path = file.parent
         try:
-            config = read_config(path)
+            config = read_config(path, READER)
             chosen = identity(config or {})
         except UserError as error:
             skipped.append(str(error))

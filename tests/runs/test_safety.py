@@ -13,7 +13,7 @@ import torch
 from artbp_exp import registry
 from artbp_exp.errors import UserError
 from artbp_exp.runs import checkpoint
-from artbp_exp.runs.load import load_runs
+from artbp_exp.runs.load import load_all, load_runs
 from artbp_exp.runs.table import collect
 from tests.runs.test_folder import COLUMNS, complete, make
 
@@ -80,10 +80,14 @@ def test_a_configuration_with_code_in_it_is_refused(tmp_path: Path) -> None:
     proof = tmp_path / "proof"
     complete(tmp_path / "run")
     (tmp_path / "run" / "config.yaml").write_text(f"a: !!python/object/apply:pathlib.Path.touch [{proof}]\n")
-    with pytest.raises(UserError, match="cannot be read as plain YAML"):
+    what = "config.yaml cannot be read as plain YAML; "
+    with pytest.raises(UserError, match=f"{what}choose another run_dir or set overwrite=true"):
         make(tmp_path / "run").finished()
+    with pytest.raises(UserError, match=f"{what}restore it, or move its folder away"):
+        load_all(tmp_path)
     table, skipped = collect(tmp_path)
     assert (len(table), len(skipped)) == (0, 1)
+    assert "move its folder away" in skipped[0]
     assert not proof.exists()
 
 

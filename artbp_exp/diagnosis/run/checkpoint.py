@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor
 
 from artbp_exp import checks, registry
@@ -16,6 +15,7 @@ from artbp_exp.autograd import detach, map_state
 from artbp_exp.errors import UserError
 from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.run_config import Choice, RunConfig
+from artbp_exp.runs.status import read_config
 from artbp_exp.tasks.base import Task
 from artbp_exp.tasks.window import window
 from artbp_exp.training.experiment import Experiment
@@ -128,20 +128,16 @@ def _recorded(folder: Path) -> dict[str, Any]:
                 f"results/runs/<task>/<settings>/seed0 say"
             )
     file = folder / "config.yaml"
-    try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{file} cannot be read as plain YAML; {ANOTHER}") from error
+    found = read_config(folder, ANOTHER) or {}
     for part in ("task", "model", "optimizer", "method"):
-        settings = found.get(part) if isinstance(found, dict) else None
+        settings = found.get(part)
         if not isinstance(settings, dict) or not isinstance(settings.get("name"), str):
             raise UserError(f"{file} is not the configuration of a run: it has no '{part}:' with a name; {ANOTHER}")
-    checked: dict[str, Any] = found
     try:
-        _check_method(checked["method"])
+        _check_method(found["method"])
     except UserError as error:
         raise UserError(f"{file}: {error}; {ANOTHER}") from error
-    return checked
+    return found
 
 
 def _check_method(method: Mapping[str, Any]) -> None:
