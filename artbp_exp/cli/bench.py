@@ -172,12 +172,14 @@ def write(tables: dict[str, Rows], machine: dict[str, Any], out: Path) -> None:
 
 
 def ratio_table(ratios: pd.DataFrame) -> str:
-    """The ratios as a table."""
+    """The ratios as a table, which says where a target is missed."""
     rows = []
     for row in ratios.to_dict("records"):
         number = {key: value for key, value in row.items() if not pd.isna(value)}
         most = "÷ 400 steps" in row["what"] or "time" in row["what"]
         target = f"{'≤' if most else '≥'} {number['target']:g}" if "target" in number else ""
+        if target and (row["ratio"] > row["target"] if most else row["ratio"] < row["target"]):
+            target += ", missed"
         between = f"{number['lower_quartile']:.2f} – {number['upper_quartile']:.2f}" if "repeats" in number else ""
         size = f"{number['hidden']:.0f}" if "hidden" in number else ""
         count = f"{number['repeats']:.0f}" if "repeats" in number else ""

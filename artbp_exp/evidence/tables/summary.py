@@ -34,7 +34,7 @@ def _bias(results: Path) -> tuple[str, ...]:
         for each in bias
     ]
     ways = table[rows["artbp"]]["patterns"].max()
-    return f"relative bias over all {ways} ways to cut a short sequence, every model and engine", *said
+    return f"relative bias over all {ways} ways to cut 8 steps (truncated BPTT: L = 3), every model and engine", *said
 
 
 def _lengths(results: Path) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ def _balancing(results: Path) -> tuple[str, ...]:
             mine = of(runs, name, length)
             parts.append(f"{sum(map(reached, mine))}/{len(mine)} at {length}")
         said.append(", ".join(parts) or "–")
-    return "influence balancing at η = 3·10⁻⁴: seeds that reach θ*, at (mean) length", *said
+    return "influence balancing at η = 3·10⁻⁴: seeds that reach the optimum, at (mean) length (truncated BPTT: one run)", *said
 
 
 def _penn_treebank(results: Path) -> tuple[str, ...]:
