@@ -4,7 +4,7 @@ from pathlib import Path
 
 from artbp_exp.evidence.figures.common import arms, plain, save
 from artbp_exp.evidence.figures.influence_balancing import influence_balancing
-from artbp_exp.evidence.optimum import reached
+from artbp_exp.evidence.optimum import off, reached
 from artbp_exp.runs.load import load_runs
 
 FOLDER = Path("results/runs/demo")
@@ -14,11 +14,11 @@ def main() -> None:
     """Prints |θ − θ*| of every method's seeds and saves the figure."""
     runs = load_runs(FOLDER)
     for which, members in arms(runs).items():
-        off = [abs(run.summary["theta"] - run.summary["theta_optimal"]) for run in members]
+        ends = list(map(off, members))
         near = sum(map(reached, members))
         print(
-            f"{plain(which)}: |θ − θ*| from {min(off):.1e} to {max(off):.1e} over {len(off)} seeds: "
-            f"{near} of {len(off)} reached θ*"
+            f"{plain(which)}: |θ − θ*| from {min(ends):.1e} to {max(ends):.1e} over {len(ends)} seeds: "
+            f"{near} of {len(ends)} reached θ*"
         )
     print(f"figure: {save(influence_balancing(runs), FOLDER / 'influence_balancing')[0]}")
 

@@ -4,6 +4,7 @@ import ctypes
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -24,7 +25,6 @@ def interleaved(
     repeats: int,
     label: str,
     scale: float = 1.0,
-    quiet: bool | None = None,
 ) -> Rates:
     """Rates of each contestant, (repeats,): `scale` times what its function returns, per second.
 
@@ -35,11 +35,10 @@ def interleaved(
         repeats: rounds; in each, every contestant has one turn. A first turn of each is not counted.
         label: for the progress bar.
         scale: of the rates; symbols a step, say.
-        quiet: no progress bar; None: none where there is no terminal.
     """
     rates: dict[str, list[float]] = {name: [] for name in contestants}
     turns = [(round_, name) for round_ in range(repeats + 1) for name in contestants]
-    for round_, name in tqdm(turns, desc=label, unit="turn", disable=quiet):
+    for round_, name in tqdm(turns, desc=label, unit="turn", disable=None):
         started = time.perf_counter()
         work = scale * contestants[name]()
         if torch.cuda.is_initialized():
@@ -73,17 +72,16 @@ def ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> dict[str, f
     }
 
 
-def keep_memory() -> bool:
-    """Lets glibc keep what is freed, so that no contestant pays for page faults; returns whether it could be set.
+def keep_memory() -> None:
+    """Lets glibc keep what is freed, so that no contestant pays for page faults; another C library is left as it is.
 
     Otherwise the rate of `nn.LSTM` depends on what the process did before: a fresh one takes a thousand faults a step.
     """
     trim_threshold, mmap_max = -1, -4  # of malloc.h
-    try:
+    with suppress(AttributeError, OSError, TypeError):  # not glibc
         mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # not glibc
-        return False
-    return bool(mallopt(mmap_max, 0)) and bool(mallopt(trim_threshold, 2**31 - 1))
+        mallopt(mmap_max, 0)
+        mallopt(trim_threshold, 2**31 - 1)
 
 
 def machine(command: str, device: torch.device) -> dict[str, Any]:

@@ -14,16 +14,19 @@ TINY = 1e-17
 """Least |θ − θ*| that is told from 0, and that a log axis shows."""
 
 
-def end(run: Run) -> float:
-    """|θ − θ*| at the end; infinite where the run diverged."""
+def off(run: Run) -> float:
+    """|θ − θ*| of the last θ; infinite where that is not finite."""
     theta = run.summary["theta"]
-    if run.summary["status"] == "diverged" or theta is None:
-        return float("inf")
-    return float(abs(theta - run.summary["theta_optimal"]))
+    return float("inf") if theta is None else float(abs(theta - run.summary["theta_optimal"]))
+
+
+def end(run: Run) -> float:
+    """The same; infinite where the run diverged."""
+    return float("inf") if run.summary["status"] == "diverged" else off(run)
 
 
 def distance(run: Run) -> float:
-    """The same over |θ − θ*| at the start."""
+    """`end` over |θ − θ*| at the start."""
     return end(run) / start(run)
 
 

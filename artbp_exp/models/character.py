@@ -1,11 +1,15 @@
 """What the character models share."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from artbp_exp import checks
+from artbp_exp.autograd.state import fill, map_state
+from artbp_exp.autograd.unroll import Step
 from artbp_exp.recurrent import RecurrentModel
 
 
@@ -59,6 +63,18 @@ class CharacterModel(RecurrentModel):
         if inputs.is_floating_point():
             return inputs.to(self.table.dtype)
         return nn.functional.one_hot(inputs, self.table.shape[0]).to(self.table.dtype)
+
+    def kernel(self, run: Callable[..., Any], recurrent: Tensor, inner: Tensor | None = None) -> Step:
+        """torch's own kernel `run` on one-hot vectors; `inner` is the bias of the recurrent product, if it has one."""
+        inner = torch.zeros_like(self.bias) if inner is None else inner
+        weights = [self.table.t().contiguous(), recurrent, self.bias, inner]
+
+        def block(inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+            start = map_state(lambda part: part[None], state)
+            outputs, *last = run(self.one_hot(inputs), start, weights, True, 1, 0.0, self.training, False, False)
+            return outputs, fill(state, [part[0].to(self.table.dtype) for part in last])
+
+        return block
 
     def recurrent_parameters(self) -> dict[str, nn.Parameter]:
         """All but the read-out."""

@@ -62,17 +62,8 @@ class GRU(CharacterModel):
 
     def blocks(self) -> Step:
         """`torch.nn.GRU`'s kernel on one-hot vectors."""
-        table = self.table.t().contiguous()
-        inner_bias = torch.cat([torch.zeros_like(self.bias[: 2 * self.hidden_size]), self.candidate_bias])
-        weights = [table, self.recurrent, self.bias, inner_bias]
-
-        def run(inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-            outputs, hidden = torch.gru(
-                self.one_hot(inputs), state[None], weights, True, 1, 0.0, self.training, False, False
-            )
-            return outputs, hidden[0].to(self.table.dtype)
-
-        return run
+        inner = torch.cat([torch.zeros_like(self.bias[: 2 * self.hidden_size]), self.candidate_bias])
+        return self.kernel(torch.gru, self.recurrent, inner)
 
 
 build = GRU

@@ -63,17 +63,7 @@ class LSTM(CharacterModel):
 
     def blocks(self) -> Step:
         """`torch.nn.LSTM`'s kernel on one-hot vectors."""
-        table = self.table.t().contiguous()
-        weights = [table, self.recurrent, self.bias, torch.zeros_like(self.bias)]
-
-        def run(inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-            start = [part[None] for part in state]
-            outputs, hidden, cell = torch.lstm(
-                self.one_hot(inputs), start, weights, True, 1, 0.0, self.training, False, False
-            )
-            return outputs, (hidden[0].to(self.table.dtype), cell[0].to(self.table.dtype))
-
-        return run
+        return self.kernel(torch.lstm, self.recurrent)
 
 
 build = LSTM

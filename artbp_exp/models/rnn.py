@@ -59,16 +59,7 @@ class RNN(CharacterModel):
 
     def blocks(self) -> Step:
         """`torch.nn.RNN`'s kernel on one-hot vectors."""
-        table = self.table.t().contiguous()
-        weights = [table, self.recurrent, self.bias, torch.zeros_like(self.bias)]
-
-        def run(inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-            outputs, hidden = torch.rnn_tanh(
-                self.one_hot(inputs), state[None], weights, True, 1, 0.0, self.training, False, False
-            )
-            return outputs, hidden[0].to(self.table.dtype)
-
-        return run
+        return self.kernel(torch.rnn_tanh, self.recurrent)
 
 
 build = RNN

@@ -45,6 +45,17 @@ class Run:
             damaged(file, "lacks lengths or counts")
         return table
 
+    def steps_per_segment(self) -> float:
+        """Mean length of the segments drawn, in steps: Σ N / number of segments."""
+        drawn = self.segments()
+        return float((drawn["length"] * drawn["count"]).sum() / drawn["count"].sum())
+
+    def stored_steps(self) -> float:
+        """Mean number of stored steps over time, of the segments drawn: Σ N(N − 1)/2 / Σ N."""
+        drawn = self.segments()
+        length, count = drawn["length"], drawn["count"]
+        return float((length * (length - 1) / 2 * count).sum() / (length * count).sum())
+
 
 def load_runs(root: str | Path) -> list[Run]:
     """Every run below `root` that has its result, in the order of their paths. Warns of a broken summary."""

@@ -18,16 +18,7 @@ TIMES = ("wall_seconds", "peak_memory_mib", "starts")
 # how a run came to be, and what the settings say already
 _NO_RESULTS = {
     *TIMES,
-    "task",
-    "method",
-    "length",
-    "seed",
-    "command",
-    "threads",
-    "steps",
-    "git_commit",
-    "device",
-    "theta_optimal",
+    *("command", "threads", "steps", "git_commit", "device", "theta_optimal"),
 }
 
 

@@ -9,13 +9,10 @@ from artbp_exp import checks
 from artbp_exp.errors import UserError
 from artbp_exp.tasks.base import Levels
 from artbp_exp.tasks.losses import MISSING, cross_entropy
-from artbp_exp.tasks.trials import IDLE, Data, Trials, in_a_row
+from artbp_exp.tasks.trials import HELD_OUT_SEED, IDLE, Data, Trials, in_a_row
 
 TRAINING, PIXELS, CLASSES = 1400, 64, 10
 """Images to train on, of 1797; the others are held out."""
-
-SPLIT_SEED = 20170523
-"""The split is the same in every run, whatever its seed."""
 
 
 def load() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -25,7 +22,7 @@ def load() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     except ImportError as error:
         raise UserError("task=digits needs the package scikit-learn: pip install '.[digits]'") from error
     pixels, digits = load_digits(return_X_y=True)
-    order = np.random.default_rng(SPLIT_SEED).permutation(len(digits))
+    order = np.random.default_rng(HELD_OUT_SEED).permutation(len(digits))
     return (pixels[order] / 16).astype(np.float32), digits[order].astype(np.int64)
 
 
@@ -75,7 +72,7 @@ def build(*, epochs: int = 20, batch_size: int = 20, rows_per_epoch: int = 1) ->
     return Trials(
         name="digits",
         draw=partial(draw, pixels=pixels[:TRAINING], digits=digits[:TRAINING]),
-        held_out=shown(np.random.default_rng(SPLIT_SEED), *held_out, streams=len(held_out[1])),
+        held_out=shown(np.random.default_rng(HELD_OUT_SEED), *held_out, streams=len(held_out[1])),
         loss=cross_entropy,
         levels=Levels(chance=float(-np.log(frequencies[held_out[1]]).mean()), floor=0.0),
         shapes={"vocabulary": 1, "outputs": CLASSES},

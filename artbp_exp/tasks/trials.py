@@ -18,7 +18,7 @@ IDLE = 3
 """Idle steps before a trial, at most: drawn, so that no fixed length of segments keeps step with the trials."""
 
 HELD_OUT_SEED = 20170523
-"""The held-out trials are the same in every run, whatever its seed."""
+"""Held-out trials, texts and images are the same in every run, whatever its seed."""
 
 PIECE = 200
 """Steps of held-out data that a model runs at a time."""

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from artbp_exp.methods.base import Draw, Method
-from artbp_exp.recurrent import RecurrentModel
 from artbp_exp.tasks.base import Task
 
 Gradients = dict[str, Tensor]
@@ -133,10 +132,3 @@ class TaskLoop:
         begins = start > 0 and start % task.episode == 0
         before = self.begin() if begins or not task.carry_state else carry
         return self.method.advance(before, draw, inputs, targets[: draw.length], task.loss, ends=ends)
-
-
-def model_of(trainables: nn.ModuleDict) -> RecurrentModel:
-    """The recurrent model among the trainables."""
-    model: Any = trainables["model"]
-    found: RecurrentModel = model
-    return found

@@ -14,7 +14,7 @@ from artbp_exp.autograd.state import fill, flatten
 from artbp_exp.methods.base import Draw
 from artbp_exp.optimizers.base import Updater
 from artbp_exp.tasks.base import Progress
-from artbp_exp.training.gradient import TaskLoop, model_of
+from artbp_exp.training.gradient import TaskLoop
 
 BURST = 256
 """Segments between two looks at the clock where a method makes its updates itself: a few milliseconds."""
@@ -33,13 +33,11 @@ class Record:
     Attributes:
         row: values for the task's columns and the method's, None where there is none.
         best: whether the model is the best so far by the task's score (or the last one, where there is none).
-        status: `running`, and in the last record `finished` or `diverged`.
         pass_end: whether a pass ends here.
     """
 
     row: dict[str, Any]
     best: bool
-    status: str
     pass_end: bool = False
 
 
@@ -64,6 +62,7 @@ class Trainer:
     ) -> None:
         self.progress = Progress()
         self._loop, self._task, self._trainables, self._updater = loop, loop.task, trainables, updater
+        self._model: Any = trainables["model"]
         self._cuts, self._data = cuts, data
         self._burst: Any = getattr(loop.method, "burst", None) if updater.plain else None
         self._drawn_from: dict[str, Any] = {}  # the data's stream as it was when the pass began
@@ -83,7 +82,7 @@ class Trainer:
     def run(self, *, tick: Tick = lambda steps: None, pause: Pause = lambda: False) -> Iterator[Record]:
         """Trains, and yields a record whenever a row is due, until the run is done or `pause` returns true.
 
-        Divergence is a result: the last record then has status `diverged`, and training stops. After a pause
+        Divergence is a result: `progress.diverged` says so, and training stops. After a pause
         another call goes on. At each record and after a pause, `state_dict` holds all that is to come.
         `tick` and `pause` are called after each update, or after several.
         """
@@ -159,7 +158,7 @@ class Trainer:
         progress.passes += finished
         progress.at_pass_end = finished and not progress.diverged
         progress.seconds = time.perf_counter() - began
-        row = task.row(progress, model_of(self._trainables)) | self._loop.method.row()
+        row = task.row(progress, self._model) | self._loop.method.row()
         progress.begin_row()
         progress.seconds = time.perf_counter() - began
         score = task.score(row)
@@ -168,8 +167,7 @@ class Trainer:
             progress.best_score = score
         # with nothing to select by (or nothing selected yet) the last model is the one to keep
         keep = improved or (self.done and progress.best_score == math.inf)
-        status = "diverged" if progress.diverged else "finished" if self.done else "running"
-        return Record(row=row, best=keep, status=status, pass_end=progress.at_pass_end)
+        return Record(row=row, best=keep, pass_end=progress.at_pass_end)
 
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the run depends on: parameters, optimiser, streams, counts; tensors and plain values."""

@@ -66,8 +66,7 @@ def _full_bptt(model: RecurrentModel, task: Task) -> Full:
     assert total is not None
     names, parameters = zip(*model.named_parameters(), strict=True)
     carried = [leaf for state in passed_on for leaf in leaves(state)]
-    found = torch.autograd.grad(total, [*parameters, *carried], allow_unused=True)
-    filled = [torch.zeros_like(x) if g is None else g for x, g in zip([*parameters, *carried], found, strict=True)]
+    filled = torch.autograd.grad(total, [*parameters, *carried], materialize_grads=True)
     gradient = dict(zip(names, filled, strict=False))
     remaining = iter(filled[len(names) :])
     arriving = [map_state(lambda leaf: next(remaining), state) for state in passed_on]
@@ -112,10 +111,7 @@ def crossing(
                 materialize_grads=True,
             )
             yield torch.cat([gradient.detach().flatten().double() for gradient in found])
-        factor = float(factors[lag - 1]) if lag - 1 < len(factors) else 1.0
-        state = map_state(lambda tensor: tensor.view_as(tensor), state)
-        for leaf in leaves(state):
-            leaf.register_hook(lambda gradient, factor=factor: factor * gradient)
+        state = _multiplied(state, float(factors[lag - 1]) if lag - 1 < len(factors) else 1.0)
 
 
 def squared_crossings(model: RecurrentModel, full: Full, factors: Sequence[float] | np.ndarray) -> Crossings:
@@ -152,10 +148,9 @@ def compensated(
             if lag < length:
                 state = _multiplied(state, float(multipliers[lag - 1]))
         total = task.loss(model.decode(torch.stack(outputs)), targets)
-        found = torch.autograd.grad(total, list(named.values()), allow_unused=True)
+        found = torch.autograd.grad(total, list(named.values()), materialize_grads=True)
         for name, gradient in zip(named, found, strict=True):
-            if gradient is not None:
-                sums[name] += gradient
+            sums[name] += gradient
         start += length
     return sums
 

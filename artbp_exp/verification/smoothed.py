@@ -105,5 +105,5 @@ def _smoothed(subject: Subject, rng: np.random.Generator) -> Gradients:
             shifted = {f"model.{name}": p + sign * noise[t // window][name] for name, p in moved.items()}
             output, state = functional_call(Step(model), shifted, (inputs[0], state))
             total = total + 0.5 * task.loss(model.decode(output[None]), targets)
-    gradients = torch.autograd.grad(total, list(named.values()), allow_unused=True)
-    return {n: torch.zeros_like(p) if g is None else g for (n, p), g in zip(named.items(), gradients, strict=True)}
+    gradients = torch.autograd.grad(total, list(named.values()), materialize_grads=True)
+    return dict(zip(named, gradients, strict=True))

@@ -31,9 +31,7 @@ def test_contestants_take_turns_and_the_first_does_not_count(monkeypatch: pytest
 
         return work
 
-    rates = timing.interleaved(
-        {"slow": contestant("slow", 3.0), "fast": contestant("fast", 1.5)}, repeats=3, label="", quiet=True
-    )
+    rates = timing.interleaved({"slow": contestant("slow", 3.0), "fast": contestant("fast", 1.5)}, repeats=3, label="")
     assert turns == ["slow", "fast"] * 4
     np.testing.assert_allclose(rates["slow"], [2, 2, 2])
     assert timing.ratio(rates["fast"], rates["slow"]) == {

@@ -188,11 +188,6 @@ def test_a_folder_without_any_of_the_evidence_is_refused(tmp_path: Path) -> None
         write_report(tmp_path)
 
 
-def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is not a folder"):
-        write_report(tmp_path / "nowhere")
-
-
 @pytest.mark.parametrize("text", ["", "method,model\nartbp,lstm\n"])
 def test_a_damaged_csv_is_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "verify").mkdir()

@@ -75,7 +75,7 @@ def test_rows_ascend_to_the_end_and_only_the_last_is_final(task: str, method: st
     steps = [r.row["step"] for r in records]
     assert steps == sorted(set(steps))
     assert steps[-1] == experiment.task.steps * experiment.task.passes
-    assert [r.status for r in records] == ["running"] * (len(records) - 1) + ["finished"]
+    assert experiment.trainer.done
     assert all(tuple(r.row) == experiment.task.columns for r in records)
     assert any(r.best for r in records)
 
@@ -100,16 +100,17 @@ def test_divergence_is_a_result(engine: str, settings: Callable) -> None:
     config = settings("synthetic", "method=tbptt", "method.length=10", "optimizer.lr=1", "task.divergence=1e6")
     experiment = Experiment(RunConfig.of(config | {"engine": engine}))
     records = list(experiment.train())
-    assert records[-1].status == "diverged"
+    assert experiment.trainer.progress.diverged
     assert records[-1].row["step"] < experiment.task.steps
     assert math.isfinite(records[-1].row["theta"])
 
 
 def test_a_character_run_can_diverge_in_its_first_epoch(settings: Callable) -> None:
-    records = train(settings("ptb", "task.divergence=0.01"))
-    assert [r.status for r in records] == ["diverged"]
-    assert records[-1].row["valid_bpc"] is None
-    assert records[-1].best
+    experiment = Experiment(RunConfig.of(settings("ptb", "task.divergence=0.01")))
+    (record,) = experiment.train()
+    assert experiment.trainer.progress.diverged
+    assert record.row["valid_bpc"] is None
+    assert record.best
 
 
 def test_resetting_the_state_is_another_computation(settings: Callable) -> None:

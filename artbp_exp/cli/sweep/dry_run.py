@@ -34,7 +34,8 @@ def dry_run(jobs: Sequence[Planned], *, workers: int) -> None:
         print(f"{job.folder or ' '.join(job.overrides)}: {status}" + (f" ({reason})" if reason else ""))
         if job.config is None or status in ("finished", "diverged"):
             continue
-        kind = json.dumps({k: v for k, v in identity(job.config).items() if k != "seed"}, default=str)
+        where = {"device": job.config.device, "threads": job.config.threads}
+        kind = json.dumps({k: v for k, v in identity(job.config).items() if k != "seed"} | where, default=str)
         if kind not in measured:
             measured[kind] = measure(job.config)
         found = measured[kind]

@@ -88,5 +88,4 @@ def _through(loop: UserLoop, start: int, length: int) -> list[Tensor]:
     loss, _ = loop.loss_of(start, plain(length), begins)
     if not reached or not isinstance(loss, Tensor) or not loss.requires_grad:
         return [torch.zeros_like(leaf) for leaf in reached]
-    found = torch.autograd.grad(loss, reached, allow_unused=True)
-    return [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(reached, found, strict=True)]
+    return list(torch.autograd.grad(loss, reached, materialize_grads=True))

@@ -10,7 +10,6 @@ from artbp_exp.errors import UserError
 from artbp_exp.evidence.arms import kind, label
 from artbp_exp.evidence.figures.common import color_of
 from artbp_exp.evidence.ptb_runs import diverged, end_points, finished
-from artbp_exp.evidence.segments import stored_steps
 from artbp_exp.runs.identity import ADDED, identity
 from artbp_exp.runs.load import Run
 
@@ -86,7 +85,7 @@ class Arm:
     def stored(self) -> float | None:
         """Mean stored steps as drawn, Σ N(N − 1)/2 / Σ N over the segments of a finished run; None without one."""
         for run in (run for runs in self.rates.values() for run in runs.values() if finished(run)):
-            return stored_steps(run)
+            return run.stored_steps()
         return None
 
 

@@ -12,7 +12,8 @@ def table(comparison: Comparison, results: Path) -> str:
     """A row for each arm, the best first: mean stored steps, mean end point at every rate, test bpc at the best."""
     arms = comparison.arms(results)
     rates = sorted({rate for arm in arms.values() for rate in arm.means})
-    columns = ["arm", "stored steps, as drawn", *(f"η = {rate:g}" for rate in rates), "test bpc", "ARTBP ahead by", "seeds"]
+    at_rates = (f"η = {rate:g}" for rate in rates)
+    columns = ["arm", "stored steps, as drawn", *at_rates, "test bpc", "ARTBP ahead by", "seeds"]
     rows = []
     for title, arm in sorted(arms.items(), key=lambda item: item[1].level):
         ahead = leads(arms, comparison.own, title) if title != comparison.own else []

@@ -7,7 +7,6 @@ from pathlib import Path
 from artbp_exp.evidence.claims.claim import Claim
 from artbp_exp.evidence.optimum import NEAR, distance, reached
 from artbp_exp.evidence.recipe import recipe
-from artbp_exp.evidence.segments import steps_per_segment, stored_steps
 from artbp_exp.evidence.statistics import spread
 from artbp_exp.runs.load import Run, load_runs
 
@@ -35,7 +34,7 @@ def balancing_claims(results: Path) -> Iterator[Claim]:
         missing=_missing(runs),
     )
     with_segments = [run for run in runs if _has_segments(run)]
-    costs = [steps_per_segment(run) / MEAN for run in with_segments]
+    costs = [run.steps_per_segment() / MEAN for run in with_segments]
     yield Claim(
         key="cost",
         claim="An update of ARTBP costs, on average, what one of truncated BPTT of the same length costs",
@@ -48,7 +47,7 @@ def balancing_claims(results: Path) -> Iterator[Claim]:
         f"holds: within {100 * SAME_COST:g} % of 1 on every seed",
         missing=_missing(with_segments),
     )
-    stored = [stored_steps(run) / ((MEAN - 1) / 2) for run in with_segments]
+    stored = [run.stored_steps() / ((MEAN - 1) / 2) for run in with_segments]
     yield Claim(
         key="memory",
         claim="ARTBP holds more steps in memory than truncated BPTT of the same length, because lengths vary",

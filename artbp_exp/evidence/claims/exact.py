@@ -10,8 +10,10 @@ from artbp_exp import registry
 from artbp_exp.evidence.claims.claim import Claim
 from artbp_exp.evidence.read import read
 from artbp_exp.evidence.statistics import bare
+from artbp_exp.verification import variants
 
-SWEEP, LAGS = Path("verify", "everything.csv"), Path("verify", "everything_lags.csv")
+SWEEP = Path("verify", "everything.csv")
+LAGS = variants.lags_beside(SWEEP)
 COLUMNS = ("method", "model", "engine", "patterns", "relative_bias", "variance_error", "verdict", "expected")
 LAG_COLUMNS = ("method", "broken", "lags", "factor_error", "verdict", "expected")
 WORDS = ("method", "model", "engine", "broken", "verdict", "expected")
@@ -21,18 +23,8 @@ ENGINES = ("auto", "plain")
 COVERED = {"ptb", "synthetic"}
 """Tasks that are under every row."""
 
-BROKEN = (
-    "factors shifted by one step",
-    "draws shifted by one step",
-    "cuts drawn with half their probability",
-    "division by the actual length",
-    "length silently capped",
-    "factor applied to the loss, too",
-)
-"""Faults that enumeration must detect; a test holds them equal to those of the verification, which needs torch."""
-
-BROKEN_FAR = ("weight clipped", "length capped beyond the enumerated lags", "factor forgotten between two pieces")
-"""Faults at long lags; likewise."""
+BROKEN, BROKEN_FAR = variants.mutants(variants.ENUMERATION), variants.mutants(variants.LAGS)
+"""Faults that enumeration must detect, and those at long lags."""
 
 ROUNDING = 1e-9
 """Relative difference up to which the variance equals its formula."""

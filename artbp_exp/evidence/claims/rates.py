@@ -7,7 +7,7 @@ import numpy as np
 
 from artbp_exp.evidence.claims.balancing import MEAN, of
 from artbp_exp.evidence.claims.claim import NOT_YET, Claim, notes
-from artbp_exp.evidence.optimum import NEAR, TINY, distance, reached, start
+from artbp_exp.evidence.optimum import NEAR, TINY, distance, off, reached, start
 from artbp_exp.evidence.read import grouped
 from artbp_exp.evidence.recipe import recipe
 from artbp_exp.evidence.statistics import Spread, spread, without_chance
@@ -96,9 +96,7 @@ def _range(artbp: list[Run], short: list[Run]) -> Claim:
 
 def _growth(run: Run) -> float:
     """log10 of |θ − θ*| at the end over its start; a diverged run counts as its last finite θ."""
-    theta = run.summary["theta"]
-    end = abs(theta - run.summary["theta_optimal"]) if theta is not None else float("inf")
-    return float(np.log10(max(end, TINY) / start(run)))
+    return float(np.log10(max(off(run), TINY) / start(run)))
 
 
 def _rate(run: Run) -> float:

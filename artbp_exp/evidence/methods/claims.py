@@ -41,7 +41,7 @@ def count(cells: Cells) -> int:
 
 def _ahead(own: Cells, other: Cells) -> bool | str:
     """Whether an arm learns a lag on more seeds than another: yes, no, or more on some, but not by a test."""
-    pairs = [(seeds, other[lag]) for lag, seeds in own.items()]
+    pairs = [(seeds, other[lag]) for lag, seeds in own.items() if lag in other]
     if not any(sum(mine) > sum(theirs) for mine, theirs in pairs):
         return False
     tables = ([[sum(seeds), len(seeds) - sum(seeds)] for seeds in pair] for pair in pairs)
@@ -70,8 +70,8 @@ def _beyond(found: dict[str, Row]) -> Iterator[Claim]:
     for row in found.values():
         if wall is None or row.rank != wall.rank or row is wall:
             continue
-        far = {lag: seeds for lag, seeds in row.by_steps.items() if lag > 5}
-        few = min(map(len, row.by_steps.values())) < SEEDS
+        far = {lag: seeds for lag, seeds in row.by_steps.items() if lag > 5 and lag in wall.by_steps}
+        few = not far or min(map(len, row.by_steps.values())) < SEEDS
         yield Claim(
             key=f"recall_beyond_{row.label}",
             claim=f"{row.label}: learns a lag beyond 5 on more seeds than truncated BPTT of 5, of the same memory",
@@ -94,7 +94,7 @@ def _equal_memory(found: dict[str, Row]) -> Iterator[Claim]:
             quantity=f"seeds that learn within {STEPS:,} steps, less those of {RIVAL}; a point for each lag",
             unit="lags",
         )
-        if (row := found.get(label)) is not None and rival is not None:
+        if (row := found.get(label)) is not None and rival is not None and row.by_steps.keys() == rival.by_steps.keys():
             leads = [sum(row.by_steps[lag]) - sum(rival.by_steps[lag]) for lag in row.by_steps]
             claim = claim.measured(
                 bare(leads),
@@ -116,6 +116,8 @@ def _snap_and_uoro(found: dict[str, Row]) -> Claim:
     if not {"SnAp-1", "UORO"} <= found.keys():
         return claim
     snap, uoro = (found[label].by_time for label in ("SnAp-1", "UORO"))
+    if snap.keys() != uoro.keys():
+        return claim
     ahead, behind = _ahead(snap, uoro), _ahead(uoro, snap)
     return claim.measured(
         bare([count(snap) - count(uoro)]),

@@ -34,10 +34,8 @@ def write_report(results: Path) -> tuple[list[Claim], list[Path]]:
         The claims, and the pages written.
 
     Raises:
-        UserError: there is no such folder, it has none of the evidence, or it cannot be written.
+        UserError: the folder has none of the evidence, or cannot be written.
     """
-    if not results.is_dir():
-        raise UserError(f"results={results} is not a folder; name the one that holds the CSVs with --results")
     sources = list(dict.fromkeys(source for each in REPORTED for source in each.records))
     if not any((results / source).exists() for source in sources):
         raise UserError(

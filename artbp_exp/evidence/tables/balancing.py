@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from artbp_exp.evidence.figures.common import arms, plain
-from artbp_exp.evidence.optimum import NEAR, reached
+from artbp_exp.evidence.optimum import NEAR, off, reached
 from artbp_exp.evidence.tables.markdown import markdown
 from artbp_exp.runs.load import Run, load_runs
 
@@ -15,9 +15,8 @@ def final(results: Path) -> str:
     head = ("method", "seeds", "status", "final loss, median (range)", "final abs(θ − θ*), median (range)")
     rows = []
     for which, runs in arms(load_runs(results / "influence_balancing")).items():
-        losses = [run.summary["loss"] for run in runs]
-        off = [abs(run.summary["theta"] - run.summary["theta_optimal"]) for run in runs]
-        rows.append((plain(which), str(len(runs)), _statuses(runs), _range(losses), _range(off)))
+        losses = [np.inf if (loss := run.summary["loss"]) is None else loss for run in runs]
+        rows.append((plain(which), str(len(runs)), _statuses(runs), _range(losses), _range(list(map(off, runs)))))
     return markdown(head, rows)
 
 

@@ -53,10 +53,9 @@ class PESAnalytic(PES):
         everything = dict(self._model.named_parameters())
         if not value.requires_grad:
             return self._stepping.theta().zero_()
-        found = torch.autograd.grad(value, list(everything.values()), allow_unused=True)
-        parts = {}
-        for (name, parameter), part in zip(everything.items(), found, strict=True):
-            parts[name] = torch.zeros_like(parameter) if part is None else part
+        found = torch.autograd.grad(value, list(everything.values()), materialize_grads=True)
+        parts = dict(zip(everything, found, strict=True))
+        for name, parameter in everything.items():
             parameter.grad = parts[name] if parameter.grad is None else parameter.grad + parts[name]
         return torch.cat([parts[name].flatten() for name in self._stepping.parameters])
 

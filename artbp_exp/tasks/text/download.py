@@ -10,6 +10,7 @@ import pooch
 import requests
 
 from artbp_exp.errors import UserError
+from artbp_exp.files import write_atomically
 
 ARCHIVE_NAME = "simple-examples.tgz"
 BROKEN_ARCHIVE = (tarfile.TarError, zlib.error, EOFError, LookupError)
@@ -51,6 +52,4 @@ def _fetch(source: str, name: str, sha256: str, folder: Path) -> None:
     content = Path(found[0]).read_bytes()
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ValueError(f"{name} in {source} is another file")
-    partial = folder / f".{name}.partial"
-    partial.write_bytes(content)
-    partial.replace(folder / name)
+    write_atomically(folder / name, lambda path: path.write_bytes(content))

@@ -59,6 +59,13 @@ def test_rows_are_judged_from_what_is_there(bench: Path) -> None:
     assert recall_figure(load_runs(bench / FOLDER)).axes
 
 
+def test_arms_are_not_compared_before_both_have_every_lag(bench: Path) -> None:
+    recall_run(bench, {"name": "snap1"}, lag=4, at=4000, cost=1e-4, memory=320)
+    claims = recall_claims(bench)
+    assert find(claims, "recall_memory_SnAp-1").verdict == NOT_YET
+    assert find(claims, "snap_and_uoro").verdict == NOT_YET
+
+
 @pytest.mark.parametrize(("learn", "verdict"), [(5, "holds"), (4, "not settled"), (0, "does not hold")])
 def test_a_lead_of_seeds_is_judged_by_fishers_exact_test(tmp_path: Path, learn: int, verdict: str) -> None:
     quick = SECONDS / (2 * STEPS)
