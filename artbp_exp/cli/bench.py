@@ -207,7 +207,7 @@ def main() -> None:
         tables = kept(measure(options), options.out / UNFINISHED)
         with writing(options.out, REMEDY):
             write(tables, timing.machine(command, find_device(options.device)), options.out)
-            (options.out / UNFINISHED).unlink()
+            (options.out / UNFINISHED).unlink(missing_ok=True)
         print((options.out / "table.md").read_text(encoding="utf-8"))
 
 

@@ -45,7 +45,7 @@ def read_config(path: Path, remedy: str = "choose another run_dir or set overwri
         there = yaml.load(file.read_text(encoding="utf-8"), LOADER)
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}; {remedy}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"{file} cannot be read as plain YAML; {remedy}") from error
     return there if isinstance(there, dict) else {}
 

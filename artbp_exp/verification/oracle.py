@@ -66,7 +66,8 @@ def _full_bptt(model: RecurrentModel, task: Task) -> Full:
     assert total is not None
     names, parameters = zip(*model.named_parameters(), strict=True)
     carried = [leaf for state in passed_on for leaf in leaves(state)]
-    filled = torch.autograd.grad(total, [*parameters, *carried], materialize_grads=True)
+    found = torch.autograd.grad(total, [*parameters, *carried], materialize_grads=True)
+    filled = [one.detach() for one in found]  # the zeros of some versions of torch require a gradient
     gradient = dict(zip(names, filled, strict=False))
     remaining = iter(filled[len(names) :])
     arriving = [map_state(lambda leaf: next(remaining), state) for state in passed_on]
@@ -150,7 +151,7 @@ def compensated(
         total = task.loss(model.decode(torch.stack(outputs)), targets)
         found = torch.autograd.grad(total, list(named.values()), materialize_grads=True)
         for name, gradient in zip(named, found, strict=True):
-            sums[name] += gradient
+            sums[name] += gradient.detach()
         start += length
     return sums
 

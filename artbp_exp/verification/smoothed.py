@@ -106,4 +106,4 @@ def _smoothed(subject: Subject, rng: np.random.Generator) -> Gradients:
             output, state = functional_call(Step(model), shifted, (inputs[0], state))
             total = total + 0.5 * task.loss(model.decode(output[None]), targets)
     gradients = torch.autograd.grad(total, list(named.values()), materialize_grads=True)
-    return dict(zip(named, gradients, strict=True))
+    return {name: one.detach() for name, one in zip(named, gradients, strict=True)}

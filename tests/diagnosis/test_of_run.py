@@ -64,6 +64,7 @@ def test_without_a_run_the_configured_method_counts(configure: Configure) -> Non
         (b"", "is not the configuration of a run: it has no 'task:' with a name"),
         (b"{", "cannot be read as plain YAML"),
         (b"\xff", "cannot be read as plain YAML"),
+        (b"task: 2020-99-99", "cannot be read as plain YAML"),
         (b"- task", "it has no 'task:' with a name"),
         (b"task: {name: ptb}\noptimizer: {name: adam}\nmethod: {name: bptt}\n", "it has no 'model:' with a name"),
         (b"task: {name: ptb}\nmodel: lstm\n", "it has no 'model:' with a name"),

@@ -88,4 +88,4 @@ def _through(loop: UserLoop, start: int, length: int) -> list[Tensor]:
     loss, _ = loop.loss_of(start, plain(length), begins)
     if not reached or not isinstance(loss, Tensor) or not loss.requires_grad:
         return [torch.zeros_like(leaf) for leaf in reached]
-    return list(torch.autograd.grad(loss, reached, materialize_grads=True))
+    return [one.detach() for one in torch.autograd.grad(loss, reached, materialize_grads=True)]

@@ -54,7 +54,7 @@ class PESAnalytic(PES):
         if not value.requires_grad:
             return self._stepping.theta().zero_()
         found = torch.autograd.grad(value, list(everything.values()), materialize_grads=True)
-        parts = dict(zip(everything, found, strict=True))
+        parts = {name: part.detach() for name, part in zip(everything, found, strict=True)}
         for name, parameter in everything.items():
             parameter.grad = parts[name] if parameter.grad is None else parameter.grad + parts[name]
         return torch.cat([parts[name].flatten() for name in self._stepping.parameters])
