@@ -187,7 +187,7 @@ def test_the_table_has_a_row_for_each_arm_and_the_last_epoch_of_all_and_of_any(r
 def test_the_committed_runs_show_a_lead_until_artbp_is_set_back_in_its_last_epoch() -> None:
     claims = paper_claims(ROOT / "results")
     unsettled = {found.key for found in claims if found.verdict != "holds"}
-    assert unsettled == {"paper_artbp", "paper_lead", "paper_reweighting", "paper_phase"}  # all that have that end in them
+    assert unsettled == {"paper_artbp", "paper_lead", "paper_reweighting", "paper_phase"}  # ARTBP's last
     assert [found.key for found in claims if found.paper] == ["paper_lead"]
 
 
