@@ -8,12 +8,14 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
+from artbp_exp.cli.sweep import dry_run
 from artbp_exp.cli.sweep.jobs import Planned, table
 from artbp_exp.cli.sweep.progress import line, look
 from artbp_exp.run_config import RunConfig
@@ -282,3 +284,22 @@ def test_a_sweep_killed_and_rerun_gives_the_same_table(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert pd.read_csv(tmp_path / "comparison.csv")["same"].all()
     assert (pd.read_csv(tmp_path / "kills.csv")["exit_code"] == -9).any()
+
+
+def test_a_dry_run_measures_another_number_of_threads_apart_and_another_seed_not(
+    configure: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    measured: list[int | None] = []
+
+    def measure(config: RunConfig) -> dict[str, float]:
+        measured.append(config.threads)
+        return {"rate": 1.0, "steps": 1.0, "memory": 1.0}
+
+    monkeypatch.setattr(dry_run, "measure", measure)
+    jobs = [
+        Planned(overrides=(), config=configure(f"results_dir={tmp_path}", f"threads={threads}", f"seed={seed}"))
+        for threads in (1, 4)
+        for seed in (0, 1)
+    ]
+    dry_run.dry_run(jobs, workers=1)
+    assert measured == [1, 4]

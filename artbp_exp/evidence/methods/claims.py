@@ -41,7 +41,7 @@ def count(cells: Cells) -> int:
 
 def _ahead(own: Cells, other: Cells) -> bool | str:
     """Whether an arm learns a lag on more seeds than another: yes, no, or more on some, but not by a test."""
-    pairs = [(seeds, other[lag]) for lag, seeds in own.items() if lag in other]
+    pairs = [(seeds, other[lag]) for lag, seeds in own.items()]
     if not any(sum(mine) > sum(theirs) for mine, theirs in pairs):
         return False
     tables = ([[sum(seeds), len(seeds) - sum(seeds)] for seeds in pair] for pair in pairs)

@@ -66,6 +66,23 @@ def test_arms_are_not_compared_before_both_have_every_lag(bench: Path) -> None:
     assert find(claims, "snap_and_uoro").verdict == NOT_YET
 
 
+def test_a_lag_beyond_the_wall_that_nobody_ran_is_no_verdict(tmp_path: Path) -> None:
+    for method in ({"name": "tbptt", "length": 5}, {"name": "artbp", "length": 2.5, "alpha": 6, "schedule": "paper"}):
+        for seed in range(SEEDS):
+            recall_run(tmp_path, method, lag=4, at=1000, cost=1e-4, memory=32, seed=seed)
+    assert find(recall_claims(tmp_path), "recall_beyond_ARTBP, L0 = 2.5, α = 6").verdict == NOT_YET
+
+
+def test_a_run_that_diverged_is_not_compared(tmp_path: Path) -> None:
+    for name, bpc in (("tprop", None), ("tbptt", 2.5)):
+        (folder := tmp_path / "methods_ptb" / name).mkdir(parents=True)
+        config = {"task": {"name": "ptb"}, "method": {"name": name}, "model": {"name": "lstm"}, "seed": 0}
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        status = "finished" if bpc else "diverged"
+        (folder / "summary.json").write_text(json.dumps({"status": status, "method": name, "valid_bpc": bpc}))
+    assert find(list(related_claims(tmp_path)), "tprop_ptb").verdict == NOT_YET
+
+
 @pytest.mark.parametrize(("learn", "verdict"), [(5, "holds"), (4, "not settled"), (0, "does not hold")])
 def test_a_lead_of_seeds_is_judged_by_fishers_exact_test(tmp_path: Path, learn: int, verdict: str) -> None:
     quick = SECONDS / (2 * STEPS)
